@@ -1,0 +1,69 @@
+/**
+ * The entry of the program: picks the subcommand and maps errors to exit codes. 0: done; 1: a failed run; 2: wrong
+ * usage; 130: interrupted after saving.
+ *
+ * @module
+ */
+import { COMMANDS, findCommand } from "./src/cli/commands.ts";
+import { parse } from "./src/cli/flags.ts";
+import { help, overview } from "./src/cli/help.ts";
+import { WgradError } from "./src/errors.ts";
+import { VERSION } from "./src/version.ts";
+
+/** Runs one command line. @returns the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined) {
+    console.error(overview(COMMANDS));
+    return 2;
+  }
+  if (name === "--help" || name === "-h") {
+    console.log(overview(COMMANDS));
+    return 0;
+  }
+  if (name === "--version") {
+    console.log(`wgrad ${VERSION}`);
+    return 0;
+  }
+  const { command } = await findCommand(name).load();
+  const parsed = parse(command, rest);
+  if (parsed.help) {
+    console.log(help(command));
+    return 0;
+  }
+  return await command.run(parsed);
+}
+
+/** Prints what ended the run, for a person. @returns the exit code. */
+function report(error: unknown): number {
+  // The reader of our output has gone, as in `wgrad train | head`. There is nobody to tell.
+  if (error instanceof Deno.errors.BrokenPipe) return 1;
+  if (error instanceof WgradError) {
+    console.error(`error: ${error.message}`);
+    if (debugging()) console.error(error.stack);
+    return error.exitCode;
+  }
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  console.error(`error: ${text.replace(/\s+/g, " ")} (a bug in wgrad: please report it; WGRAD_DEBUG=1 shows where)`);
+  if (debugging() && error instanceof Error) console.error(error.stack);
+  return 1;
+}
+
+function debugging(): boolean {
+  // Asked for first: reading a variable without permission would throw, and hide the error that is being reported.
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "WGRAD_DEBUG" });
+  return state === "granted" && Deno.env.get("WGRAD_DEBUG") === "1";
+}
+
+if (import.meta.main) {
+  // An error outside the awaited path, such as in an event listener, must end the run like any other.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason));
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.error));
+  });
+  Deno.exit(await main(Deno.args).catch(report));
+}

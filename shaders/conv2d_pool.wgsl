@@ -1,0 +1,106 @@
+// y, index [N, O, OH, OW] = max-pool (relu (x [N, C, H, W] * w [O, C, KH, KW] + bias [O])), over windows of POOL_H x POOL_W
+// that do not overlap, and the place of each maximum in the plane of the convolution's output, whose rows are CONV_W wide.
+// An invocation computes one place of DEEP output channels. With WHOLE it has all channels, and everything is unrolled.
+
+const N: u32 = 1u;
+const C: u32 = 1u;
+const H: u32 = 1u;
+const W: u32 = 1u;
+const O: u32 = 1u;
+const OH: u32 = 1u;
+const OW: u32 = 1u;
+const KH: u32 = 1u;
+const KW: u32 = 1u;
+const STEP_H: u32 = 1u;
+const STEP_W: u32 = 1u;
+const DIL_H: u32 = 1u;
+const DIL_W: u32 = 1u;
+const POOL_H: u32 = 1u;
+const POOL_W: u32 = 1u;
+const CONV_W: u32 = 1u;
+const BIAS: bool = false;
+const RELU: bool = false;
+const DEEP: u32 = 1u;
+const WHOLE: bool = false;
+
+// The patch of x that one window needs.
+const PATCH_H: u32 = (POOL_H - 1u) * STEP_H + (KH - 1u) * DIL_H + 1u;
+const PATCH_W: u32 = (POOL_W - 1u) * STEP_W + (KW - 1u) * DIL_W + 1u;
+const POOL: u32 = POOL_H * POOL_W;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> index: array<u32>;
+
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  // An invocation too many computes the last place again, so that no branch surrounds the loads.
+  let place = min(id.x, N * OH * OW - 1u);
+  let column = place % OW;
+  let row = place / OW % OH;
+  let n = place / OW / OH;
+  let depth = select(id.y * DEEP, 0u, WHOLE);
+  var total: array<f32, DEEP * POOL>;
+  // @unroll WHOLE
+  for (var c = 0u; c < C; c++) {
+    let start = ((n * C + c) * H + row * POOL_H * STEP_H) * W + column * POOL_W * STEP_W;
+    var field: array<f32, PATCH_H * PATCH_W>;
+    // @unroll
+    for (var i = 0u; i < PATCH_H; i++) {
+      // @unroll
+      for (var j = 0u; j < PATCH_W; j++) {
+        field[i * PATCH_W + j] = x[start + i * W + j];
+      }
+    }
+    // @unroll
+    for (var o = 0u; o < DEEP; o++) {
+      // @unroll
+      for (var ky = 0u; ky < KH; ky++) {
+        // @unroll
+        for (var kx = 0u; kx < KW; kx++) {
+          let weight = w[((min(depth + o, O - 1u) * C + c) * KH + ky) * KW + kx];
+          // @unroll
+          for (var i = 0u; i < POOL_H; i++) {
+            // @unroll
+            for (var j = 0u; j < POOL_W; j++) {
+              total[o * POOL + i * POOL_W + j] += weight * field[(i * STEP_H + ky * DIL_H) * PATCH_W + j * STEP_W + kx * DIL_W];
+            }
+          }
+        }
+      }
+    }
+  }
+  if (id.x >= N * OH * OW) {
+    return;
+  }
+  // @unroll
+  for (var o = 0u; o < DEEP; o++) {
+    if (depth + o < O) {
+      // Bias and relu first: where relu makes ties, the first of them gets the gradient.
+      let shift = select(0.0, bias[min(depth + o, O - 1u)], BIAS);
+      var largest = finish(total[o * POOL] + shift);
+      var best = row * POOL_H * CONV_W + column * POOL_W;
+      // @unroll
+      for (var k = 1u; k < POOL; k++) {
+        let v = finish(total[o * POOL + k] + shift);
+        if (v > largest || (is_nan(v) && !is_nan(largest))) {
+          largest = v;
+          best = (row * POOL_H + k / POOL_W) * CONV_W + column * POOL_W + k % POOL_W;
+        }
+      }
+      let to = ((n * O + depth + o) * OH + row) * OW + column;
+      y[to] = largest;
+      index[to] = best;
+    }
+  }
+}
+
+fn finish(v: f32) -> f32 {
+  return select(v, 0.0, RELU && v < 0.0);
+}

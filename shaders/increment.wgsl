@@ -1,0 +1,8 @@
+// counter [1] += 1.
+
+@group(0) @binding(0) var<storage, read_write> counter: array<u32>;
+
+@compute @workgroup_size(1)
+fn main() {
+  counter[0] += 1u;
+}

@@ -1,0 +1,64 @@
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), where K and the operands' rows are multiples of
+// four. An invocation computes a tile of 4 x 4 outputs from 4 x 4 blocks of both operands, loaded as four vectors each.
+
+const M: u32 = 4u;
+const N: u32 = 4u;
+const K: u32 = 4u;
+// The operand lies as [K, M] or [N, K].
+const TRANS_A: bool = false;
+const TRANS_B: bool = false;
+// Elements from one matrix of the batch to the next; 0 where one matrix serves all.
+const BATCH_A: u32 = 0u;
+const BATCH_B: u32 = 0u;
+const BIAS: bool = false;
+const RELU: bool = false;
+
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y * 4u;
+  let col = id.x * 4u;
+  var total: array<f32, 16>;
+  for (var k = 0u; k < K; k += 4u) {
+    var left: array<vec4f, 4>;
+    var right: array<vec4f, 4>;
+    // @unroll
+    for (var i = 0u; i < 4u; i++) {
+      // left[i] is row i of a along k, or, transposed, element i along k of four rows; likewise right.
+      left[i] = a[(id.z * BATCH_A + select(min(row + i, M - 1u) * K + k, (k + i) * M + min(row, max(M, 4u) - 4u), TRANS_A)) / 4u];
+      right[i] = b[(id.z * BATCH_B + select((k + i) * N + min(col, max(N, 4u) - 4u), min(col + i, N - 1u) * K + k, TRANS_B)) / 4u];
+    }
+    // @unroll
+    for (var e = 0u; e < 4u; e++) {
+      // @unroll
+      for (var r = 0u; r < 4u; r++) {
+        // @unroll
+        for (var s = 0u; s < 4u; s++) {
+          total[r * 4u + s] += select(left[r][e], left[e][r], TRANS_A) * select(right[e][s], right[s][e], TRANS_B);
+        }
+      }
+    }
+  }
+  // @unroll
+  for (var s = 0u; s < 4u; s++) {
+    if (col + s < N) {
+      // @unroll
+      for (var r = 0u; r < 4u; r++) {
+        if (row + r < M) {
+          var value = total[r * 4u + s];
+          if (BIAS) {
+            value += bias[col + s];
+          }
+          if (RELU && value < 0.0) {
+            value = 0.0;
+          }
+          c[(id.z * M + row + r) * N + col + s] = value;
+        }
+      }
+    }
+  }
+}

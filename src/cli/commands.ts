@@ -1,0 +1,40 @@
+/**
+ * The list of subcommands. A command's module is loaded only when it is asked for, so that `wgrad --help` starts at
+ * once; each module exports its `Command` as `command`.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import { didYouMean } from "../train/setting.ts";
+import type { Command } from "./flags.ts";
+
+/** A subcommand as the list knows it. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the list in `wgrad --help`. */
+  readonly summary: string;
+  load(): Promise<{ readonly command: Command }>;
+}
+
+/** Every subcommand, in the order of the help text. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: "train", summary: "Train a network, save its weights and test it", load: () => import("./train.ts") },
+  { name: "eval", summary: "Test saved weights: loss, accuracy, per-class accuracy", load: () => import("./eval.ts") },
+  { name: "data", summary: "Fetch, verify or show a data set", load: () => import("./data.ts") },
+  { name: "bench", summary: "Measure kernels and training steps on this machine", load: () => import("./bench.ts") },
+  { name: "doctor", summary: "Show the adapter, its limits, and what is missing", load: () => import("./doctor.ts") },
+];
+
+/**
+ * Finds a subcommand by its name.
+ *
+ * @throws {UsageError} if there is none.
+ */
+export function findCommand(name: string): CommandEntry {
+  const found = COMMANDS.find((entry) => entry.name === name);
+  if (found !== undefined) return found;
+  const what = name.startsWith("-") ? "flag" : "command";
+  const known = what === "flag" ? ["--help", "--version"] : COMMANDS.map((entry) => entry.name);
+  const shown = /^[\w.-]{1,40}$/.test(name) ? name : JSON.stringify(name.slice(0, 40));
+  throw new UsageError(`unknown ${what} ${shown}${didYouMean(name, known)}; see wgrad --help`);
+}

@@ -1,0 +1,187 @@
+/**
+ * The command line of one command: a table of flags drives parsing, validation and (in `help.ts`) the help text.
+ * Tokens are split by `@std/cli/parse-args`; what this file adds is that nothing passes unnoticed. A flag that is
+ * unknown, repeated, without its value or with an impossible one is a `UsageError` of one line.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "../errors.ts";
+import { camelCase, complaint, defaultOf, didYouMean, type Setting, type Values } from "../train/setting.ts";
+
+/** One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`. */
+export interface Flag extends Setting {
+  /** One letter, as in `-q`. */
+  readonly short?: string;
+}
+
+/** One positional argument. Those that may be left out come last. */
+export interface Positional {
+  readonly name: string;
+  readonly help: string;
+  /** The allowed values. Default: any text. */
+  readonly choices?: readonly string[];
+  /** May be left out. Default false. */
+  readonly optional?: boolean;
+}
+
+/** What stood on the command line. */
+export interface Parsed<F extends readonly Flag[] = readonly Flag[]> {
+  /** Each flag's value, or its default, keyed in camelCase; typed when the table of flags is `as const`. */
+  readonly values: Values<F>;
+  /** The positional arguments in order. */
+  readonly positional: readonly string[];
+  /** The camelCase keys of the flags that were given, as against defaulted. */
+  readonly given: ReadonlySet<string>;
+  /** `--help` or `-h` was given; then nothing else has been checked. */
+  readonly help: boolean;
+}
+
+/** A subcommand of `wgrad`. */
+export interface Command<F extends readonly Flag[] = readonly Flag[]> {
+  /** The word after `wgrad`. */
+  readonly name: string;
+  /** One line for the list of commands, without a full stop. */
+  readonly summary: string;
+  /** A paragraph for the command's own help. Default: the summary alone. */
+  readonly description?: string;
+  readonly positional?: readonly Positional[];
+  readonly flags: F;
+  /** Command lines for the help text, each with what it does. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+  /** Does the work. @returns the exit code of the process. */
+  run(args: Parsed<F>): Promise<number>;
+}
+
+/** `--help`, which every command has. */
+export const HELP_FLAG: Flag = { name: "help", short: "h", kind: "boolean", help: "Show this help" };
+
+/** The flags of commands that run for a while, about what they print. */
+export const OUTPUT_FLAGS = [
+  { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr", group: "Output" },
+  { name: "quiet", short: "q", kind: "boolean", help: "Print the result and warnings only", group: "Output" },
+  { name: "progress", kind: "boolean", default: true, help: "Draw no progress bar", group: "Output" },
+] as const satisfies readonly Flag[];
+
+/** Builds a command whose `run` sees the types of its own flags. */
+export function defineCommand<const F extends readonly Flag[]>(command: Command<F>): Command<F> {
+  return command;
+}
+
+/**
+ * Reads the arguments after the command's name.
+ *
+ * @throws {UsageError} naming the flag, the value and what the value must be.
+ */
+export function parse<F extends readonly Flag[]>(
+  command: Pick<Command<F>, "name" | "flags" | "positional">,
+  argv: readonly string[],
+): Parsed<F> {
+  const flags: readonly Flag[] = [...command.flags, HELP_FLAG];
+  const fail = (message: string) => new UsageError(`${message}; see wgrad ${command.name} --help`);
+  const names = flags.map((flag) => flag.name);
+  const tokens: Record<string, string[]> = parseArgs(explicit(argv, flags), {
+    string: [...names, "_"],
+    collect: names,
+    "--": true,
+    unknown: (token: string, key?: string) => {
+      if (key === undefined) return true; // A positional argument.
+      const typed = token.replace(/=.*$/s, "");
+      const hint = didYouMean(typed, flags.flatMap(spellings));
+      throw fail(`unknown flag ${printable(typed)}${hint}`);
+    },
+  });
+  const given = new Map<string, string[]>();
+  for (const name of names) {
+    const found = tokens[name] ?? [];
+    if (found.length > 0) given.set(name, found);
+  }
+  const help = given.has("help") && given.get("help")?.[0] !== "false";
+  const values: Record<string, unknown> = {};
+  for (const flag of command.flags) {
+    const found = given.get(flag.name);
+    if (help || found === undefined) values[camelCase(flag.name)] = defaultOf(flag);
+    else if (found.length > 1) throw fail(`flag --${flag.name} is given ${found.length} times`);
+    else values[camelCase(flag.name)] = read(flag, found[0] ?? "", fail);
+  }
+  const positional = [...(tokens._ ?? []), ...(tokens["--"] ?? [])];
+  if (!help) checkPositional(command.positional ?? [], positional, fail);
+  const keys = [...given.keys()].map(camelCase);
+  return { values: values as Values<F>, positional, given: new Set(keys), help };
+}
+
+type Fail = (message: string) => UsageError;
+
+/** Turns one flag's text into its value. */
+function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
+  if (text === "") throw fail(`flag --${flag.name} needs a value`);
+  let value: string | number | boolean = text;
+  // `Number` also takes hexadecimal and surrounding space, which nobody means to write here.
+  if (flag.kind === "number") value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  else if (flag.kind === "integer") value = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
+  else if (flag.kind === "boolean" && (text === "true" || text === "false")) value = text === "true";
+  const must = complaint(flag, value);
+  if (must !== undefined) {
+    const hint = flag.kind === "choice" ? didYouMean(text, flag.choices ?? []) : "";
+    throw fail(`flag --${flag.name}: ${printable(text)} is not ${must}${hint}`);
+  }
+  return value;
+}
+
+function checkPositional(expected: readonly Positional[], found: readonly string[], fail: Fail): void {
+  for (const [i, text] of found.entries()) {
+    const slot = expected[i];
+    if (slot === undefined) throw fail(`unexpected argument ${printable(text)}`);
+    if (slot.choices !== undefined && !slot.choices.includes(text)) {
+      const hint = didYouMean(text, slot.choices);
+      throw fail(`${slot.name}: ${printable(text)} is not one of ${slot.choices.join(", ")}${hint}`);
+    }
+    if (text === "") throw fail(`argument ${slot.name} is empty`);
+  }
+  const missing = expected[found.length];
+  if (missing !== undefined && missing.optional !== true) {
+    const choices = missing.choices === undefined ? "" : `, one of ${missing.choices.join(", ")}`;
+    throw fail(`argument ${missing.name} is missing${choices}`);
+  }
+}
+
+/**
+ * Rewrites each known flag as one token `--name=value`. `parseArgs` decides by the look of the next token whether it is
+ * a value; the table knows. So `--lr -1` reaches the range check, `--nesterov foo` leaves `foo` alone, and a boolean
+ * given twice is seen twice.
+ */
+function explicit(argv: readonly string[], flags: readonly Flag[]): string[] {
+  const result: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const token = argv[i] ?? "";
+    if (token === "--") return [...result, ...argv.slice(i)];
+    const flag = flags.find((flag) => token === `--${flag.name}` || token === `-${flag.short}`);
+    const negated = flags.find((flag) => negatable(flag) && token === `--no-${flag.name}`);
+    const next = argv[i + 1];
+    if (negated !== undefined) result.push(`--${negated.name}=false`);
+    else if (flag === undefined) result.push(token);
+    else if (flag.kind === "boolean") result.push(`--${flag.name}=true`);
+    else if (next === undefined || /^-[^.\d]/.test(next)) result.push(`--${flag.name}=`);
+    else {
+      result.push(`--${flag.name}=${next}`);
+      i++;
+    }
+  }
+  return result;
+}
+
+function negatable(flag: Flag): boolean {
+  return flag.kind === "boolean" && flag !== HELP_FLAG;
+}
+
+/** Each way to write a flag. */
+function spellings(flag: Flag): string[] {
+  const long = negatable(flag) ? [`--${flag.name}`, `--no-${flag.name}`] : [`--${flag.name}`];
+  return flag.short === undefined ? long : [...long, `-${flag.short}`];
+}
+
+/** Text from the command line as it may stand in an error of one line. */
+function printable(text: string): string {
+  const safe = /^[\w.,:/=+@%~-]+$/.test(text) ? text : JSON.stringify(text);
+  return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
+}

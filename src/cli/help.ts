@@ -1,0 +1,101 @@
+/**
+ * The help texts, made from the same tables that drive parsing.
+ *
+ * @module
+ */
+import { defaultOf } from "../train/setting.ts";
+import type { CommandEntry } from "./commands.ts";
+import { type Command, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
+
+/** Columns of a help text. */
+const WIDTH = 100;
+
+/** The text of `wgrad --help`. */
+export function overview(commands: readonly CommandEntry[]): string {
+  return [
+    "Train image classifiers on any GPU that WebGPU reaches.",
+    "",
+    "Usage: wgrad COMMAND [FLAGS]",
+    "",
+    "Commands:",
+    ...rows(commands.map(({ name, summary }) => [name, summary])),
+    "",
+    "Flags:",
+    ...rows([["-h, --help", "Show this help, or that of a command"], ["--version", "Show the version"]]),
+    "",
+    "wgrad train alone is the classic first run: LeNet on CIFAR-10, two epochs.",
+  ].join("\n");
+}
+
+/** The text of `wgrad COMMAND --help`. */
+export function help(command: Command): string {
+  const positional = command.positional ?? [];
+  const lines = [
+    ...wrap(command.description ?? `${command.summary}.`, WIDTH),
+    "",
+    `Usage: wgrad ${[command.name, ...positional.map(usage), "[FLAGS]"].join(" ")}`,
+  ];
+  if (positional.length > 0) {
+    lines.push("", "Arguments:", ...rows(positional.map((slot) => [slot.name, slot.help])));
+  }
+  const groups = new Map<string, Flag[]>();
+  for (const flag of [...command.flags, HELP_FLAG]) {
+    const group = flag.group ?? "Flags";
+    groups.set(group, [...groups.get(group) ?? [], flag]);
+  }
+  // One width for all groups, so that the columns of the page line up.
+  const width = columnWidth([...groups.values()].flat().map(spelling));
+  for (const [group, flags] of groups) {
+    lines.push("", `${group}:`, ...rows(flags.map((flag) => [spelling(flag), meaning(flag)]), width));
+  }
+  if (command.examples.length > 0) lines.push("", "Examples:");
+  for (const [line, meaning] of command.examples) lines.push(`  ${line}`, `      ${meaning}`);
+  return lines.join("\n");
+}
+
+function usage(slot: Positional): string {
+  const name = slot.choices === undefined ? slot.name : slot.choices.join("|");
+  return slot.optional === true ? `[${name}]` : name;
+}
+
+/** `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
+function spelling(flag: Flag): string {
+  const short = flag.short === undefined ? "" : `-${flag.short}, `;
+  if (flag.kind === "boolean") return `${short}--${defaultOf(flag) === true ? "no-" : ""}${flag.name}`;
+  const numeric = flag.kind === "integer" || flag.kind === "number";
+  const value = flag.value ?? (flag.kind === "choice" ? "NAME" : numeric ? "N" : "TEXT");
+  return `${short}--${flag.name} ${value}`;
+}
+
+function meaning(flag: Flag): string {
+  const choices = flag.choices === undefined ? "" : `: ${flag.choices.join(", ")}`;
+  const value = defaultOf(flag);
+  return `${flag.help}${choices}${flag.kind === "boolean" || value === undefined ? "" : ` (default: ${value})`}`;
+}
+
+function columnWidth(names: readonly string[]): number {
+  return Math.max(...names.map((name) => name.length));
+}
+
+/** Two columns, the second wrapped. */
+function rows(
+  table: readonly (readonly [string, string])[],
+  width = columnWidth(table.map(([name]) => name)),
+): string[] {
+  return table.flatMap(([name, text]) =>
+    wrap(text, WIDTH - width - 4).map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
+  );
+}
+
+/** Breaks text at spaces into lines of at most `width` columns, as far as its words allow. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

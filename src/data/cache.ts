@@ -1,0 +1,60 @@
+/**
+ * The cache folder, and the state of a set of official files inside a folder.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { DataError } from "../errors.ts";
+import type { OfficialFile } from "./cifar.ts";
+import { fileChunks, fileSize, sha256 } from "./files.ts";
+
+/**
+ * The cache folder: `$WGRAD_DATA`, else `$XDG_CACHE_HOME/wgrad`, else `%LOCALAPPDATA%\wgrad` on Windows, else
+ * `~/.cache/wgrad`. An empty variable counts as unset. The folder need not exist.
+ *
+ * @throws DataError if no variable tells where
+ */
+export function cacheFolder(
+  env: (name: string) => string | undefined = (name) => Deno.env.get(name),
+  os: typeof Deno.build.os = Deno.build.os,
+): string {
+  const data = env("WGRAD_DATA");
+  if (data) return data;
+  const xdg = env("XDG_CACHE_HOME");
+  if (xdg) return join(xdg, "wgrad");
+  const local = os === "windows" ? env("LOCALAPPDATA") : undefined;
+  if (local) return join(local, "wgrad");
+  const home = env("HOME") || (os === "windows" ? env("USERPROFILE") : undefined);
+  if (home) return join(home, ".cache", "wgrad");
+  throw new DataError("no place for the data cache: set WGRAD_DATA to a folder, or pass --data FOLDER");
+}
+
+/** What is wrong with one official file. */
+export interface Fault {
+  readonly file: OfficialFile;
+  readonly kind: "missing" | "size" | "checksum";
+  /** One phrase that names the path and the values. */
+  readonly text: string;
+}
+
+/**
+ * Compares files of a folder with their official size and SHA-256. The whole set of CIFAR-10 takes about 0.2 s where the
+ * processor has SHA instructions and under 1 s elsewhere, so it is done at every start, with no record of past checks to trust.
+ */
+export async function checkFiles(folder: string, files: readonly OfficialFile[]): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  for (const file of files) {
+    const path = join(folder, file.name), bytes = await fileSize(path);
+    if (bytes === undefined) {
+      faults.push({ file, kind: "missing", text: `${path} is missing` });
+    } else if (bytes !== file.bytes) {
+      faults.push({ file, kind: "size", text: `${path}: ${bytes} bytes instead of ${file.bytes}` });
+    } else {
+      const hash = await sha256(fileChunks(path));
+      if (hash !== file.sha256) {
+        faults.push({ file, kind: "checksum", text: `${path}: SHA-256 is ${hash} instead of ${file.sha256}` });
+      }
+    }
+  }
+  return faults;
+}

@@ -1,0 +1,103 @@
+/**
+ * Files as streams of bytes, their checksums, and writes that are all or nothing. Every failure of the system becomes
+ * a `DataError` that names the file.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { DataError, WgradError } from "../errors.ts";
+
+/** Turns what the system threw while doing `action` to `path` into one clear line; our own errors pass unchanged. */
+export function fileError(action: string, path: string, error: unknown): WgradError {
+  if (error instanceof WgradError) return error;
+  let why: string;
+  if (error instanceof Deno.errors.NotFound) why = "no such file or folder";
+  else if (error instanceof Deno.errors.NotCapable) why = "this program was started without permission for it";
+  else if (error instanceof Deno.errors.PermissionDenied) why = "permission denied";
+  else why = error instanceof Error ? error.message : String(error);
+  return new DataError(`cannot ${action} ${path}: ${why}`);
+}
+
+/** The bytes of a file in chunks, 256 KiB each by default. The file is closed however the reading ends. */
+export async function* fileChunks(path: string, chunkBytes = 1 << 18): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let file: Deno.FsFile | undefined;
+  try {
+    file = await Deno.open(path, { read: true });
+    while (true) {
+      const chunk = new Uint8Array(chunkBytes);
+      const length = await file.read(chunk);
+      if (length === null) return;
+      yield chunk.subarray(0, length);
+    }
+  } catch (error) {
+    throw fileError("read", path, error);
+  } finally {
+    file?.close();
+  }
+}
+
+/** The SHA-256 of a stream of bytes, in hexadecimal. */
+export async function sha256(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
+  // node:crypto, because crypto.subtle takes only whole buffers.
+  const hash = createHash("sha256");
+  for await (const chunk of source) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** Size in bytes of a regular file, or undefined if there is none of that name. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    const info = await Deno.stat(path);
+    return info.isFile ? info.size : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError("read", path, error);
+  }
+}
+
+/** Writes every byte of a chunk; one `write` may take fewer. */
+export async function writeAll(file: Deno.FsFile, chunk: Uint8Array): Promise<void> {
+  for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
+}
+
+/** Writes a new file and syncs it to the disk; if that fails, the file is removed. */
+export async function writeSynced(
+  path: string,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  try {
+    const file = await Deno.open(path, { write: true, create: true, truncate: true });
+    try {
+      for await (const chunk of source) await writeAll(file, chunk);
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    await removeQuietly(path);
+    throw fileError("write", path, error);
+  }
+}
+
+/** Writes a file as a whole or not at all: to a temporary name beside it, synced, then renamed. */
+export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await writeSynced(temporary, [bytes]);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await removeQuietly(temporary);
+    throw fileError("write", path, error);
+  }
+}
+
+/** Removes a file or folder with all in it; that it is not there, or cannot be removed, is no failure. */
+export async function removeQuietly(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch {
+    // Clean-up after another failure, which is the one to report.
+  }
+}

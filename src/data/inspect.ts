@@ -1,0 +1,94 @@
+/**
+ * Looking into a data set: its records counted, its files compared with the official ones, single records picked out.
+ *
+ * @module
+ */
+import { basename, join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { readArchive } from "./archive.ts";
+import { CIFAR10_FILES } from "./cifar.ts";
+import type { Split } from "./dataset.ts";
+import { fileChunks, sha256 } from "./files.ts";
+import { permute, permuteKey } from "./random.ts";
+import type { Batch } from "./records.ts";
+
+/** Reads a split to its end, which checks every record. Returns the records of each class, [classes]. */
+export async function countClasses(split: Split, classes: number): Promise<number[]> {
+  const counts = new Array<number>(classes).fill(0);
+  for await (const { labels } of split.records()) for (const label of labels) counts[label]!++;
+  return counts;
+}
+
+/** A record file and the official file that it equals byte for byte, if it does. */
+export interface Identity {
+  readonly name: string;
+  readonly sha256: string;
+  readonly official: string | undefined;
+}
+
+/** Hashes the `.bin` files of a folder or an archive, or one `.bin` file, and looks them up among the official ones. */
+export async function identify(path: string): Promise<Identity[]> {
+  const found: Identity[] = [];
+  const add = async (name: string, bytes: AsyncIterable<Uint8Array>) => {
+    if (!/\.bin$/i.test(name)) return;
+    const hash = await sha256(bytes);
+    found.push({ name, sha256: hash, official: CIFAR10_FILES.find((file) => file.sha256 === hash)?.name });
+  };
+  if ((await Deno.stat(path)).isDirectory) {
+    const names = [...Deno.readDirSync(path)].filter((entry) => entry.isFile).map(({ name }) => name).sort();
+    for (const name of names) await add(name, fileChunks(join(path, name)));
+  } else if (/\.(tar\.gz|tgz)$/i.test(path)) {
+    for await (const { name, body } of readArchive(path)) await add(name, body);
+  } else {
+    await add(basename(path), fileChunks(path));
+  }
+  return found;
+}
+
+/** Which records `pickRecords` takes. */
+export interface Pick {
+  /** Place of the first one. */
+  readonly start: number;
+  /** How many. */
+  readonly count: number;
+  /** With a seed, places are those of epoch `epoch` of a training run with this seed; without, those in the files. */
+  readonly seed?: number;
+  /** Default 0. */
+  readonly epoch?: number;
+}
+
+/**
+ * Picks records out of a split, in the order asked for.
+ *
+ * @returns the batch, and the place in the files of each of its records
+ * @throws UsageError if there are not so many
+ */
+export async function pickRecords(
+  split: Split,
+  { start, count, seed, epoch = 0 }: Pick,
+): Promise<{ batch: Batch; indices: number[] }> {
+  if (start + count > split.count) {
+    throw new UsageError(`records ${start} to ${start + count - 1} do not exist: the split holds ${split.count}`);
+  }
+  const key = seed === undefined ? undefined : permuteKey(seed, epoch);
+  const indices = Array.from({ length: count }, (_, i) => {
+    return key === undefined ? start + i : permute(start + i, split.count, key);
+  });
+  const places = new Map(indices.map((index, place) => [index, place]));
+  const last = Math.max(...indices);
+  const labels = new Uint8Array(count);
+  let pixels = new Uint8Array(0), first = 0;
+  for await (const batch of split.records()) {
+    const size = batch.pixels.length / batch.count;
+    if (pixels.length === 0) pixels = new Uint8Array(count * size);
+    for (let i = 0; i < batch.count; i++) {
+      const place = places.get(first + i);
+      if (place === undefined) continue;
+      labels[place] = batch.labels[i]!;
+      pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), place * size);
+    }
+    first += batch.count;
+    if (first > last) break;
+  }
+  return { batch: { count, labels, pixels }, indices };
+}

@@ -1,0 +1,122 @@
+/**
+ * GPU memory: blocks that are counted, pooled and destroyed by hand, because the garbage collector does not see them.
+ *
+ * @module
+ */
+import { GpuError } from "../errors.ts";
+import { counters, type Gpu } from "./device.ts";
+
+/** One GPU buffer with a count of its users. At zero it goes back to the pool, for the next block of its size. */
+export class Block {
+  #users = 0;
+  constructor(readonly buffer: GPUBuffer, readonly size: number) {}
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#users === 0) recycle(this);
+  }
+}
+
+/** A range of a block: where a tensor's elements lie. `offset` and `size` in bytes; `offset` is a multiple of 256. */
+export interface Storage {
+  readonly block: Block;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The alignment, in bytes, that WebGPU guarantees to accept for a binding's offset. */
+export const ALIGNMENT = 256;
+
+export const align = (bytes: number): number => Math.ceil(Math.max(bytes, 4) / ALIGNMENT) * ALIGNMENT;
+
+const pool = new Map<number, Block[]>();
+let pooledBytes = 0;
+/** Blocks kept for reuse. Past this, they are destroyed. */
+const POOL_BYTES = 256 * 1024 * 1024;
+
+/** A block of at least `bytes`, zeroed where new. Throws `GpuError` when no adapter limit allows it. */
+export function allocate(gpu: Gpu, bytes: number): Block {
+  const size = align(bytes);
+  const pooled = pool.get(size)?.pop();
+  if (pooled) {
+    pooledBytes -= size;
+    return pooled;
+  }
+  const most = Math.min(gpu.device.limits.maxBufferSize, gpu.device.limits.maxStorageBufferBindingSize);
+  if (size > most) {
+    throw new GpuError(
+      `a tensor of ${bytes} bytes does not fit a GPU buffer of ${gpu.adapter.name} (at most ${most}): use a smaller batch`,
+    );
+  }
+  const buffer = gpu.device.createBuffer({
+    size,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+  counters.buffersCreated++;
+  counters.buffersLive++;
+  counters.bytesLive += size;
+  return new Block(buffer, size);
+}
+
+function recycle(block: Block): void {
+  if (pooledBytes + block.size > POOL_BYTES) {
+    block.buffer.destroy();
+    counters.buffersLive--;
+    counters.bytesLive -= block.size;
+    return;
+  }
+  pooledBytes += block.size;
+  const list = pool.get(block.size);
+  if (list) list.push(block);
+  else pool.set(block.size, [block]);
+}
+
+/** A new storage of its own. The caller releases its block. */
+export function allocateStorage(gpu: Gpu, bytes: number): Storage {
+  return { block: allocate(gpu, bytes).retain(), offset: 0, size: bytes };
+}
+
+/** Writes `data` at the start of `storage`, before any later submit. */
+export function write(gpu: Gpu, storage: Storage, data: Float32Array | Uint32Array | Uint8Array, byteOffset = 0): void {
+  gpu.device.queue.writeBuffer(
+    storage.block.buffer,
+    storage.offset + byteOffset,
+    data.buffer as ArrayBuffer,
+    data.byteOffset,
+    data.byteLength,
+  );
+}
+
+/**
+ * Starts a copy of the storages' contents to the CPU, behind everything submitted so far, and returns their bytes.
+ * Each wait costs some 10 ms in Deno, whatever the size: read several things at once, and seldom.
+ */
+export async function read(gpu: Gpu, storages: readonly Storage[]): Promise<ArrayBuffer[]> {
+  gpu.check();
+  const starts: number[] = [];
+  let size = 0;
+  for (const storage of storages) {
+    starts.push(size);
+    size += Math.ceil(storage.size / 4) * 4;
+  }
+  const staging = gpu.device.createBuffer({ size: Math.max(size, 4), usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  try {
+    const encoder = gpu.device.createCommandEncoder();
+    storages.forEach((storage, i) => {
+      const bytes = Math.ceil(storage.size / 4) * 4;
+      if (bytes > 0) encoder.copyBufferToBuffer(storage.block.buffer, storage.offset, staging, starts[i]!, bytes);
+    });
+    gpu.device.queue.submit([encoder.finish()]);
+    counters.submits++;
+    await Promise.race([staging.mapAsync(GPUMapMode.READ), gpu.failed]);
+    gpu.check();
+    const mapped = staging.getMappedRange();
+    return storages.map((storage, i) => mapped.slice(starts[i]!, starts[i]! + storage.size));
+  } finally {
+    staging.destroy();
+  }
+}

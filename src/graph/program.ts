@@ -1,0 +1,84 @@
+/**
+ * Running graphs: once, for a tensor that is asked for its elements, or as a program that is planned once and replayed.
+ *
+ * @module
+ */
+import type { Gpu } from "../gpu/device.ts";
+import { compiled } from "../gpu/pipeline.ts";
+import { assignOp, base, plan, type Plan, submit, upload } from "./plan.ts";
+import { record, type Value, withoutGradients } from "./node.ts";
+import { type Rule, schedule } from "./rewrite.ts";
+
+/** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
+export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
+  const wanted = targets.filter((target) => {
+    const root = base(target);
+    if (root.host) upload(gpu, root);
+    if (!root.pending) target.storage ??= root.storage;
+    return target.pending;
+  });
+  if (wanted.length === 0) return;
+  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules), false);
+  await compiled();
+  submit(gpu, commands);
+  wanted.forEach((target, i) => target.storage = storages[i]!);
+  for (const block of blocks) block.release();
+}
+
+/** A leaf and the value that takes its place at the end of each step. */
+export interface Update {
+  readonly leaf: Value;
+  readonly value: Value;
+}
+
+/** A step, planned once: it makes nothing on the device when it runs, and it waits for nothing. */
+export class StepProgram {
+  readonly #gpu: Gpu;
+  readonly #plan: Plan;
+  /** Keeps the memory of what the step reads and writes alive. */
+  #alive: readonly unknown[];
+
+  /** `outputs` get storages that hold their elements of the last step; `updates` are written over their leaves. */
+  constructor(gpu: Gpu, outputs: readonly Value[], updates: readonly Update[], rules: readonly Rule[]) {
+    this.#gpu = gpu;
+    for (const { leaf } of updates) if (leaf.host) upload(gpu, leaf);
+    const written = updates.map(({ leaf, value }) =>
+      overwrites(value, leaf) ? value : withoutGradients(() => record(assignOp, [leaf, value], null)[0]!)
+    );
+    const scheduled = schedule([...outputs, ...written], rules);
+    this.#alive = [updates, scheduled];
+    this.#plan = plan(gpu, scheduled, true);
+    outputs.forEach((output, i) => output.storage = this.#plan.targets[i]!);
+  }
+
+  /** The number of kernels that one step runs. */
+  get dispatches(): number {
+    return this.#plan.commands.filter((command) => "pipeline" in command).length;
+  }
+
+  /** Submits `times` steps. */
+  async run(times: number): Promise<void> {
+    if (this.#alive.length === 0) throw new Error("this program was disposed of");
+    await compiled();
+    // One command buffer of a few thousand dispatches: larger ones gain nothing and hold the driver's memory.
+    const most = Math.max(1, Math.floor(4096 / Math.max(1, this.#plan.commands.length)));
+    for (let left = times; left > 0; left -= most) submit(this.#gpu, this.#plan.commands, Math.min(left, most));
+  }
+
+  /** Gives the program's memory back. It must not run any more. */
+  dispose(): void {
+    for (const block of this.#plan.blocks) block.release();
+    this.#alive = [];
+  }
+}
+
+/** Whether `value` comes to lie over `leaf` by itself. */
+function overwrites(value: Value, leaf: Value): boolean {
+  for (let current = base(value);;) {
+    if (current === leaf) return true;
+    const { node } = current;
+    const at = node?.op.overwrites?.(node)[node.outputs.indexOf(current)];
+    if (at === undefined) return false;
+    current = base(node!.inputs[at]!);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * From targets to a list of nodes in order: what must run, rewritten by rules, and freed of what nobody needs.
+ * The rules themselves are in `src/ops/fuse.ts`.
+ *
+ * @module
+ */
+import { Node, type Value, withoutGradients } from "./node.ts";
+
+/**
+ * A rewriting rule. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
+ * `users` counts the inputs and targets that read a value.
+ */
+export type Rule = (node: Node, users: (value: Value) => number) => readonly Value[] | null;
+
+/** The nodes to run, in order, and the values that hold the targets' elements, in the targets' order. */
+export interface Schedule {
+  readonly nodes: readonly Node[];
+  readonly targets: readonly Value[];
+}
+
+/** Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded. */
+export function schedule(targets: readonly Value[], rules: readonly Rule[]): Schedule {
+  const fused = rewrite(targets, rules);
+  const expanded = rewrite(fused, [(node) => node.op.expand?.(node) ?? null]);
+  return { nodes: needed(expanded), targets: expanded };
+}
+
+/** Applies `rules` until none applies. */
+function rewrite(targets: readonly Value[], rules: readonly Rule[]): readonly Value[] {
+  for (let changed = true; changed;) {
+    changed = false;
+    const nodes = needed(targets);
+    const counts = new Map<Value, number>();
+    const count = (value: Value) => counts.set(value, (counts.get(value) ?? 0) + 1);
+    for (const node of nodes) node.inputs.forEach(count);
+    targets.forEach(count);
+    const replaced = new Map<Value, Value>();
+    for (const node of nodes) {
+      const current = withInputs(node, replaced);
+      if (current !== node) {
+        node.outputs.forEach((output, i) => counts.set(current.outputs[i]!, counts.get(output) ?? 0));
+      }
+      let outputs: readonly Value[] = current.outputs;
+      for (const rule of rules) {
+        const found = withoutGradients(() => rule(current, (value) => counts.get(value) ?? 0));
+        if (!found) continue;
+        standIn(found, current);
+        outputs = found;
+        changed = true;
+        break;
+      }
+      if (outputs !== node.outputs) node.outputs.forEach((output, i) => replaced.set(output, outputs[i]!));
+    }
+    targets = targets.map((target) => resolve(target, replaced));
+  }
+  return targets;
+}
+
+/** The nodes behind `targets`, each after its inputs. Iterative: graphs may be thousands of nodes deep. */
+export function needed(targets: readonly Value[]): Node[] {
+  const found: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
+  const stack = targets.flatMap((target) => target.pending && target.node ? [target.node] : []).reverse();
+  while (stack.length > 0) {
+    const node = stack.at(-1)!;
+    if (done.has(node)) {
+      stack.pop();
+    } else if (open.has(node)) {
+      stack.pop();
+      done.add(node);
+      found.push(node);
+    } else {
+      open.add(node);
+      for (const input of node.inputs) {
+        if (input.pending && input.node && !open.has(input.node)) stack.push(input.node);
+      }
+    }
+  }
+  return inOrder(found);
+}
+
+/**
+ * Sorts nodes so that each follows its inputs and, among those that are ready, the one recorded first goes first. The
+ * second rule keeps a read of a value before its being overwritten, as the program that recorded them has it.
+ */
+function inOrder(nodes: readonly Node[]): Node[] {
+  const rank = new Map<Node, number>();
+  for (const node of nodes) {
+    let last = orderOf(node);
+    for (const input of node.inputs) if (input.node) last = Math.max(last, rank.get(input.node) ?? last);
+    rank.set(node, last);
+  }
+  // The sort is stable: of two nodes with one rank, the one that reads the other stays behind it.
+  return nodes.slice().sort((a, b) => rank.get(a)! - rank.get(b)!);
+}
+
+const orders = new WeakMap<Node, number>();
+
+/** A node's place in the order of recording: its first output's number, or the place of the node it stands for. */
+function orderOf(node: Node): number {
+  return orders.get(node) ?? node.outputs[0]!.id;
+}
+
+/** Gives the new nodes behind `values` the place of `original`. */
+function standIn(values: readonly Value[], original: Node): void {
+  const place = orderOf(original);
+  const stack = values.flatMap((value) => value.node ?? []);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    // Nodes recorded before this rewrite have numbers below those of the outputs of the original's copy, or a place.
+    if (orders.has(node) || node.outputs[0]!.id <= original.outputs[0]!.id) continue;
+    orders.set(node, place);
+    for (const input of node.inputs) if (input.node) stack.push(input.node);
+  }
+}
+
+function resolve(value: Value, replaced: ReadonlyMap<Value, Value>): Value {
+  let current = value;
+  for (let next = replaced.get(current); next; next = replaced.get(current)) current = next;
+  return current;
+}
+
+/** `node` itself, or its copy that reads the replacements of its inputs. */
+function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
+  const inputs = node.inputs.map((input) => resolve(input, replaced));
+  if (inputs.every((input, i) => input === node.inputs[i])) return node;
+  const copy = new Node(node.op, inputs, node.attrs);
+  orders.set(copy, orderOf(node));
+  return copy;
+}

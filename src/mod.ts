@@ -1,0 +1,37 @@
+/**
+ * wgrad's library: tensors, automatic differentiation, modules and optimizers on WebGPU, under PyTorch's names.
+ *
+ * @module
+ */
+export {
+  DataError,
+  DeviceLostError,
+  GpuError,
+  ShapeError,
+  TrainingError,
+  UsageError,
+  WeightsError,
+  WgradError,
+} from "./errors.ts";
+export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./gpu/device.ts";
+export { Tensor } from "./tensor/tensor.ts";
+export {
+  arange,
+  full,
+  manualSeed,
+  type Nested,
+  noGrad,
+  ones,
+  rand,
+  randint,
+  randn,
+  tensor,
+  type TensorOptions,
+  zeros,
+} from "./tensor/create.ts";
+export { compile, Program } from "./tensor/compile.ts";
+export { init } from "./tensor/init.ts";
+export type { GradFn } from "./tensor/autograd.ts";
+export * as F from "./nn/functional.ts";
+export * as nn from "./nn/mod.ts";
+export * as optim from "./optim/mod.ts";

@@ -1,0 +1,166 @@
+/**
+ * Layers: modules with the names, options, defaults and printed form of `torch.nn`.
+ *
+ * @module
+ */
+import { ShapeError } from "../errors.ts";
+import type { Pair } from "../ops/conv.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import * as F from "./functional.ts";
+import { defaultParameter } from "./init.ts";
+import { Module } from "./module.ts";
+
+function checkCount(value: number, what: string): void {
+  if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${value}`);
+}
+
+const tuple = ([h, w]: Pair) => `(${h}, ${w})`;
+/** As PyTorch prints an option that may be one number or a pair. */
+const either = (size: F.Size) => typeof size === "number" ? `${size}` : tuple(size);
+
+export interface Conv2dLayerOptions extends F.Conv2dOptions {
+  /** Whether the layer adds a bias. Default true. */
+  bias?: boolean;
+}
+
+/** A 2-D convolution with its weight [out, in/groups, kh, kw] and bias [out]. See `F.conv2d`. */
+export class Conv2d extends Module {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+  readonly #kernel: Pair;
+  readonly #options: F.Conv2dOptions;
+
+  constructor(readonly inChannels: number, readonly outChannels: number, kernel: F.Size, options: Conv2dLayerOptions = {}) {
+    super();
+    F.checkOptions(options, ["stride", "padding", "dilation", "groups", "bias"], "Conv2d");
+    const { bias = true, ...rest } = options;
+    checkCount(inChannels, "Conv2d: the number of input channels");
+    checkCount(outChannels, "Conv2d: the number of output channels");
+    const { groups } = F.convOptions(rest), [kh, kw] = this.#kernel = F.poolOptions(kernel, {}).kernel;
+    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+      throw new ShapeError(`Conv2d: ${inChannels} and ${outChannels} channels do not divide into ${groups} groups`);
+    }
+    this.#options = rest;
+    const fanIn = inChannels / groups * kh * kw;
+    this.weight = defaultParameter([outChannels, inChannels / groups, kh, kw], fanIn);
+    this.bias = bias ? defaultParameter([outChannels], fanIn) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.conv2d(x, this.weight, this.bias, this.#options);
+  }
+
+  override extraRepr(): string {
+    const { stride, padding, dilation, groups } = F.convOptions(this.#options);
+    const parts = [`${this.inChannels}, ${this.outChannels}`, `kernel_size=${tuple(this.#kernel)}`, `stride=${tuple(stride)}`];
+    if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
+    if (dilation.some((by) => by !== 1)) parts.push(`dilation=${tuple(dilation)}`);
+    if (groups !== 1) parts.push(`groups=${groups}`);
+    if (!this.bias) parts.push("bias=False");
+    return parts.join(", ");
+  }
+}
+
+/** x [..., in] weight [out, in]ᵀ + bias [out]. */
+export class Linear extends Module {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+
+  constructor(readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean } = {}) {
+    super();
+    F.checkOptions(options, ["bias"], "Linear");
+    checkCount(inFeatures, "Linear: the number of input features");
+    checkCount(outFeatures, "Linear: the number of output features");
+    this.weight = defaultParameter([outFeatures, inFeatures], inFeatures);
+    this.bias = options.bias ?? true ? defaultParameter([outFeatures], inFeatures) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.linear(x, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${this.bias ? "True" : "False"}`;
+  }
+}
+
+/** The maximum of each window. See `F.maxPool2d`. */
+export class MaxPool2d extends Module {
+  constructor(readonly kernelSize: F.Size, readonly options: F.MaxPool2dOptions = {}) {
+    super();
+    F.poolOptions(kernelSize, options);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.maxPool2d(x, this.kernelSize, this.options);
+  }
+
+  override extraRepr(): string {
+    const { stride = this.kernelSize, padding = 0 } = this.options;
+    return `kernel_size=${either(this.kernelSize)}, stride=${either(stride)}, padding=${either(padding)}, dilation=1, ceil_mode=False`;
+  }
+}
+
+/** max(x, 0). */
+export class ReLU extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.relu(x);
+  }
+}
+
+/** Joins the dimensions from `startDim` (default 1) to `endDim` (default the last). */
+export class Flatten extends Module {
+  constructor(readonly startDim = 1, readonly endDim = -1) {
+    super();
+  }
+
+  override forward(x: Tensor): Tensor {
+    return x.flatten(this.startDim, this.endDim);
+  }
+
+  override extraRepr(): string {
+    return `start_dim=${this.startDim}, end_dim=${this.endDim}`;
+  }
+}
+
+/** Modules one after the other. They are named "0", "1", … */
+export class Sequential extends Module {
+  readonly #modules: readonly Module[];
+
+  constructor(...modules: Module[]) {
+    super();
+    this.#modules = modules;
+  }
+
+  override namedChildren(): [string, Module][] {
+    return this.#modules.map((module, i) => [`${i}`, module]);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.#modules.reduce((y, module) => module.forward(y), x);
+  }
+}
+
+/** Cross-entropy of logits and labels. See `F.crossEntropy`. */
+export class CrossEntropyLoss extends Module {
+  constructor(readonly options: F.CrossEntropyOptions = {}) {
+    super();
+    F.checkOptions(options, ["reduction", "labelSmoothing"], "CrossEntropyLoss");
+  }
+
+  override forward(logits: Tensor, labels: Tensor): Tensor {
+    return F.crossEntropy(logits, labels, this.options);
+  }
+}
+
+/** The squared differences. See `F.mseLoss`. */
+export class MSELoss extends Module {
+  constructor(readonly options: F.LossOptions = {}) {
+    super();
+    F.checkOptions(options, ["reduction"], "MSELoss");
+  }
+
+  override forward(x: Tensor, y: Tensor): Tensor {
+    return F.mseLoss(x, y, this.options);
+  }
+}

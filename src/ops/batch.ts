@@ -1,0 +1,101 @@
+/**
+ * The data set on the GPU: its order in an epoch, the next batch, and the ring of losses. With these, thousands of steps
+ * need no traffic with the CPU.
+ *
+ * @module
+ */
+import gatherSource from "../../shaders/gather_batch.wgsl" with { type: "text" };
+import recordSource from "../../shaders/record_loss.wgsl" with { type: "text" };
+import shuffleSource from "../../shaders/shuffle.wgsl" with { type: "text" };
+import { type Op, record, type Shape, type Value } from "../graph/node.ts";
+import { linearGrid } from "./shape.ts";
+
+const gatherKernel = { file: "gather_batch.wgsl", source: gatherSource };
+const recordKernel = { file: "record_loss.wgsl", source: recordSource };
+const shuffleKernel = { file: "shuffle.wgsl", source: shuffleSource };
+
+interface ShuffleAttrs {
+  readonly halfBits: number;
+}
+
+/** Inputs: the order u32 [count], the step counters u32 [2], and the key u32 [1] of the epoch's order. */
+const shuffleOp: Op<ShuffleAttrs> = {
+  name: "shuffle",
+  outputs: ([order, counters]) => [order!, counters!],
+  overwrites: () => [0, 1],
+  dispatches: ({ inputs: [order, counters, key], attrs: { halfBits } }) => [{
+    kernel: shuffleKernel,
+    constants: { COUNT: order!.size, HALF_BITS: halfBits },
+    bindings: [order!, counters!, key!],
+    grid: linearGrid(order!.size),
+  }],
+};
+
+/** The order of a new epoch, and the counters with the step in the epoch set to 0. */
+export function shuffle(order: Value, counters: Value, key: Value, halfBits: number): readonly Value[] {
+  return record(shuffleOp, [order, counters, key], { halfBits });
+}
+
+export interface GatherAttrs {
+  /** Images in this batch. */
+  readonly count: number;
+  /** Images in a batch before this one: step i starts at image i `stride` of the order. */
+  readonly stride: number;
+  /** Channels, height, width. */
+  readonly image: Shape;
+  /** A pixel's value is (byte / 255 − mean) / deviation, by channel. */
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+}
+
+/** Inputs: the two halves of the pixels, as bytes in u32 words, the labels likewise, the order, and the counters. */
+const gatherOp: Op<GatherAttrs> = {
+  name: "gatherBatch",
+  outputs: (_, { count, image }) => [{ shape: [count, ...image], dtype: "f32" }, { shape: [count], dtype: "u32" }],
+  dispatches: ({ inputs, outputs: [x, labels], attrs }) => {
+    const { count, stride, image: [channels, height, width], mean, deviation } = attrs;
+    const plane = height! * width!, words = channels! * plane / 4;
+    return [{
+      kernel: gatherKernel,
+      constants: {
+        COUNT: count,
+        STRIDE: stride,
+        CHANNELS: channels!,
+        PLANE: plane,
+        FIRST: inputs[0]!.size / words,
+        SCALE: deviation.map((one) => 1 / (255 * one)),
+        SHIFT: mean.map((one, i) => -one / deviation[i]!),
+      },
+      bindings: [...inputs, x!, labels!],
+      grid: linearGrid(count * words),
+    }];
+  },
+};
+
+/** The next batch: images f32 [count, channels, height, width], normalised, and labels u32 [count]. */
+export function gatherBatch(
+  pixels: readonly [Value, Value],
+  labels: Value,
+  order: Value,
+  counters: Value,
+  attrs: GatherAttrs,
+): readonly Value[] {
+  return record(gatherOp, [...pixels, labels, order, counters], attrs);
+}
+
+const recordLossOp: Op<null> = {
+  name: "recordLoss",
+  outputs: ([ring, counters]) => [ring!, counters!],
+  overwrites: () => [0, 1],
+  dispatches: ({ inputs: [ring, counters, loss] }) => [{
+    kernel: recordKernel,
+    constants: { SLOTS: ring!.size },
+    bindings: [ring!, counters!, loss!],
+    grid: [1, 1, 1],
+  }],
+};
+
+/** Writes the loss of this step into the ring, and counts the step. */
+export function recordLoss(ring: Value, counters: Value, loss: Value): readonly Value[] {
+  return record(recordLossOp, [ring, counters, loss], null);
+}

@@ -1,0 +1,70 @@
+/**
+ * Convolution, bias, relu and max-pool in one kernel: what lies between them never reaches memory.
+ *
+ * @module
+ */
+import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
+import type { Op, Value } from "../graph/node.ts";
+import { type ConvAttrs, convOp } from "./conv.ts";
+import { maxPoolOp, type PoolAttrs } from "./pool.ts";
+
+const kernel = { file: "conv2d_pool.wgsl", source };
+
+export interface ConvPoolAttrs {
+  readonly conv: ConvAttrs;
+  readonly pool: PoolAttrs;
+}
+
+/** The multiply-adds that the kernel may unroll: compiling more costs more than it saves. */
+const UNROLL = 2048;
+
+/** Whether the kernel serves this pair: windows that do not overlap, no padding, and a patch that fits registers. */
+export function fitsConvPool(inputs: readonly Value[], conv: ConvAttrs, { kernel, stride, padding }: PoolAttrs): boolean {
+  const [, , kh, kw] = inputs[1]!.shape as [number, number, number, number];
+  const plain = conv.padding.every((by) => by === 0) && padding.every((by) => by === 0) && conv.groups === 1;
+  return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= 256;
+}
+
+export const convPoolOp: Op<ConvPoolAttrs> = {
+  name: "convPool2d",
+  outputs: (inputs, { conv, pool }) => {
+    const [{ shape, dtype }] = convOp.outputs(inputs, conv) as [{ shape: readonly number[]; dtype: "f32" }];
+    return maxPoolOp.outputs([{ shape, dtype } as Value], pool);
+  },
+  dispatches({ inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } }) {
+    const [n, channels, h, width] = x!.shape as [number, number, number, number];
+    const [, out, oh, ow] = y!.shape as [number, number, number, number];
+    const [, , kh, kw] = w!.shape as [number, number, number, number];
+    const work = kh * kw * pool.kernel[0] * pool.kernel[1];
+    // With every channel in one invocation the weights' addresses are constants, which a CPU driver loads once for all lanes.
+    const whole = work * channels * out <= UNROLL;
+    const deep = whole ? out : Math.max(1, Math.min(out, Math.floor(512 / work)));
+    return [{
+      kernel,
+      constants: {
+        N: n,
+        C: channels,
+        H: h,
+        W: width,
+        O: out,
+        OH: oh,
+        OW: ow,
+        KH: kh,
+        KW: kw,
+        STEP_H: conv.stride[0],
+        STEP_W: conv.stride[1],
+        DIL_H: conv.dilation[0],
+        DIL_W: conv.dilation[1],
+        POOL_H: pool.kernel[0],
+        POOL_W: pool.kernel[1],
+        BIAS: bias !== undefined,
+        RELU: conv.relu,
+        DEEP: deep,
+        WHOLE: whole,
+        CONV_W: Math.floor((width - conv.dilation[1] * (kw - 1) - 1) / conv.stride[1]) + 1,
+      },
+      bindings: [x!, w!, bias ?? w!, y!, index!],
+      grid: [Math.ceil(n * oh * ow / 8), Math.ceil(out / deep), 1],
+    }];
+  },
+};

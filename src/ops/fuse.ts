@@ -1,0 +1,59 @@
+/**
+ * The fusion rules: one function each, applied to every graph before it is planned. A rule looks at ops and at who reads
+ * their results, never at which model they belong to. Leaving a rule out changes no result beyond rounding.
+ *
+ * @module
+ */
+import { record, type Value } from "../graph/node.ts";
+import type { Rule } from "../graph/rewrite.ts";
+import { type ConvAttrs, convOp } from "./conv.ts";
+import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
+import { reluGradOp, reluOp } from "./elementwise.ts";
+import { crossEntropyGradOp, logSoftmaxGradOp, nllGradOp } from "./loss.ts";
+import { linearOp, type MatmulAttrs } from "./matmul.ts";
+import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
+
+/** The node behind `value`, if it is one of `op`. */
+function from(value: Value | undefined, op: unknown) {
+  return value?.node && value.node.op === op && value.pending ? value.node : null;
+}
+
+/**
+ * The gradient of relu before max-pool: reluGrad(maxPoolGrad(dy, i), r) = maxPoolGrad(reluGrad(dy, y), i) where
+ * y, i = maxPool(r), since the only places that get a gradient are those whose value is y. The masking is done on
+ * the smaller tensor, and r itself is no longer needed.
+ */
+export const maskPooled: Rule = ({ op, inputs: [dr, r] }) => {
+  if (op !== reluGradOp as unknown) return null;
+  const scatter = from(dr, maxPoolGradOp), pool = from(scatter?.inputs[1], maxPoolOp);
+  if (!scatter || pool?.inputs[0] !== r) return null;
+  const [dy, index] = scatter.inputs as [Value, Value];
+  const masked = record(reluGradOp, [dy, pool!.outputs[0]!], null)[0]!;
+  return record(maxPoolGradOp, [masked, index], scatter.attrs as never);
+};
+
+/** relu after a convolution or a linear layer becomes part of it. */
+export const fuseRelu: Rule = ({ op, inputs: [y] }, users) => {
+  if (op !== reluOp as unknown || users(y!) !== 1) return null;
+  const conv = from(y, convOp), linear = from(y, linearOp);
+  if (conv) return record(convOp, conv.inputs, { ...conv.attrs as ConvAttrs, relu: true });
+  if (linear) return record(linearOp, linear.inputs, { ...linear.attrs as MatmulAttrs, relu: true });
+  return null;
+};
+
+/** A convolution whose result only a max-pool reads becomes one with it. */
+export const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
+  if (op !== maxPoolOp as unknown || users(y!) !== 1) return null;
+  const conv = from(y, convOp), pool = attrs as PoolAttrs;
+  if (!conv || !fitsConvPool(conv.inputs, conv.attrs as ConvAttrs, pool)) return null;
+  return record(convPoolOp, conv.inputs, { conv: conv.attrs as ConvAttrs, pool });
+};
+
+/** The gradient of log-softmax and negative log-likelihood together: (softmax − target) dy. */
+export const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
+  if (op !== logSoftmaxGradOp as unknown || (attrs as { dim: number }).dim !== 1) return null;
+  const nll = from(dp, nllGradOp);
+  return nll ? record(crossEntropyGradOp, [nll.inputs[0]!, nll.inputs[1]!, p!], nll.attrs as never) : null;
+};
+
+export const RULES: readonly Rule[] = [maskPooled, fuseRelu, fusePool, fuseCrossEntropyGrad];

@@ -1,0 +1,133 @@
+/**
+ * Matrix products: c [batch, M, N] = a [batch, M, K] b [batch, K, N], each operand as it lies or transposed, with an
+ * optional bias [N] and relu. `linear` is the form that PyTorch's layer has.
+ *
+ * @module
+ */
+import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
+import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
+import { ShapeError } from "../errors.ts";
+import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
+import { reduce, sumTo } from "./reduce.ts";
+import { broadcast, expand, requireType, text, transposedFrom, view } from "./shape.ts";
+
+const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
+const vectorKernel = { file: "matmul_vec4.wgsl", source: vectorSource };
+
+export interface MatmulAttrs {
+  readonly batch: Shape;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** The operand lies as [K, M] or [N, K]. */
+  readonly transA: boolean;
+  readonly transB: boolean;
+  /** The operand has the batch's dimensions; otherwise it is one matrix for all. */
+  readonly batchA: boolean;
+  readonly batchB: boolean;
+  readonly relu: boolean;
+}
+
+const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
+  name,
+  gradName,
+  outputs: (_, { batch, m, n }) => [{ shape: [...batch, m, n], dtype: "f32" }],
+  grad({ inputs: [a, b], attrs: { transA, transB } }, [dc], needs) {
+    return [
+      needs[0]
+        ? sumTo(transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB), a!.shape)
+        : null,
+      needs[1]
+        ? sumTo(transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false), b!.shape)
+        : null,
+      needs[2] ? reduce("sum", dc!, dc!.shape.map((_, i) => i).slice(0, -1), false) : null,
+    ];
+  },
+  dispatches({ inputs: [a, b, bias], outputs: [c], attrs }) {
+    const { batch, m, n, k, transA, transB, batchA, batchB, relu } = attrs;
+    // Loads of four neighbours need every row of an operand to start at a multiple of four.
+    const whole = (rows: number, columns: number, trans: boolean) => (trans ? rows : columns) % 4 === 0;
+    const vector = k % 4 === 0 && whole(m, k, transA) && whole(k, n, transB);
+    const count = sizeOf(batch), [rows, columns] = vector ? [4, 4] : [4, 2];
+    return [{
+      kernel: vector ? vectorKernel : scalarKernel,
+      constants: {
+        M: m,
+        N: n,
+        K: k,
+        TRANS_A: transA,
+        TRANS_B: transB,
+        BATCH_A: batchA && count > 1 ? m * k : 0,
+        BATCH_B: batchB && count > 1 ? k * n : 0,
+        BIAS: bias !== undefined,
+        RELU: relu,
+      },
+      // Without a bias the kernel reads none; the binding must be something.
+      bindings: [a!, b!, bias ?? b!, c!],
+      grid: [Math.ceil(n / columns / 8), Math.ceil(m / rows), count],
+    }];
+  },
+});
+
+export const matmulOp = define("matmul", "MmBackward0");
+const batchedOp = define("matmul", "BmmBackward0");
+export const linearOp = define("linear", "AddmmBackward0");
+
+/** a b for matrices or batches of them that fit; either may lie transposed. A single matrix serves a whole batch. */
+function product(a: Value, b: Value, transA: boolean, transB: boolean): Value {
+  const [m, k] = matrix(a, transA), [inner, n] = matrix(b, transB);
+  if (k !== inner) throw new ShapeError(`matmul: ${text(a.shape)} and ${text(b.shape)} do not fit`);
+  const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul");
+  const whole = (x: Value) => sizeOf(x.shape.slice(0, -2)) === 1 ? x : expand(x, [...batch, ...x.shape.slice(-2)]);
+  a = whole(a);
+  b = whole(b);
+  const batchA = sizeOf(a.shape) > m * k, batchB = sizeOf(b.shape) > k * n;
+  const op = batch.length === 0 ? matmulOp : batchedOp;
+  return record(op, [a, b], { batch, m, n, k, transA, transB, batchA, batchB, relu: false })[0]!;
+}
+
+/** Rows and columns of the matrix that `x` stands for. */
+function matrix(x: Value, trans: boolean): [number, number] {
+  const [rows, columns] = x.shape.slice(-2) as [number, number];
+  return trans ? [columns, rows] : [rows, columns];
+}
+
+/** The product as PyTorch defines it: vectors, matrices, and batches of matrices that are broadcast together. */
+export function matmul(a: Value, b: Value): Value {
+  requireType(a, "f32", "matmul");
+  requireType(b, "f32", "matmul");
+  if (a.shape.length === 0 || b.shape.length === 0) {
+    throw new ShapeError("matmul: both operands need at least one dimension");
+  }
+  const vectorA = a.shape.length === 1, vectorB = b.shape.length === 1;
+  const left = vectorA ? view(a, [1, ...a.shape]) : a, right = vectorB ? view(b, [...b.shape, 1]) : b;
+  // A matrix that was transposed just before is read as it lay.
+  const fromA = transposedFrom(left), fromB = transposedFrom(right);
+  const c = product(fromA ?? left, fromB ?? right, fromA !== null, fromB !== null);
+  const shape = c.shape.slice(0, -2);
+  return view(c, [...shape, ...(vectorA ? [] : [c.shape.at(-2)!]), ...(vectorB ? [] : [c.shape.at(-1)!])]);
+}
+
+/** y [..., out] = x [..., in] w [out, in]ᵀ + b [out]. */
+export function linear(x: Value, w: Value, b: Value | null): Value {
+  for (const value of [x, w, ...(b ? [b] : [])]) requireType(value, "f32", "linear");
+  const inputs = x.shape.at(-1);
+  if (w.shape.length !== 2 || inputs !== w.shape[1] || (b && (b.shape.length !== 1 || b.shape[0] !== w.shape[0]))) {
+    const bias = b ? ` and bias ${text(b.shape)}` : "";
+    throw new ShapeError(`linear: input ${text(x.shape)}, weight ${text(w.shape)}${bias} do not fit`);
+  }
+  const [n, k] = w.shape as [number, number], rows = view(x, [x.size / k, k]);
+  const attrs: MatmulAttrs = {
+    batch: [],
+    m: x.size / k,
+    n,
+    k,
+    transA: false,
+    transB: true,
+    batchA: false,
+    batchB: false,
+    relu: false,
+  };
+  const [y] = record(linearOp, b ? [rows, w, b] : [rows, w], attrs);
+  return view(y!, [...x.shape.slice(0, -1), n]);
+}

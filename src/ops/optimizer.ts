@@ -1,0 +1,103 @@
+/**
+ * Optimizer updates: one op for all parameters of a group, which updates them where they lie. Parameters, gradients and
+ * state are packed, each in one block, so that one kernel treats them as one array.
+ *
+ * @module
+ */
+import incrementSource from "../../shaders/increment.wgsl" with { type: "text" };
+import momentumSource from "../../shaders/sgd_momentum.wgsl" with { type: "text" };
+import sgdSource from "../../shaders/sgd.wgsl" with { type: "text" };
+import type { Storage } from "../gpu/memory.ts";
+import { align } from "../gpu/memory.ts";
+import { type Dispatch, type Op, record, type Value } from "../graph/node.ts";
+import { linearGrid } from "./shape.ts";
+
+const sgdKernel = { file: "sgd.wgsl", source: sgdSource };
+const momentumKernel = { file: "sgd_momentum.wgsl", source: momentumSource };
+const incrementKernel = { file: "increment.wgsl", source: incrementSource };
+
+export interface SgdAttrs {
+  readonly count: number;
+  readonly momentum: number;
+  readonly dampening: number;
+  readonly weightDecay: number;
+  readonly nesterov: boolean;
+}
+
+/** Inputs: `count` parameters, as many gradients, the rate [1], the steps done u32 [1], and with momentum the buffers. */
+const sgdOp: Op<SgdAttrs> = {
+  name: "sgd",
+  outputs: (inputs, { count, momentum }) => [...inputs.slice(0, count), ...(momentum === 0 ? [] : inputs.slice(2 * count + 2))],
+  overwrites: ({ attrs: { count, momentum } }) => momentum === 0 ? range(0, count) : [...range(0, count), ...range(2 * count + 2, count)],
+  packs: ({ attrs: { count, momentum } }) =>
+    [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 2, count)])],
+  dispatches({ inputs, attrs }, place) {
+    const { count, momentum, dampening, weightDecay, nesterov } = attrs;
+    const rate = inputs[2 * count]!, steps = inputs[2 * count + 1]!;
+    const groups = [inputs.slice(0, count), inputs.slice(count, 2 * count), inputs.slice(2 * count + 2)]
+      .filter((group) => group.length > 0).map((group) => group.map(place));
+    return runs(groups).map((storages): Dispatch => {
+      const size = storages[0]!.size / 4;
+      const common = { SIZE: size, WEIGHT_DECAY: weightDecay };
+      return momentum === 0
+        ? { kernel: sgdKernel, constants: common, bindings: [...storages, rate], grid: linearGrid(size) }
+        : {
+          kernel: momentumKernel,
+          constants: { ...common, MOMENTUM: momentum, DAMPENING: dampening, NESTEROV: nesterov },
+          bindings: [...storages, rate, steps],
+          grid: linearGrid(size),
+        };
+    });
+  },
+};
+
+const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+
+/** Joins tensors that follow each other in every group: one range of each group's block for every such run. */
+function runs(groups: readonly (readonly Storage[])[]): Storage[][] {
+  const joined: { first: number; end: number }[] = [];
+  groups[0]!.forEach((_, i) => {
+    const last = joined.at(-1);
+    const follows = last && groups.every((group) => {
+      const before = group[i - 1]!, here = group[i]!;
+      return here.block === before.block && here.offset === before.offset + align(before.size);
+    });
+    if (follows) last.end = i + 1;
+    else joined.push({ first: i, end: i + 1 });
+  });
+  return joined.map(({ first, end }) =>
+    groups.map((group) => {
+      const { block, offset } = group[first]!, last = group[end - 1]!;
+      return { block, offset, size: last.offset + last.size - offset };
+    })
+  );
+}
+
+/** The parameters and buffers after a step of SGD, as PyTorch defines it. */
+export function sgd(
+  parameters: readonly Value[],
+  gradients: readonly Value[],
+  rate: Value,
+  steps: Value,
+  buffers: readonly Value[],
+  attrs: Omit<SgdAttrs, "count">,
+): readonly Value[] {
+  return record(sgdOp, [...parameters, ...gradients, rate, steps, ...buffers], { ...attrs, count: parameters.length });
+}
+
+const incrementOp: Op<null> = {
+  name: "increment",
+  outputs: ([counter]) => [counter!],
+  overwrites: () => [0],
+  dispatches: ({ inputs: [counter] }) => [{
+    kernel: incrementKernel,
+    constants: {},
+    bindings: [counter!],
+    grid: [1, 1, 1],
+  }],
+};
+
+/** `counter` u32 [1], one more, where it lies. */
+export function increment(counter: Value): Value {
+  return record(incrementOp, [counter], null)[0]!;
+}

@@ -1,0 +1,6 @@
+/**
+ * `optim`: optimizers.
+ *
+ * @module
+ */
+export { SGD, type SgdGroup, type SgdOptions } from "./sgd.ts";

@@ -1,0 +1,390 @@
+/**
+ * `Tensor`: a lazy handle on a value of the graph. Operations check shapes at once and record a node; nothing is computed
+ * until `data()`, `item()` or a program asks for it. Names, defaults and semantics are PyTorch's.
+ *
+ * @module
+ */
+import { ShapeError } from "../errors.ts";
+import { requestGpu } from "../gpu/device.ts";
+import { read } from "../gpu/memory.ts";
+import { constant, type Data, type DType, recordsGradients, type Shape, type Value, withoutGradients } from "../graph/node.ts";
+import { evaluate } from "../graph/program.ts";
+import * as elementwise from "../ops/elementwise.ts";
+import { RULES } from "../ops/fuse.ts";
+import { logSoftmax } from "../ops/loss.ts";
+import { matmul } from "../ops/matmul.ts";
+import { argmax, reduce } from "../ops/reduce.ts";
+import * as shapes from "../ops/shape.ts";
+import { type GradFn, gradFn, gradients, type Leaf, leaves } from "./autograd.ts";
+
+/** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
+const updated = new Set<Tensor>();
+
+/** The tensor that holds a value, for `compile()`. */
+export const holders = new WeakMap<Value, Tensor>();
+
+/** What `compile()` watches while it records. */
+export interface Watcher {
+  /** `tensor` is about to get another value or gradient. */
+  changes(tensor: Tensor): void;
+  /** A gradient is about to be added to that of `tensor`. */
+  accumulates(tensor: Tensor): void;
+}
+
+let watcher: Watcher | null = null;
+
+/** Runs `fn` under `seen`'s eyes. */
+export function watch<T>(seen: Watcher, fn: () => T): T {
+  const before = watcher;
+  watcher = seen;
+  try {
+    return fn();
+  } finally {
+    watcher = before;
+  }
+}
+
+export class Tensor implements Leaf {
+  #value: Value;
+  #disposed = false;
+  #grad: Tensor | null = null;
+
+  /** For the rooms of this program; users make tensors with `tensor()`, `zeros()` and their like. */
+  constructor(value: Value) {
+    this.#value = value;
+    holders.set(value, this);
+  }
+
+  /** The graph's value behind this handle. */
+  get value(): Value {
+    if (this.#disposed) throw new ShapeError("this tensor was disposed of");
+    return this.#value;
+  }
+
+  /** The extent of each dimension; `[]` for a scalar. */
+  get shape(): Shape {
+    return this.#value.shape;
+  }
+
+  get dtype(): DType {
+    return this.#value.dtype;
+  }
+
+  /** The number of elements. */
+  get numel(): number {
+    return this.#value.size;
+  }
+
+  /** Whether gradients flow to this tensor. Settable on leaves of f32. */
+  get requiresGrad(): boolean {
+    return this.#value.needsGrad;
+  }
+
+  set requiresGrad(on: boolean) {
+    if (on && this.dtype !== "f32") throw new ShapeError(`only tensors of f32 can require gradients, not ${this.dtype}`);
+    if (!this.isLeaf) throw new ShapeError("requiresGrad can be changed on leaves only; use detach()");
+    this.#value.needsGrad = on;
+    if (on) leaves.set(this.#value, this);
+    else leaves.delete(this.#value);
+  }
+
+  /** Made by the user, or by an operation through which no gradient flows. */
+  get isLeaf(): boolean {
+    return !this.#value.needsGrad || leaves.has(this.#value);
+  }
+
+  /** The sum of the gradients of the `backward()` calls since it was last set to null; null before the first. */
+  get grad(): Tensor | null {
+    return this.#grad;
+  }
+
+  set grad(grad: Tensor | null) {
+    if (grad && (shapes.text(grad.shape) !== shapes.text(this.shape) || grad.dtype !== "f32")) {
+      throw new ShapeError(`grad: ${shapes.text(grad.shape)} does not fit ${shapes.text(this.shape)}`);
+    }
+    watcher?.changes(this);
+    this.#grad = grad;
+  }
+
+  /** How this tensor was computed, as far as gradients care; null for a leaf that requires none. */
+  get gradFn(): GradFn | null {
+    return this.isLeaf ? null : gradFn(this.#value);
+  }
+
+  /** The elements, in row-major order. Computes what they need. */
+  async data(): Promise<Data> {
+    const value = this.value;
+    if (value.host) return value.host.slice();
+    await realize([this]);
+    const gpu = await requestGpu();
+    const [bytes] = await read(gpu, [value.storage!]);
+    return value.dtype === "f32" ? new Float32Array(bytes!) : new Uint32Array(bytes!);
+  }
+
+  /** The only element. Throws `ShapeError` where there are more. */
+  async item(): Promise<number> {
+    if (this.numel !== 1) throw new ShapeError(`item: expected one element, got shape ${shapes.text(this.shape)}`);
+    return (await this.data())[0]!;
+  }
+
+  /**
+   * Adds to the `grad` of each leaf that requires one the gradient of this tensor, times `gradient` (default 1, for a
+   * scalar only; otherwise a tensor of this shape).
+   */
+  backward(gradient?: Tensor): void {
+    const { shape } = this;
+    if (!this.requiresGrad) throw new ShapeError("backward: this tensor does not depend on one that requires gradients");
+    if (!gradient && this.numel !== 1) {
+      throw new ShapeError(`backward: a tensor of shape ${shapes.text(shape)} needs a gradient of that shape`);
+    }
+    if (gradient && (shapes.text(gradient.shape) !== shapes.text(shape) || gradient.dtype !== "f32")) {
+      throw new ShapeError(`backward: the gradient has shape ${shapes.text(gradient.shape)}, not ${shapes.text(shape)}`);
+    }
+    gradients(this.value, gradient?.value ?? constant(new Float32Array([1]), shape));
+  }
+
+  /** Adds `grad` to this leaf's gradient. */
+  accumulate(grad: Value): void {
+    if (this.#grad) watcher?.accumulates(this);
+    const before = this.#grad;
+    this.grad = new Tensor(before ? withoutGradients(() => elementwise.combine("add", before.value, grad)) : grad);
+  }
+
+  /** The same elements, through which no gradient flows. */
+  detach(): Tensor {
+    return new Tensor(shapes.detach(this.value));
+  }
+
+  /** The same elements in a place of their own. */
+  clone(): Tensor {
+    return new Tensor(shapes.clone(this.value));
+  }
+
+  /** Gives this tensor's memory back now, instead of when the garbage collector finds it. It must not be used again. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    updated.delete(this);
+    this.#value.storage = null;
+    this.grad?.dispose();
+  }
+
+  toString(): string {
+    const grad = this.gradFn ? `, gradFn=<${this.gradFn.name}>` : this.requiresGrad ? ", requiresGrad" : "";
+    return `Tensor(${shapes.text(this.shape)}, ${this.dtype}${grad})`;
+  }
+
+  // --- elementwise ---------------------------------------------------------------------------------------------------
+
+  #binary(name: elementwise.Binary, other: Tensor | number): Tensor {
+    const right = typeof other === "number" ? elementwise.scalar(other, this.dtype) : other.value;
+    return new Tensor(elementwise.combine(name, this.value, right));
+  }
+
+  #unary(name: elementwise.Unary): Tensor {
+    return new Tensor(elementwise.apply(name, this.value));
+  }
+
+  /** This + other, broadcast. Like all operations of two, it takes a tensor of the same dtype or a number. */
+  add(other: Tensor | number): Tensor {
+    return this.#binary("add", other);
+  }
+  sub(other: Tensor | number): Tensor {
+    return this.#binary("sub", other);
+  }
+  mul(other: Tensor | number): Tensor {
+    return this.#binary("mul", other);
+  }
+  /** This / other. Integers are divided without a remainder. */
+  div(other: Tensor | number): Tensor {
+    return this.#binary("div", other);
+  }
+  pow(exponent: Tensor | number): Tensor {
+    return this.#binary("pow", exponent);
+  }
+  maximum(other: Tensor | number): Tensor {
+    return this.#binary("maximum", other);
+  }
+  minimum(other: Tensor | number): Tensor {
+    return this.#binary("minimum", other);
+  }
+  /** 1 where equal, else 0, in f32; likewise the other comparisons. */
+  eq(other: Tensor | number): Tensor {
+    return this.#binary("eq", other);
+  }
+  ne(other: Tensor | number): Tensor {
+    return this.#binary("ne", other);
+  }
+  lt(other: Tensor | number): Tensor {
+    return this.#binary("lt", other);
+  }
+  le(other: Tensor | number): Tensor {
+    return this.#binary("le", other);
+  }
+  gt(other: Tensor | number): Tensor {
+    return this.#binary("gt", other);
+  }
+  ge(other: Tensor | number): Tensor {
+    return this.#binary("ge", other);
+  }
+  neg(): Tensor {
+    return this.#unary("neg");
+  }
+  exp(): Tensor {
+    return this.#unary("exp");
+  }
+  /** The natural logarithm. */
+  log(): Tensor {
+    return this.#unary("log");
+  }
+  sqrt(): Tensor {
+    return this.#unary("sqrt");
+  }
+  abs(): Tensor {
+    return this.#unary("abs");
+  }
+  relu(): Tensor {
+    return this.#unary("relu");
+  }
+
+  // --- matrices and shapes -------------------------------------------------------------------------------------------
+
+  /** The product of vectors, matrices, or batches of matrices (broadcast), as `torch.matmul`. */
+  matmul(other: Tensor): Tensor {
+    return new Tensor(matmul(this.value, other.value));
+  }
+  /** A matrix transposed. */
+  t(): Tensor {
+    if (this.shape.length > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${shapes.text(this.shape)}`);
+    return this.shape.length < 2 ? this : this.transpose(0, 1);
+  }
+  transpose(dim0: number, dim1: number): Tensor {
+    const rank = this.shape.length, order = this.shape.map((_, i) => i);
+    const a = shapes.axis(dim0, rank, "transpose"), b = shapes.axis(dim1, rank, "transpose");
+    if (rank === 0) return this;
+    order[a] = b;
+    order[b] = a;
+    return this.permute(order);
+  }
+  permute(dims: readonly number[]): Tensor {
+    return new Tensor(shapes.permute(this.value, dims));
+  }
+  /** One extent may be -1: it takes what is left. */
+  reshape(shape: Shape): Tensor {
+    return new Tensor(shapes.reshape(this.value, shape));
+  }
+  /** Joins the dimensions from `startDim` to `endDim`. */
+  flatten(startDim = 0, endDim = -1): Tensor {
+    return new Tensor(shapes.flatten(this.value, startDim, endDim));
+  }
+  /** Drops dimension `dim` where its extent is 1; all such dimensions by default. */
+  squeeze(dim?: number): Tensor {
+    const at = dim === undefined ? null : shapes.axis(dim, this.shape.length, "squeeze");
+    return this.reshape(this.shape.filter((extent, i) => extent !== 1 || (at !== null && i !== at)));
+  }
+  /** Adds a dimension of extent 1 before dimension `dim`. */
+  unsqueeze(dim: number): Tensor {
+    const at = shapes.axis(dim, this.shape.length + 1, "unsqueeze");
+    return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)]);
+  }
+  /** Repeats dimensions of extent 1 to `shape`. */
+  expand(shape: Shape): Tensor {
+    return new Tensor(shapes.expand(this.value, shape));
+  }
+
+  // --- reductions ----------------------------------------------------------------------------------------------------
+
+  /** The sum over `dim`: a dimension, several, or all. */
+  sum(dim?: number | readonly number[], keepdim = false): Tensor {
+    return new Tensor(reduce("sum", this.value, dim, keepdim));
+  }
+  mean(dim?: number | readonly number[], keepdim = false): Tensor {
+    return new Tensor(reduce("mean", this.value, dim, keepdim));
+  }
+  /**
+   * The largest elements; unlike PyTorch's `max(dim)`, without their indices (see `argmax`). The gradient goes to the
+   * first maximum along one dimension, and is shared evenly among equal ones over several or all.
+   */
+  max(dim?: number | readonly number[], keepdim = false): Tensor {
+    return new Tensor(reduce("max", this.value, dim, keepdim));
+  }
+  min(dim?: number | readonly number[], keepdim = false): Tensor {
+    return new Tensor(reduce("min", this.value, dim, keepdim));
+  }
+  /** The index (u32) of the largest element along `dim`, the first of equal ones; of the flattened whole by default. */
+  argmax(dim?: number, keepdim = false): Tensor {
+    return new Tensor(argmax(this.value, dim, keepdim));
+  }
+  logSoftmax(dim = -1): Tensor {
+    return new Tensor(logSoftmax(this.value, dim));
+  }
+  softmax(dim = -1): Tensor {
+    return this.logSoftmax(dim).exp();
+  }
+
+  // --- in place ------------------------------------------------------------------------------------------------------
+
+  /** Takes over `next`, a new value of this shape: what every in-place operation comes down to. */
+  assign(next: Value, action: string): this {
+    if (this.requiresGrad && recordsGradients()) {
+      throw new ShapeError(`${action}: a tensor that requires gradients can be changed in place within noGrad() only`);
+    }
+    if (next.shape.length !== this.shape.length || next.shape.some((extent, i) => extent !== this.shape[i])) {
+      throw new ShapeError(`${action}: ${shapes.text(next.shape)} does not fit ${shapes.text(this.shape)}`);
+    }
+    if (next.dtype !== this.dtype) throw new ShapeError(`${action}: ${next.dtype} does not fit ${this.dtype}`);
+    watcher?.changes(this);
+    this.rebind(next);
+    updated.add(this);
+    return this;
+  }
+
+  /** Puts another value behind this handle: a leaf stays one. */
+  rebind(value: Value): void {
+    if (leaves.has(this.#value)) {
+      value.needsGrad = this.#value.needsGrad;
+      leaves.set(value, this);
+    }
+    this.#value = value;
+    holders.set(value, this);
+  }
+
+  /** this += other, in place; likewise the others. */
+  add_(other: Tensor | number): this {
+    return this.assign(this.#binary("add", other).value, "add_");
+  }
+  sub_(other: Tensor | number): this {
+    return this.assign(this.#binary("sub", other).value, "sub_");
+  }
+  mul_(other: Tensor | number): this {
+    return this.assign(this.#binary("mul", other).value, "mul_");
+  }
+  div_(other: Tensor | number): this {
+    return this.assign(this.#binary("div", other).value, "div_");
+  }
+  /** Takes the elements of `other`, broadcast. */
+  copy_(other: Tensor): this {
+    return this.assign(shapes.clone(shapes.expand(other.value, this.shape)), "copy_");
+  }
+  fill_(value: number): this {
+    return this.assign(shapes.clone(shapes.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
+  }
+  zero_(): this {
+    return this.fill_(0);
+  }
+}
+
+/** Forgets that `tensor` was updated: whoever calls this sees to its elements. */
+export function settle(tensor: Tensor): void {
+  updated.delete(tensor);
+}
+
+/** Computes the elements of `tensors`, and of all tensors updated in place, and keeps them on the GPU. */
+export async function realize(tensors: readonly Tensor[]): Promise<void> {
+  const gpu = await requestGpu();
+  const all = [...updated, ...tensors];
+  updated.clear();
+  await evaluate(gpu, all.map((one) => one.value), RULES);
+  // A leaf has its elements; how they came about is no longer needed.
+  for (const one of all) if (one.isLeaf) one.value.node = null;
+}

@@ -1,0 +1,105 @@
+/**
+ * A setting is one named, typed and bounded value. The run configuration and the flags of every command are tables of
+ * settings, so that a flag, a key of `config.json`, the help text and the check of a value come from one row. This file
+ * holds the row's type and the check; reading the command line is left to `src/cli/flags.ts`.
+ *
+ * @module
+ */
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
+
+/** One row of a table of settings. A setting without `default` may be absent; a boolean's default is false. */
+export interface Setting {
+  /** The name in kebab-case, as in `--batch-size`; code and `config.json` use camelCase, `batchSize`. */
+  readonly name: string;
+  /** What values there are. A number may be written `1e-3`; an integer only with digits. */
+  readonly kind: "string" | "integer" | "number" | "boolean" | "choice";
+  /** The allowed values of a `choice`. */
+  readonly choices?: readonly string[];
+  /** The value when none is given. */
+  readonly default?: string | number | boolean;
+  /** The least value of a number or an integer. Default: no limit for a number, the least safe integer otherwise. */
+  readonly min?: number;
+  /** The greatest value of a number or an integer. Default: no limit for a number, the greatest safe integer otherwise. */
+  readonly max?: number;
+  /** One sentence for the help text, without a full stop. */
+  readonly help: string;
+  /** What stands for the value in the help text, such as `DIR`. Default: `N` for numbers, else `TEXT`. */
+  readonly value?: string;
+  /** The heading in the help text. */
+  readonly group?: string;
+}
+
+/** `batch-size` as a type becomes `batchSize`. */
+export type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
+
+/** The type of the values of one setting, without the case that it is absent. */
+export type ValueOf<S extends Setting> = Setting extends S ? string | number | boolean // The row's literal type is not known.
+  : S extends { kind: "boolean" } ? boolean
+  : S extends { kind: "integer" | "number" } ? number
+  : S extends { kind: "choice"; choices: readonly (infer C)[] } ? C
+  : string;
+
+/** The values of a table of settings, keyed in camelCase. Without a default a value may be `undefined`. */
+export type Values<T extends readonly Setting[]> = {
+  readonly [S in T[number] as CamelCase<S["name"]>]: S extends
+    { default: string | number | boolean } | { kind: "boolean" } ? ValueOf<S>
+    : ValueOf<S> | undefined;
+};
+
+/** `batch-size` becomes `batchSize`. */
+export function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The value of a setting when none is given. */
+export function defaultOf(setting: Setting): string | number | boolean | undefined {
+  return setting.default ?? (setting.kind === "boolean" ? false : undefined);
+}
+
+/**
+ * Checks a value against its setting.
+ *
+ * @returns what the value must be, such as `an integer from 1 to 65536`, or `undefined` if it is fine.
+ */
+export function complaint(setting: Setting, value: unknown): string | undefined {
+  const { kind, choices = [] } = setting;
+  const ok = kind === "boolean"
+    ? typeof value === "boolean"
+    : kind === "choice"
+    ? typeof value === "string" && choices.includes(value)
+    : kind === "string"
+    // A NUL or a line break would make a broken path, and break the promise of errors in one line.
+    // deno-lint-ignore no-control-regex
+    ? typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value)
+    : typeof value === "number" && Number.isFinite(value) && (kind === "number" || Number.isSafeInteger(value)) &&
+      value >= (setting.min ?? -Infinity) && value <= (setting.max ?? Infinity);
+  return ok ? undefined : expected(setting);
+}
+
+function expected({ kind, choices = [], min, max }: Setting): string {
+  if (kind === "boolean") return "true or false";
+  if (kind === "choice") return choices.length === 1 ? `${choices[0]}` : `one of ${choices.join(", ")}`;
+  if (kind === "string") return "text that is not empty and has no control characters";
+  const noun = kind === "integer" ? "an integer" : "a number";
+  if (min !== undefined && max !== undefined) return `${noun} from ${min} to ${max}`;
+  if (min !== undefined) return `${noun} of at least ${min}`;
+  if (max !== undefined) return `${noun} of at most ${max}`;
+  return noun;
+}
+
+/** The text of the hint ` (did you mean X?)` for a mistyped word, or the empty text if no known word is near it. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const bare = (text: string) => text.replace(/^-+/, "").toLowerCase();
+  const { length } = bare(word);
+  // About a third of the letters may be wrong; failing that, the beginning of a word stands for it.
+  let limit = length < 3 ? 0 : length === 3 ? 1 : Math.ceil(length / 3);
+  let best: string | undefined;
+  for (const candidate of known) {
+    const distance = levenshteinDistance(bare(word), bare(candidate));
+    if (distance <= limit) [best, limit] = [candidate, distance - 1];
+  }
+  if (length >= 2) best ??= known.find((candidate) => bare(candidate).startsWith(bare(word)));
+  return best === undefined ? "" : ` (did you mean ${best}?)`;
+}

@@ -1,0 +1,171 @@
+/**
+ * Module: names and their order, state dictionaries, train and eval, the layers' own forward; PyTorch's initialisation.
+ */
+import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { WgradError } from "../../src/errors.ts";
+import { F, manualSeed, nn, noGrad, ones, type Tensor, tensor, zeros } from "../../src/mod.ts";
+import { assertClose, assertSameBits } from "../support/close.ts";
+import { toTensor, values } from "../support/gradcheck.ts";
+import { uniform } from "../support/random.ts";
+
+const lenetNames = ["conv1", "conv2", "fc1", "fc2", "fc3"].flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]);
+const lenetShapes = [[6, 3, 5, 5], [6], [16, 6, 5, 5], [16], [120, 400], [120], [84, 120], [84], [10, 84], [10]];
+
+/** Children two deep, one of them under two names. */
+class Shared extends nn.Module {
+  first = new nn.Linear(2, 3);
+  body = new nn.Sequential(new nn.ReLU(), new nn.Linear(3, 3, { bias: false }));
+  again = this.first;
+
+  override forward(x: Tensor): Tensor {
+    return this.body.forward(this.first.forward(x));
+  }
+}
+
+Deno.test("parameters, their names, shapes and order are PyTorch's", () => {
+  for (const [net, channels] of [[nn.models.lenet(), 3], [nn.models.lenetGray(), 1]] as const) {
+    const named = net.namedParameters();
+    assertEquals(named.map(([name]) => name), lenetNames);
+    assertEquals(named.map(([, p]) => [...p.shape]), [[6, channels, 5, 5], ...lenetShapes.slice(1)]);
+    assertEquals([...net.stateDict().keys()], lenetNames);
+    named.forEach(([, p], i) => assertStrictEquals(p, net.parameters()[i]));
+    assert(named.every(([, p]) => p.requiresGrad && p.isLeaf && p.dtype === "f32"));
+  }
+});
+
+Deno.test("a shared child's parameters are listed once, and stand in the state under both names", () => {
+  const net = new Shared();
+  assertEquals(net.namedParameters().map(([name]) => name), ["first.weight", "first.bias", "body.1.weight"]);
+  assertEquals(net.parameters().length, 3);
+  assertEquals([...net.stateDict().keys()], [
+    "first.weight",
+    "first.bias",
+    "body.1.weight",
+    "again.weight",
+    "again.bias",
+  ]);
+  assertEquals(net.namedModules().map(([name]) => name), ["", "first", "body", "body.0", "body.1"]);
+  assertStrictEquals(net.namedModules()[0]![1], net);
+});
+
+Deno.test("without bias there is no bias", () => {
+  const names = (net: nn.Module) => net.namedParameters().map(([name]) => name);
+  assertEquals(names(new nn.Linear(2, 3, { bias: false })), ["weight"]);
+  assertEquals(names(new nn.Conv2d(2, 3, 1, { bias: false })), ["weight"]);
+  assertEquals(names(new nn.Conv2d(2, 3, 1)), ["weight", "bias"]);
+  assertEquals(names(new nn.Sequential(new nn.ReLU(), new nn.Flatten(), new nn.MaxPool2d(2))), []);
+});
+
+Deno.test("loadStateDict() copies values: the same logits, bit for bit, and no shared memory", async () => {
+  const from = nn.models.lenet(), to = nn.models.lenet(), x = toTensor(uniform(1, [2, 3, 32, 32]));
+  const before = to.parameters();
+  to.loadStateDict(from.stateDict());
+  to.parameters().forEach((p, i) => assertStrictEquals(p, before[i]));
+  assertSameBits(await to.forward(x).data(), await from.forward(x).data());
+  noGrad(() => from.parameters()[0]!.zero_());
+  assert((await to.parameters()[0]!.data()).some((v) => v !== 0), "the weights are shared");
+  assert(to.parameters().every((p) => p.requiresGrad && p.isLeaf));
+});
+
+Deno.test("loadStateDict() names every key that is missing, unexpected or of another shape, and changes nothing", async () => {
+  const net = new nn.Sequential(new nn.Linear(2, 3), new nn.Linear(3, 4));
+  const before = await values(net.parameters());
+  const change = (edit: (state: Map<string, Tensor>) => void) => {
+    const state = new Map(new nn.Sequential(new nn.Linear(2, 3), new nn.Linear(3, 4)).stateDict());
+    edit(state);
+    return assertThrows(() => net.loadStateDict(state), WgradError).message;
+  };
+  const includes = (text: string, ...parts: string[]) => {
+    for (const part of parts) assert(text.includes(part), `"${text}" does not name ${part}`);
+  };
+  includes(change((s) => s.delete("0.bias")), "0.bias", "missing");
+  includes(change((s) => s.set("2.weight", zeros([1]))), "2.weight", "unexpected");
+  includes(change((s) => s.set("1.weight", zeros([3, 4]))), "1.weight", "3, 4", "4, 3");
+  includes(change((s) => (s.delete("0.weight"), s.delete("1.bias"))), "0.weight", "1.bias");
+  includes(change((s) => (s.delete("0.weight"), s.set("fc.weight", zeros([1])))), "0.weight", "fc.weight");
+  (await values(net.parameters())).forEach((weights, i) => assertSameBits(weights, before[i]!));
+});
+
+Deno.test("train() and eval() reach every module and return the module", () => {
+  const net = new Shared(), all = () => net.namedModules().map(([, module]) => module.training);
+  assertEquals(all(), [true, true, true, true, true]);
+  assertStrictEquals(net.eval(), net);
+  assertEquals(all(), [false, false, false, false, false]);
+  assertStrictEquals(net.train(), net);
+  assertEquals(all(), [true, true, true, true, true]);
+  net.train(false);
+  assertEquals(net.body.training, false);
+});
+
+Deno.test("zeroGrad() clears every gradient", async () => {
+  const net = new Shared();
+  const step = () => net.forward(ones([2, 2])).sum().backward();
+  step();
+  const once = await values(net.parameters().map((p) => p.grad!));
+  net.zeroGrad();
+  for (const p of net.parameters()) assert(p.grad === null || (await p.grad.data()).every((v) => v === 0));
+  step();
+  (await values(net.parameters().map((p) => p.grad!))).forEach((grad, i) => assertClose(grad, once[i]!));
+});
+
+Deno.test("the layers do what the functions of their name do", async () => {
+  const x = toTensor(uniform(2, [2, 4, 7, 6])), options = { stride: 2, padding: 1, dilation: 1, groups: 2 };
+  const conv = new nn.Conv2d(4, 6, [3, 2], options), plain = new nn.Conv2d(4, 6, 3, { bias: false });
+  const linear = new nn.Linear(6, 5), labels = tensor(new Uint32Array([1, 3])), logits = toTensor(uniform(3, [2, 5]));
+  const loss = { labelSmoothing: 0.2, reduction: "sum" } as const;
+  const pairs: [Tensor, Tensor][] = [
+    [conv.forward(x), F.conv2d(x, conv.weight, conv.bias ?? undefined, options)],
+    [plain.forward(x), F.conv2d(x, plain.weight)],
+    [linear.forward(x), F.linear(x, linear.weight, linear.bias ?? undefined)],
+    [new nn.MaxPool2d(3, { stride: 2, padding: 1 }).forward(x), F.maxPool2d(x, 3, { stride: 2, padding: 1 })],
+    [new nn.MaxPool2d([2, 3]).forward(x), F.maxPool2d(x, [2, 3])],
+    [new nn.ReLU().forward(x), F.relu(x)],
+    [new nn.Flatten().forward(x), x.flatten(1)],
+    [new nn.Flatten(0, 1).forward(x), x.flatten(0, 1)],
+    [new nn.CrossEntropyLoss(loss).forward(logits, labels), F.crossEntropy(logits, labels, loss)],
+    [new nn.MSELoss({ reduction: "none" }).forward(x, x.neg()), F.mseLoss(x, x.neg(), { reduction: "none" })],
+    [new nn.Sequential(new nn.ReLU(), new nn.MaxPool2d(2)).forward(x), F.maxPool2d(x.relu(), 2)],
+  ];
+  for (const [layer, direct] of pairs) {
+    assertEquals(layer.shape, direct.shape);
+    assertSameBits(await layer.data(), await direct.data());
+  }
+});
+
+Deno.test("initial weights and biases are uniform within 1 / sqrt(fan in)", async () => {
+  manualSeed(11);
+  const layers: [nn.Module, number][] = [
+    [new nn.Linear(400, 120), 400],
+    [new nn.Linear(4, 6000), 4],
+    [new nn.Conv2d(32, 64, 3), 288],
+    [new nn.Conv2d(64, 640, [1, 5], { groups: 8 }), 40],
+  ];
+  for (const [layer, fanIn] of layers) {
+    for (const [name, p] of layer.namedParameters()) {
+      const scaled = Array.from(await p.data(), (v) => v * Math.sqrt(fanIn)), n = scaled.length;
+      const what = `${layer} ${name}`, largest = Math.max(...scaled.slice(0, 5000).map(Math.abs));
+      assert(scaled.every((v) => Math.abs(v) <= 1.000001), `${what}: beyond the bound`);
+      if (n < 100) continue;
+      const mean = scaled.reduce((a, v) => a + v, 0) / n, square = scaled.reduce((a, v) => a + v * v, 0) / n;
+      const quarter = scaled.filter((v) => v < -0.5).length / n;
+      // Five standard deviations of each statistic of a uniform sample.
+      assertClose([mean], [0], { rtol: 0, atol: 5 * Math.sqrt(1 / 3 / n), what: `${what}: mean` });
+      assertClose([square], [1 / 3], { rtol: 0, atol: 5 * Math.sqrt(4 / 45 / n), what: `${what}: mean square` });
+      assertClose([quarter], [0.25], { rtol: 0, atol: 5 * Math.sqrt(3 / 16 / n), what: `${what}: lowest quarter` });
+      assert(largest > 0.9, `${what}: the bound is not reached`);
+    }
+  }
+});
+
+Deno.test("manualSeed() fixes the initial weights; every parameter draws its own", async () => {
+  const make = async (seed: number) => {
+    manualSeed(seed);
+    return await values(nn.models.lenet().parameters());
+  };
+  const [a, b, c] = [await make(3), await make(3), await make(4)];
+  a.forEach((weights, i) => {
+    assertSameBits(weights, b[i]!);
+    assertNotStrictEquals(weights[0], c[i]![0]);
+  });
+  assertEquals(new Set(a.map((weights) => weights[0])).size, a.length, "two parameters start alike");
+});

@@ -1,0 +1,146 @@
+/**
+ * optim.SGD: twenty steps of a small net against PyTorch for every option, eager and compiled; state; what is refused.
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { WgradError } from "../../src/errors.ts";
+import { compile, F, optim, type Tensor, tensor } from "../../src/mod.ts";
+import { assertClose, assertRelative, assertSameBits } from "../support/close.ts";
+import { load, readLines, type Stored } from "../support/golden.ts";
+import { toTensor, values } from "../support/gradcheck.ts";
+import { setWeights, SmallNet } from "../support/nets.ts";
+import { bits, uniform } from "../support/random.ts";
+
+interface GoldenSgd {
+  options: { lr: number; momentum?: number; dampening?: number; weightDecay?: number; nesterov?: boolean };
+  lrAfter10: number | null;
+  losses: number[];
+  after: Record<string, Stored>;
+}
+
+const cases = readLines<GoldenSgd>("sgd.jsonl");
+const images = (step: number) => toTensor(uniform(500 + step, [5, 2, 6, 6]));
+const labels = (step: number) => tensor(bits(600 + step, 5).map((b) => b % 4));
+
+/** The small net, its optimizer, and one step on a batch. */
+function trainer(options: GoldenSgd["options"]) {
+  const net = setWeights(new SmallNet(), 400), optimizer = new optim.SGD(net.parameters(), options);
+  const step = (x: Tensor, y: Tensor): Tensor => {
+    optimizer.zeroGrad();
+    const loss = F.crossEntropy(net.forward(x), y);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  return { net, optimizer, step };
+}
+
+async function compare(net: SmallNet, losses: number[], golden: GoldenSgd): Promise<void> {
+  assertClose(losses, golden.losses, { rtol: 0, atol: 1e-5, what: "losses" });
+  for (const [name, p] of net.namedParameters()) {
+    assertRelative(await p.data(), load(golden.after[name]!).data, 1e-5, name);
+  }
+}
+
+for (const golden of cases) {
+  const { options, lrAfter10 } = golden;
+  const text = JSON.stringify(options).replaceAll('"', "") + (lrAfter10 === null ? "" : `, then lr ${lrAfter10}`);
+  Deno.test(`SGD agrees with PyTorch over 20 steps: ${text}`, async () => {
+    const { net, optimizer, step } = trainer(options), losses: Tensor[] = [];
+    for (let i = 0; i < 20; i++) {
+      if (i === 10 && lrAfter10 !== null) optimizer.lr = lrAfter10;
+      losses.push(step(images(i), labels(i)));
+    }
+    await compare(net, (await values(losses)).map(([loss]) => loss!), golden);
+  });
+
+  Deno.test(`SGD agrees with PyTorch over 20 compiled steps: ${text}`, async () => {
+    const { net, optimizer, step } = trainer(options), x = images(0), y = labels(0), losses: number[] = [];
+    let loss!: Tensor;
+    const program = compile(() => loss = step(x, y));
+    for (let i = 0; i < 20; i++) {
+      if (i === 10 && lrAfter10 !== null) optimizer.lr = lrAfter10;
+      x.copy_(images(i));
+      y.copy_(labels(i));
+      await program.run();
+      losses.push(await loss.item());
+    }
+    await compare(net, losses, golden);
+  });
+}
+
+Deno.test("SGD's defaults are PyTorch's, and stand in paramGroups", () => {
+  const p = tensor([1], { requiresGrad: true }), optimizer = new optim.SGD([p]);
+  assertEquals(optimizer.lr, 1e-3);
+  assertEquals(optimizer.paramGroups.length, 1);
+  const { params, ...rest } = optimizer.paramGroups[0]!;
+  assertEquals(rest, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false });
+  assert(params.length === 1 && params[0] === p);
+});
+
+Deno.test("a parameter without gradient is left alone, weight decay or not", async () => {
+  const used = tensor([1, 2], { requiresGrad: true }), unused = tensor([3], { requiresGrad: true });
+  const optimizer = new optim.SGD([used, unused], { lr: 0.5, momentum: 0.9, weightDecay: 0.1 });
+  used.sum().backward();
+  optimizer.step();
+  assertClose(await used.data(), [0.45, 1.4]);
+  assertEquals([...await unused.data()], [3]);
+});
+
+Deno.test("a parameter whose first gradient comes late starts its momentum there", async () => {
+  const a = tensor([1], { requiresGrad: true }), b = tensor([1], { requiresGrad: true });
+  const optimizer = new optim.SGD([a, b], { lr: 1, momentum: 0.5, dampening: 0.5 });
+  a.mul(1).backward();
+  optimizer.step(); // a: v = 1
+  optimizer.zeroGrad();
+  a.add(b).backward();
+  optimizer.step(); // a: v = 0.5 + 0.5; b: v = 1, without dampening
+  assertClose(await a.data(), [-1]);
+  assertClose(await b.data(), [0]);
+});
+
+Deno.test("zeroGrad() of the optimizer clears its parameters' gradients", async () => {
+  const p = tensor([1], { requiresGrad: true }), optimizer = new optim.SGD([p], { lr: 1 });
+  p.mul(3).backward();
+  optimizer.zeroGrad();
+  assert(p.grad === null || (await p.grad.data()).every((v) => v === 0));
+  p.mul(2).backward();
+  assertEquals([...await p.grad!.data()], [2]);
+});
+
+Deno.test("state that is saved and loaded goes on bit for bit", async () => {
+  const options = { lr: 0.05, momentum: 0.9, weightDecay: 0.03, nesterov: true };
+  const whole = trainer(options);
+  for (let i = 0; i < 8; i++) whole.step(images(i), labels(i));
+  const first = trainer(options), second = trainer({ lr: 1 });
+  for (let i = 0; i < 4; i++) first.step(images(i), labels(i));
+  second.net.loadStateDict(first.net.stateDict());
+  second.optimizer.loadStateDict(first.optimizer.stateDict());
+  for (let i = 4; i < 8; i++) second.step(images(i), labels(i));
+  assertEquals(second.optimizer.lr, 0.05);
+  const [a, e] = [await values(second.net.parameters()), await values(whole.net.parameters())];
+  a.forEach((weights, i) => assertSameBits(weights, e[i]!));
+});
+
+Deno.test("options that make no sense are refused at once", () => {
+  const p = [tensor([1], { requiresGrad: true })];
+  const wrong: object[] = [
+    { lr: -1 },
+    { lr: NaN },
+    { lr: "0.1" },
+    { momentum: -0.1 },
+    { weightDecay: -0.1 },
+    { dampening: NaN },
+    { nesterov: true },
+    { nesterov: true, momentum: 0.9, dampening: 0.1 },
+    { learningRate: 0.1 },
+    { weight_decay: 0.1 },
+  ];
+  for (const options of wrong) {
+    assertThrows(() => new optim.SGD(p, options), WgradError, undefined, JSON.stringify(options));
+  }
+  assertThrows(() => new optim.SGD([]), WgradError);
+  assertThrows(() => new optim.SGD([p[0]!.mul(2)]), WgradError);
+  assertThrows(() => new optim.SGD([p[0]!, p[0]!]), WgradError);
+  const optimizer = new optim.SGD(p);
+  for (const lr of [-1, NaN]) assertThrows(() => optimizer.lr = lr, WgradError);
+});

@@ -1,0 +1,145 @@
+import { assert, assertEquals } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { help } from "../../src/cli/help.ts";
+import { camelCase } from "../../src/train/setting.ts";
+import { SETTINGS } from "../../src/train/config.ts";
+import { deno, execute, read, ROOT, wgrad } from "./support.ts";
+
+const usageErrors: [args: string[], message: RegExp][] = [
+  [["trian"], /^error: unknown command trian \(did you mean train\?\); see wgrad --help$/],
+  [["--versoin"], /^error: unknown flag --versoin \(did you mean --version\?\); see wgrad --help$/],
+  [["a\nb\x1b[31m"], /^error: unknown command "a\\nb\\u001b\[31m"; see wgrad --help$/],
+  [["train", "--epoch", "3"], /^error: unknown flag --epoch \(did you mean --epochs\?\); see wgrad train --help$/],
+  [["train", "--model", "lenett"], /^error: flag --model: lenett is not one of lenet, lenet-gray .*$/],
+  [["train", "--epochs", "two"], /^error: flag --epochs: two is not an integer from 1 to 1000000; see .*$/],
+  [["train", "--lr", "-1"], /^error: flag --lr: -1 is not a number from 0 to 1000000; see wgrad train --help$/],
+  [["train", "--batch-size"], /^error: flag --batch-size needs a value; see wgrad train --help$/],
+  [["train", "extra"], /^error: unexpected argument extra; see wgrad train --help$/],
+  [["train", "--nesterov", "--momentum", "0"], /^error: nesterov needs a momentum above 0 .*$/],
+  [["train", "--name", "a/b"], /^error: name "a\/b" cannot name a folder .*$/],
+  [["eval", "--wieghts", "x"], /^error: unknown flag --wieghts \(did you mean --weights\?\); see wgrad eval --help$/],
+  [["data", "fetsh"], /^error: .*fetsh is not one of fetch, verify, show \(did you mean fetch\?\); see .*$/],
+];
+
+for (const [args, message] of usageErrors) {
+  Deno.test(`wgrad ${JSON.stringify(args.join(" "))} exits 2 with one line`, async () => {
+    const { code, stdout, stderr } = await wgrad(...args);
+    assert(message.test(stderr.trimEnd()), stderr);
+    assertEquals({ code, stdout, lines: stderr.split("\n").length }, { code: 2, stdout: "", lines: 2 });
+  });
+}
+
+Deno.test("wgrad --help lists the commands, and wgrad alone does so on stderr with exit code 2", async () => {
+  const asked = await wgrad("--help");
+  assertEquals([asked.code, asked.stderr], [0, ""]);
+  for (const { name, summary } of COMMANDS) {
+    assert(asked.stdout.includes(`  ${name}`) && asked.stdout.includes(summary));
+  }
+  assertEquals(await wgrad("-h"), asked);
+  assertEquals(await wgrad(), { code: 2, stdout: "", stderr: asked.stdout });
+});
+
+Deno.test("wgrad --version prints the version of deno.json", async () => {
+  assertEquals(await wgrad("--version"), { code: 0, stdout: `wgrad ${config.version}\n`, stderr: "" });
+});
+
+Deno.test("wgrad COMMAND --help shows each flag, and a table line is no wider than a page", async () => {
+  for (const { name, summary, load } of COMMANDS) {
+    const { command } = await load();
+    assertEquals([command.name, command.summary], [name, summary]);
+    const text = help(command);
+    for (const flag of command.flags) {
+      assert(text.includes(`--${flag.name}`) || text.includes(`--no-${flag.name}`), `${name} --${flag.name}`);
+      assert(flag.help !== "" && !flag.help.endsWith("."), `${name} --${flag.name}`);
+    }
+    assertEquals(new Set(command.flags.map((flag) => flag.name)).size, command.flags.length);
+    assert(command.examples.length > 0, name);
+    assertEquals(text.split("\n").filter((line) => line.length > 100), []);
+    assertEquals((await wgrad(name, "--help")).stdout, `${text}\n`);
+  }
+});
+
+Deno.test("wgrad train has a flag for every setting of a run", async () => {
+  const train = await COMMANDS[0]?.load();
+  const names = train?.command.flags.map((flag) => flag.name) ?? [];
+  assertEquals(SETTINGS.map((row) => row.name).filter((name) => !names.includes(name)), []);
+  for (const row of SETTINGS) assert(camelCase(row.name) !== "");
+});
+
+Deno.test("a failure that is not typed is one line, with the stack only under WGRAD_DEBUG=1", async () => {
+  // main.ts is run over a registry whose command throws what no command should.
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/src/cli`, { recursive: true });
+    for (
+      const path of ["deno.json", "main.ts", "src/errors.ts", "src/version.ts", "src/cli/flags.ts", "src/cli/help.ts"]
+    ) {
+      await Deno.copyFile(`${ROOT}/${path}`, `${folder}/${path}`);
+    }
+    await Deno.mkdir(`${folder}/src/train`);
+    await Deno.copyFile(`${ROOT}/src/train/setting.ts`, `${folder}/src/train/setting.ts`);
+    await Deno.writeTextFile(
+      `${folder}/src/cli/commands.ts`,
+      `const throwing = (run) => ({ name: "x", summary: "", flags: [], examples: [], run });
+       const commands = {
+         bug: throwing(() => { throw new RangeError("first\\nsecond"); }),
+         late: throwing(async () => { Promise.reject(new TypeError("late")); await new Promise(() => setTimeout(() => {}, 1e5)); }),
+         pipe: throwing(() => { throw new Deno.errors.BrokenPipe("gone"); }),
+       };
+       export const COMMANDS = [];
+       export const findCommand = (name) => ({ load: () => ({ command: commands[name] }) });`,
+    );
+    const run = (name: string, env: Record<string, string> = {}) =>
+      execute(Deno.execPath(), [
+        "run",
+        "--quiet",
+        "--no-check",
+        "--no-prompt",
+        "--allow-env=WGRAD_DEBUG",
+        "main.ts",
+        name,
+      ], {
+        cwd: folder,
+        env,
+      });
+    const tail = "(a bug in wgrad: please report it; WGRAD_DEBUG=1 shows where)\n";
+    assertEquals(await run("bug"), { code: 1, stdout: "", stderr: `error: RangeError: first second ${tail}` });
+    assertEquals(await run("late"), { code: 1, stdout: "", stderr: `error: TypeError: late ${tail}` });
+    assertEquals(await run("pipe"), { code: 1, stdout: "", stderr: "" });
+    const debug = await run("bug", { WGRAD_DEBUG: "1" });
+    assert(debug.stderr.includes("commands.ts:"), debug.stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a reader that leaves early does not make it crash", async () => {
+  const script = `"$0" run --quiet --no-check --allow-all main.ts train --help | head -n 1`;
+  const { code, stdout, stderr } = await execute("sh", ["-c", script, Deno.execPath()]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(stdout.trimEnd().split("\n").length, 1);
+});
+
+Deno.test("README shows the commands and flags that there are", async () => {
+  const readme = read("README.md");
+  for (const { name } of COMMANDS) assert(readme.includes(`\`${name}`), name);
+  for (const [, name] of readme.matchAll(/deno task ([\w:-]+)/g)) {
+    assert(name !== undefined && name in config.tasks, name);
+  }
+  const train = await COMMANDS[0]?.load();
+  for (const flag of train?.command.flags ?? []) {
+    assert(readme.includes(`--${flag.name}`) || readme.includes(`--no-${flag.name}`), flag.name);
+  }
+});
+
+Deno.test("the commands are loaded only when asked for", async () => {
+  const { code, stdout } = await deno("info", "--quiet", "--json", "src/cli/commands.ts");
+  assertEquals(code, 0);
+  const { modules } = JSON.parse(stdout) as {
+    modules: { specifier: string; dependencies?: { specifier: string; isDynamic?: boolean }[] }[];
+  };
+  const registry = modules.find(({ specifier }) => specifier.endsWith("/src/cli/commands.ts"));
+  const loads = registry?.dependencies?.filter(({ isDynamic }) => isDynamic === true) ?? [];
+  assertEquals(loads.length, COMMANDS.length);
+});

@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import { UsageError, WgradError } from "../../src/errors.ts";
+import { configFromJson, configToJson, makeConfig, type RunConfig, SETTINGS } from "../../src/train/config.ts";
+import { makeRunFolder } from "../../src/train/run_folder.ts";
+import { camelCase, complaint, didYouMean, type Setting } from "../../src/train/setting.ts";
+
+Deno.test("the defaults are the seed run", () => {
+  assertEquals(makeConfig(), {
+    model: "lenet",
+    data: "cifar10",
+    normalize: "half",
+    offline: false,
+    epochs: 2,
+    maxSteps: undefined,
+    batchSize: 4,
+    seed: 0,
+    optimizer: "sgd",
+    lr: 0.001,
+    momentum: 0.9,
+    dampening: 0,
+    weightDecay: 0,
+    nesterov: false,
+    out: "runs",
+    name: undefined,
+    logEvery: 2000,
+    adapter: undefined,
+    backend: undefined,
+  });
+});
+
+Deno.test("every row of SETTINGS has one name and a default that it allows", () => {
+  const rows: readonly Setting[] = SETTINGS;
+  assertEquals(new Set(rows.map(({ name }) => camelCase(name))).size, rows.length);
+  for (const row of rows) {
+    assert(/^[a-z]+(-[a-z]+)*$/.test(row.name), row.name);
+    assert(!row.help.endsWith("."), row.name);
+    if (row.default !== undefined) assertEquals(complaint(row, row.default), undefined, row.name);
+  }
+});
+
+Deno.test("config.json gives back the configuration that was written", () => {
+  const configs: Partial<RunConfig>[] = [
+    {},
+    { model: "lenet-gray", data: "a folder/x", maxSteps: 7, lr: 1e-7, nesterov: true, name: "é 1", backend: "gl" },
+  ];
+  for (const given of configs) {
+    const config = makeConfig(given);
+    const text = configToJson(config);
+    assert(text.endsWith("}\n"));
+    assertEquals(configFromJson(text, "config.json"), config);
+  }
+  assertEquals(configFromJson("{}", "config.json"), makeConfig());
+});
+
+const badFiles: [text: string, message: string | RegExp][] = [
+  ["", /^config\.json is not JSON: [^\n]+$/],
+  ["[]", "config.json must hold one JSON object of settings"],
+  ["null", "config.json must hold one JSON object of settings"],
+  ['{"batchsize": 4}', 'config.json: unknown setting "batchsize" (did you mean batchSize?)'],
+  ['{"batch-size": 4}', 'config.json: unknown setting "batch-size" (did you mean batchSize?)'],
+  ['{"__proto__": 4}', 'config.json: unknown setting "__proto__"'],
+  ['{"lr": "0.1"}', 'config.json: lr is "0.1", not a number from 0 to 1000000'],
+  ['{"epochs": 1.5}', "config.json: epochs is 1.5, not an integer from 1 to 1000000"],
+  ['{"nesterov": 1}', "config.json: nesterov is 1, not true or false"],
+  ['{"model": "alexnet"}', 'config.json: model is "alexnet", not one of lenet, lenet-gray'],
+  ['{"seed": [1]}', "config.json: seed is [1], not an integer from 0 to 4294967295"],
+  ['{"out": ""}', 'config.json: out is "", not text that is not empty and has no control characters'],
+];
+
+for (const [text, message] of badFiles) {
+  Deno.test(`configFromJson() refuses ${text || "an empty file"}`, () => {
+    const error = assertThrows(() => configFromJson(text, "config.json"), UsageError);
+    if (typeof message === "string") assertEquals(error.message, message);
+    else assert(message.test(error.message), error.message);
+  });
+}
+
+Deno.test("makeConfig() refuses numbers that are not finite", () => {
+  for (const lr of [NaN, Infinity, -Infinity]) {
+    const error = assertThrows(() => makeConfig({ lr }), UsageError);
+    assertEquals(error.message, `run configuration: lr is ${lr}, not a number from 0 to 1000000`);
+  }
+});
+
+Deno.test("nesterov needs momentum and no dampening", () => {
+  for (const given of [{ momentum: 0 }, { dampening: 0.1 }, { momentum: 0, dampening: 0.1 }]) {
+    const error = assertThrows(() => makeConfig({ nesterov: true, ...given }), UsageError);
+    assert(error.message.startsWith("nesterov needs a momentum above 0 and a dampening of 0"), error.message);
+    makeConfig(given);
+  }
+});
+
+Deno.test("a run's name must be a folder's name everywhere", () => {
+  for (const name of ["..", ".", "a/b", "a\\b", "-x", "a:b", " a", "a ", "a.", "a*", "x".repeat(101)]) {
+    assertThrows(() => makeConfig({ name }), UsageError, "cannot name a folder");
+  }
+  for (const name of ["a", "lenet-1", "run 2.b", "v1.0", "übung_3", "x".repeat(100)]) makeConfig({ name });
+});
+
+Deno.test("didYouMean() hints at a near word only", () => {
+  const words = ["--epochs", "--lr", "--out", "--batch-size"];
+  assertEquals(didYouMean("--epoch", words), " (did you mean --epochs?)");
+  assertEquals(didYouMean("--EPOCHS", words), " (did you mean --epochs?)");
+  assertEquals(didYouMean("--batch", words), " (did you mean --batch-size?)");
+  assertEquals(didYouMean("--xx", words), "");
+  assertEquals(didYouMean("--weights", words), "");
+});
+
+Deno.test("makeRunFolder() numbers runs, honours a name, and never takes a folder twice", async () => {
+  const base = await Deno.makeTempDir();
+  try {
+    const out = join(base, "new", "runs");
+    const make = (name?: string) => makeRunFolder(makeConfig({ out, name }));
+    assertEquals((await make()).name, "lenet-1");
+    assertEquals((await make("mine")).path, join(out, "mine"));
+    await Deno.mkdir(join(out, "lenet-7"));
+    await Deno.mkdir(join(out, "lenet-gray-30"));
+    await Deno.mkdir(join(out, "lenet-9x"));
+    assertEquals((await make()).name, "lenet-8");
+    const names = await Promise.all([make(), make(), make()]);
+    assertEquals(names.map(({ name }) => name).sort(), ["lenet-10", "lenet-11", "lenet-9"]);
+    const taken = await make("mine").catch((error) => error);
+    assert(taken instanceof UsageError && taken.message.includes("already there"));
+    await Deno.writeTextFile(join(base, "file"), "");
+    const blocked = await makeRunFolder(makeConfig({ out: join(base, "file") })).catch((error) => error);
+    assert(blocked instanceof WgradError && !blocked.message.includes("\n"));
+  } finally {
+    await Deno.remove(base, { recursive: true });
+  }
+});

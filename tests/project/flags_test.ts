@@ -1,0 +1,156 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../src/errors.ts";
+import { defineCommand, parse } from "../../src/cli/flags.ts";
+import { help } from "../../src/cli/help.ts";
+
+const command = defineCommand({
+  name: "bake",
+  summary: "Bake bread",
+  positional: [
+    { name: "ACTION", choices: ["knead", "proof"], help: "What to do" },
+    { name: "FILE", optional: true, help: "The recipe" },
+  ],
+  flags: [
+    { name: "loaf-count", short: "l", kind: "integer", min: 1, max: 9, default: 2, help: "Loaves" },
+    { name: "heat", kind: "number", min: 0, help: "Heat", group: "Oven" },
+    { name: "flour", kind: "choice", choices: ["rye", "wheat"], default: "rye", help: "Flour" },
+    { name: "name", kind: "string", value: "NAME", help: "Name" },
+    { name: "steam", kind: "boolean", help: "Steam", group: "Oven" },
+    { name: "salt", kind: "boolean", default: true, help: "No salt" },
+  ],
+  examples: [["wgrad bake knead", "kneads"]],
+  run: () => Promise.resolve(0),
+});
+
+const defaults = { loafCount: 2, heat: undefined, flour: "rye", name: undefined, steam: false, salt: true };
+
+Deno.test("parse() gives typed values, defaults and what was given", () => {
+  const none = parse(command, ["knead"]);
+  assertEquals(none.values, defaults);
+  assertEquals([...none.given], []);
+  const all = parse(command, [
+    "-l",
+    "3",
+    "knead",
+    "--heat",
+    "2.5e2",
+    "--flour=wheat",
+    "--name",
+    "a b",
+    "--steam",
+    "--no-salt",
+    "x",
+  ]);
+  // The types of the values are part of the test.
+  const typed: {
+    loafCount: number;
+    heat: number | undefined;
+    flour: "rye" | "wheat";
+    name: string | undefined;
+    steam: boolean;
+  } = all.values;
+  assertEquals(typed, { loafCount: 3, heat: 250, flour: "wheat", name: "a b", steam: true, salt: false });
+  assertEquals(all.positional, ["knead", "x"]);
+  assertEquals([...all.given].sort(), ["flour", "heat", "loafCount", "name", "salt", "steam"]);
+});
+
+Deno.test("parse() takes values that look like something else", () => {
+  assertEquals(parse(command, ["--name=--heat", "knead"]).values.name, "--heat");
+  assertEquals(parse(command, ["--name=a=b", "knead"]).values.name, "a=b");
+  assertEquals(parse(command, ["--name", "007", "knead"]).values.name, "007");
+  assertEquals(parse(command, ["--steam", "knead"]).positional, ["knead"]);
+  assertEquals(parse(command, ["--salt=false", "--steam=true", "knead"]).values, {
+    ...defaults,
+    salt: false,
+    steam: true,
+  });
+  assertEquals(parse(command, ["--heat", ".5", "knead"]).values.heat, 0.5);
+  assertEquals(parse(command, ["--loaf-count", "+4", "knead"]).values.loafCount, 4);
+  assertEquals(parse(command, ["--", "knead", "--heat"]).positional, ["knead", "--heat"]);
+  assertEquals(parse(command, ["knead", "-"]).positional, ["knead", "-"]);
+});
+
+const bad: [argv: string[], message: string][] = [
+  [["knead", "--haet", "1"], "unknown flag --haet (did you mean --heat?)"],
+  [["knead", "--loaf", "1"], "unknown flag --loaf (did you mean --loaf-count?)"],
+  [["knead", "--zzz"], "unknown flag --zzz"],
+  [["knead", "--no-heat"], "unknown flag --no-heat (did you mean --heat?)"],
+  [["knead", "--no-stem"], "unknown flag --no-stem (did you mean --no-steam?)"],
+  [["knead", "-x"], "unknown flag -x"],
+  [["knead", "-l3"], "unknown flag -l3"],
+  [["knead", "--__proto__=1"], "unknown flag --__proto__"],
+  [["knead", "--a.b=1"], "unknown flag --a.b"],
+  [["knead", "--heat"], "flag --heat needs a value"],
+  [["knead", "--heat", "--steam"], "flag --heat needs a value"],
+  [["knead", "--heat", "--", "x"], "flag --heat needs a value"],
+  [["knead", "--name="], "flag --name needs a value"],
+  [["knead", "--name", ""], "flag --name needs a value"],
+  [["knead", "--steam="], "flag --steam needs a value"],
+  [["knead", "--heat", "hot"], "flag --heat: hot is not a number of at least 0"],
+  [["knead", "--heat", "-1"], "flag --heat: -1 is not a number of at least 0"],
+  [["knead", "--heat", "-.5"], "flag --heat: -.5 is not a number of at least 0"],
+  [["knead", "--heat", "NaN"], "flag --heat: NaN is not a number of at least 0"],
+  [["knead", "--heat", "Infinity"], "flag --heat: Infinity is not a number of at least 0"],
+  [["knead", "--heat", "1e999"], "flag --heat: 1e999 is not a number of at least 0"],
+  [["knead", "--heat", "0x10"], "flag --heat: 0x10 is not a number of at least 0"],
+  [["knead", "--heat", " 1"], 'flag --heat: " 1" is not a number of at least 0'],
+  [["knead", "--heat", "1,5"], "flag --heat: 1,5 is not a number of at least 0"],
+  [["knead", "--loaf-count", "0"], "flag --loaf-count: 0 is not an integer from 1 to 9"],
+  [["knead", "--loaf-count", "10"], "flag --loaf-count: 10 is not an integer from 1 to 9"],
+  [["knead", "--loaf-count", "2.0"], "flag --loaf-count: 2.0 is not an integer from 1 to 9"],
+  [["knead", "--loaf-count", "1e0"], "flag --loaf-count: 1e0 is not an integer from 1 to 9"],
+  [["knead", "--flour", "ry"], "flag --flour: ry is not one of rye, wheat (did you mean rye?)"],
+  [["knead", "--steam=yes"], "flag --steam: yes is not true or false"],
+  [["knead", "--name", "a\nb"], 'flag --name: "a\\nb" is not text that is not empty and has no control characters'],
+  [["knead", "--steam", "--no-steam"], "flag --steam is given 2 times"],
+  [["knead", "--heat=1", "--heat", "1"], "flag --heat is given 2 times"],
+  [["knead", "-l", "1", "--loaf-count", "1"], "flag --loaf-count is given 2 times"],
+  [["knead", "a", "b"], "unexpected argument b"],
+  [["knead", ""], "argument FILE is empty"],
+  [["burn"], "ACTION: burn is not one of knead, proof"],
+  [["proff"], "ACTION: proff is not one of knead, proof (did you mean proof?)"],
+  [[], "argument ACTION is missing, one of knead, proof"],
+];
+
+for (const [argv, message] of bad) {
+  Deno.test(`parse() refuses ${JSON.stringify(argv)}`, () => {
+    const error = assertThrows(() => parse(command, argv), UsageError);
+    assertEquals(error.message, `${message}; see wgrad bake --help`);
+    assertEquals(error.exitCode, 2);
+  });
+}
+
+Deno.test("parse() stops at --help", () => {
+  for (const argv of [["--help"], ["-h"], ["burn", "--heat", "hot", "--help"]]) {
+    assertEquals(parse(command, argv).help, true);
+  }
+  assertEquals(parse(command, ["knead"]).help, false);
+});
+
+Deno.test("help() shows every row of the tables", () => {
+  assertEquals(
+    help(command),
+    `Bake bread.
+
+Usage: wgrad bake knead|proof [FILE] [FLAGS]
+
+Arguments:
+  ACTION  What to do
+  FILE    The recipe
+
+Flags:
+  -l, --loaf-count N  Loaves (default: 2)
+  --flour NAME        Flour: rye, wheat (default: rye)
+  --name NAME         Name
+  --no-salt           No salt
+  -h, --help          Show this help
+
+Oven:
+  --heat N            Heat
+  --steam             Steam
+
+Examples:
+  wgrad bake knead
+      kneads`,
+  );
+});
