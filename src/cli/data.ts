@@ -131,10 +131,12 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
   // Verifying never fetches: what is not there is an error.
   const dataset = await openDataset(data, { offline: true, log: say, progress });
   if (data !== "cifar10" && !dataset.synthetic) {
-    for (const { name, official } of await identify(data)) files.push({ name, official: official !== undefined });
+    for (const { name, official } of await identify(data)) files.push({ name, official: official === name });
   }
   for (const { name, official } of files) say(`${name}: ${official ? "the official file" : "not an official file"}`);
-  const result: Record<string, unknown> = { data, files };
+  // Every one of the six, each under its own name.
+  const official = CIFAR10_FILES.every(({ name }) => files.some((file) => file.name === name && file.official));
+  const result: Record<string, unknown> = { data, official, files };
   for (const split of ["train", "test"] as const) {
     const counts = await countClasses(dataset[split], dataset.classes.length);
     const byName = Object.fromEntries(dataset.classes.map((name, label) => [name, counts[label]!]));
@@ -142,6 +144,7 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
     result[split] = { records: dataset[split].count, classes: byName };
   }
   progress("");
+  say(`data: ${data} is whole${official ? ", and it is the official CIFAR-10" : ""}`);
   return result;
 }
 

@@ -6,7 +6,7 @@
 import { basename, join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { readArchive } from "./archive.ts";
-import { CIFAR10_FILES } from "./cifar.ts";
+import { CIFAR10_FILES, CIFAR10_FOLDER } from "./cifar.ts";
 import type { Split } from "./dataset.ts";
 import { fileChunks, sha256 } from "./files.ts";
 import { permute, permuteKey } from "./random.ts";
@@ -35,8 +35,12 @@ export async function identify(path: string): Promise<Identity[]> {
     found.push({ name, sha256: hash, official: CIFAR10_FILES.find((file) => file.sha256 === hash)?.name });
   };
   if ((await Deno.stat(path)).isDirectory) {
-    const names = [...Deno.readDirSync(path)].filter((entry) => entry.isFile).map(({ name }) => name).sort();
+    const entries = [...Deno.readDirSync(path)];
+    const names = entries.filter((entry) => entry.isFile).map(({ name }) => name).sort();
     for (const name of names) await add(name, fileChunks(join(path, name)));
+    // As `openDataset` does: the archive was unpacked here.
+    const unpacked = entries.some(({ name, isDirectory }) => isDirectory && name === CIFAR10_FOLDER);
+    if (found.length === 0 && unpacked) return await identify(join(path, CIFAR10_FOLDER));
   } else if (/\.(tar\.gz|tgz)$/i.test(path)) {
     for await (const { name, body } of readArchive(path)) await add(name, body);
   } else {

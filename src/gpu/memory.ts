@@ -103,7 +103,10 @@ export async function read(gpu: Gpu, storages: readonly Storage[]): Promise<Arra
     starts.push(size);
     size += Math.ceil(storage.size / 4) * 4;
   }
-  const staging = gpu.device.createBuffer({ size: Math.max(size, 4), usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const staging = gpu.device.createBuffer({
+    size: Math.max(size, 4),
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   try {
     const encoder = gpu.device.createCommandEncoder();
     storages.forEach((storage, i) => {

@@ -56,9 +56,11 @@ function compile(gpu: Gpu, kernel: Kernel, constants: Constants): Pipeline {
     compute: { module, entryPoint: "main" },
   });
   counters.pipelinesCreated++;
-  checks.push(device.popErrorScope().then(async (error) => {
-    if (error) throw new GpuError(await explain(kernel, code, module, error.message));
-  }));
+  checks.push(
+    device.popErrorScope().then(async (error) => {
+      if (error) throw new GpuError(await explain(kernel, code, module, error.message));
+    }),
+  );
   checks.at(-1)!.catch(() => {});
   return { pipeline, layout, writes };
 }

@@ -129,7 +129,10 @@ function scalarize(text: string, scope: ReadonlyMap<string, number>): string {
     const uses = new RegExp(`(?<![\\w.])${name}\\b(?:\\[([^\\[\\]]*)\\])?`, "g");
     const declaration = new RegExp(`\\bvar ${name}: *array<([\\w<>]+), *([^>;]+)>;`, "g");
     const body = text.replace(declaration, "");
-    const constant = Array.from(body.matchAll(uses), ([, index]) => index !== undefined && evaluate(index, scope) !== null);
+    const constant = Array.from(
+      body.matchAll(uses),
+      ([, index]) => index !== undefined && evaluate(index, scope) !== null,
+    );
     if (!constant.every(Boolean)) continue;
     text = text
       .replace(declaration, (_, type, length) => {

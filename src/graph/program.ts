@@ -5,7 +5,7 @@
  */
 import type { Gpu } from "../gpu/device.ts";
 import { compiled } from "../gpu/pipeline.ts";
-import { assignOp, base, plan, type Plan, submit, upload } from "./plan.ts";
+import { assignOp, base, type Plan, plan, submit, upload } from "./plan.ts";
 import { record, type Value, withoutGradients } from "./node.ts";
 import { type Rule, schedule } from "./rewrite.ts";
 

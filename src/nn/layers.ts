@@ -30,7 +30,12 @@ export class Conv2d extends Module {
   readonly #kernel: Pair;
   readonly #options: F.Conv2dOptions;
 
-  constructor(readonly inChannels: number, readonly outChannels: number, kernel: F.Size, options: Conv2dLayerOptions = {}) {
+  constructor(
+    readonly inChannels: number,
+    readonly outChannels: number,
+    kernel: F.Size,
+    options: Conv2dLayerOptions = {},
+  ) {
     super();
     F.checkOptions(options, ["stride", "padding", "dilation", "groups", "bias"], "Conv2d");
     const { bias = true, ...rest } = options;
@@ -52,7 +57,11 @@ export class Conv2d extends Module {
 
   override extraRepr(): string {
     const { stride, padding, dilation, groups } = F.convOptions(this.#options);
-    const parts = [`${this.inChannels}, ${this.outChannels}`, `kernel_size=${tuple(this.#kernel)}`, `stride=${tuple(stride)}`];
+    const parts = [
+      `${this.inChannels}, ${this.outChannels}`,
+      `kernel_size=${tuple(this.#kernel)}`,
+      `stride=${tuple(stride)}`,
+    ];
     if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
     if (dilation.some((by) => by !== 1)) parts.push(`dilation=${tuple(dilation)}`);
     if (groups !== 1) parts.push(`groups=${groups}`);
@@ -97,7 +106,9 @@ export class MaxPool2d extends Module {
 
   override extraRepr(): string {
     const { stride = this.kernelSize, padding = 0 } = this.options;
-    return `kernel_size=${either(this.kernelSize)}, stride=${either(stride)}, padding=${either(padding)}, dilation=1, ceil_mode=False`;
+    return `kernel_size=${either(this.kernelSize)}, stride=${either(stride)}, padding=${
+      either(padding)
+    }, dilation=1, ceil_mode=False`;
   }
 }
 

@@ -22,7 +22,9 @@ export abstract class Module {
 
   /** This module and all below it, with their dotted names; this one's is `prefix`. */
   namedModules(prefix = ""): [string, Module][] {
-    const below = this.namedChildren().flatMap(([name, child]) => child.namedModules(prefix ? `${prefix}.${name}` : name));
+    const below = this.namedChildren().flatMap(([name, child]) =>
+      child.namedModules(prefix ? `${prefix}.${name}` : name)
+    );
     return [[prefix, this], ...below];
   }
 
@@ -67,7 +69,9 @@ export abstract class Module {
         wrong.push(`${name} is ${given.dtype} instead of ${parameter.dtype}`);
       }
     }
-    if (wrong.length > 0) throw new WeightsError(`the weights do not fit ${this.constructor.name}: ${wrong.join("; ")}`);
+    if (wrong.length > 0) {
+      throw new WeightsError(`the weights do not fit ${this.constructor.name}: ${wrong.join("; ")}`);
+    }
     noGrad(() => {
       for (const [name, parameter] of own) parameter.copy_(state.get(name)!);
     });

@@ -43,6 +43,8 @@ export interface GatherAttrs {
   readonly stride: number;
   /** Channels, height, width. */
   readonly image: Shape;
+  /** The three channels become one, by the weights of ITU-R BT.601, as in torchvision. */
+  readonly grey: boolean;
   /** A pixel's value is (byte / 255 − mean) / deviation, by channel. */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
@@ -51,9 +53,12 @@ export interface GatherAttrs {
 /** Inputs: the two halves of the pixels, as bytes in u32 words, the labels likewise, the order, and the counters. */
 const gatherOp: Op<GatherAttrs> = {
   name: "gatherBatch",
-  outputs: (_, { count, image }) => [{ shape: [count, ...image], dtype: "f32" }, { shape: [count], dtype: "u32" }],
+  outputs: (_, { count, image: [channels, ...plane], grey }) => [
+    { shape: [count, grey ? 1 : channels!, ...plane], dtype: "f32" },
+    { shape: [count], dtype: "u32" },
+  ],
   dispatches: ({ inputs, outputs: [x, labels], attrs }) => {
-    const { count, stride, image: [channels, height, width], mean, deviation } = attrs;
+    const { count, stride, image: [channels, height, width], grey, mean, deviation } = attrs;
     const plane = height! * width!, words = channels! * plane / 4;
     return [{
       kernel: gatherKernel,
@@ -62,12 +67,13 @@ const gatherOp: Op<GatherAttrs> = {
         STRIDE: stride,
         CHANNELS: channels!,
         PLANE: plane,
+        GREY: grey,
         FIRST: inputs[0]!.size / words,
         SCALE: deviation.map((one) => 1 / (255 * one)),
         SHIFT: mean.map((one, i) => -one / deviation[i]!),
       },
       bindings: [...inputs, x!, labels!],
-      grid: linearGrid(count * words),
+      grid: linearGrid(x!.size / 4),
     }];
   },
 };

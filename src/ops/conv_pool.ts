@@ -19,7 +19,11 @@ export interface ConvPoolAttrs {
 const UNROLL = 2048;
 
 /** Whether the kernel serves this pair: windows that do not overlap, no padding, and a patch that fits registers. */
-export function fitsConvPool(inputs: readonly Value[], conv: ConvAttrs, { kernel, stride, padding }: PoolAttrs): boolean {
+export function fitsConvPool(
+  inputs: readonly Value[],
+  conv: ConvAttrs,
+  { kernel, stride, padding }: PoolAttrs,
+): boolean {
   const [, , kh, kw] = inputs[1]!.shape as [number, number, number, number];
   const plain = conv.padding.every((by) => by === 0) && padding.every((by) => by === 0) && conv.groups === 1;
   return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= 256;

@@ -145,7 +145,20 @@ const binaryOps = Object.fromEntries(
   }]),
 ) as Record<Binary, Op<null>>;
 
-const INTEGER: readonly Binary[] = ["add", "sub", "mul", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"];
+const INTEGER: readonly Binary[] = [
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "maximum",
+  "minimum",
+  "eq",
+  "ne",
+  "lt",
+  "le",
+  "gt",
+  "ge",
+];
 
 /** y = a op b, for each pair of elements, broadcast together. Both must have one type. */
 export function combine(name: Binary, a: Value, b: Value): Value {

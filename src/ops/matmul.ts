@@ -34,12 +34,8 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
   outputs: (_, { batch, m, n }) => [{ shape: [...batch, m, n], dtype: "f32" }],
   grad({ inputs: [a, b], attrs: { transA, transB } }, [dc], needs) {
     return [
-      needs[0]
-        ? sumTo(transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB), a!.shape)
-        : null,
-      needs[1]
-        ? sumTo(transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false), b!.shape)
-        : null,
+      needs[0] ? sumTo(transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB), a!.shape) : null,
+      needs[1] ? sumTo(transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false), b!.shape) : null,
       needs[2] ? reduce("sum", dc!, dc!.shape.map((_, i) => i).slice(0, -1), false) : null,
     ];
   },

@@ -27,10 +27,15 @@ export interface SgdAttrs {
 /** Inputs: `count` parameters, as many gradients, the rate [1], the steps done u32 [1], and with momentum the buffers. */
 const sgdOp: Op<SgdAttrs> = {
   name: "sgd",
-  outputs: (inputs, { count, momentum }) => [...inputs.slice(0, count), ...(momentum === 0 ? [] : inputs.slice(2 * count + 2))],
-  overwrites: ({ attrs: { count, momentum } }) => momentum === 0 ? range(0, count) : [...range(0, count), ...range(2 * count + 2, count)],
-  packs: ({ attrs: { count, momentum } }) =>
-    [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 2, count)])],
+  outputs: (
+    inputs,
+    { count, momentum },
+  ) => [...inputs.slice(0, count), ...(momentum === 0 ? [] : inputs.slice(2 * count + 2))],
+  overwrites: ({ attrs: { count, momentum } }) =>
+    momentum === 0 ? range(0, count) : [...range(0, count), ...range(2 * count + 2, count)],
+  packs: (
+    { attrs: { count, momentum } },
+  ) => [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 2, count)])],
   dispatches({ inputs, attrs }, place) {
     const { count, momentum, dampening, weightDecay, nesterov } = attrs;
     const rate = inputs[2 * count]!, steps = inputs[2 * count + 1]!;

@@ -179,7 +179,9 @@ export function sumTo(x: Value, shape: Shape): Value {
 export function argmax(x: Value, dim: number | undefined, keepdim: boolean): Value {
   requireType(x, "f32", "argmax");
   const dims = dimsOf(x, dim, "argmax");
-  if (dims.length === 0) return record(reduceOp, [x], { kind: "argmax", outer: 1, run: 1, inner: 1, chunk: 1, scale: 1 })[0]!;
+  if (dims.length === 0) {
+    return record(reduceOp, [x], { kind: "argmax", outer: 1, run: 1, inner: 1, chunk: 1, scale: 1 })[0]!;
+  }
   const kept = reduceRun("argmax", x, dims[0]!, dims.at(-1)! + 1, 1);
   return view(kept, keepdim ? keptShape(x, dims) : x.shape.filter((_, i) => !dims.includes(i)));
 }

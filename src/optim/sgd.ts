@@ -89,7 +89,9 @@ export class SGD {
     const seen = new Set<Tensor>();
     this.paramGroups = grouped.map(({ params, ...own }) => {
       for (const param of params) {
-        if (!param.isLeaf || !param.requiresGrad) throw new UsageError("SGD: a parameter is no leaf that requires gradients");
+        if (!param.isLeaf || !param.requiresGrad) {
+          throw new UsageError("SGD: a parameter is no leaf that requires gradients");
+        }
         if (seen.has(param)) throw new UsageError("SGD: a parameter is given twice");
         seen.add(param);
       }
@@ -161,7 +163,9 @@ function check(settings: Settings): Settings {
       throw new UsageError(`SGD: ${name} must be 0 or more, got ${settings[name]}`);
     }
   }
-  if (!Number.isFinite(settings.dampening)) throw new UsageError(`SGD: dampening must be a number, got ${settings.dampening}`);
+  if (!Number.isFinite(settings.dampening)) {
+    throw new UsageError(`SGD: dampening must be a number, got ${settings.dampening}`);
+  }
   if (settings.nesterov && (settings.momentum === 0 || settings.dampening !== 0)) {
     throw new UsageError("SGD: nesterov needs a momentum and no dampening");
   }

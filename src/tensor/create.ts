@@ -86,7 +86,11 @@ export function full(shape: Shape, value: number, options: TensorOptions = {}): 
   checkOptions(options, "full");
   checkShape(shape, "full");
   const size = sizeOf(shape);
-  return make(options.dtype === "u32" ? new Uint32Array(size).fill(value) : new Float32Array(size).fill(value), shape, options);
+  return make(
+    options.dtype === "u32" ? new Uint32Array(size).fill(value) : new Float32Array(size).fill(value),
+    shape,
+    options,
+  );
 }
 
 export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => full(shape, 0, options);

@@ -7,7 +7,15 @@
 import { ShapeError } from "../errors.ts";
 import { requestGpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
-import { constant, type Data, type DType, recordsGradients, type Shape, type Value, withoutGradients } from "../graph/node.ts";
+import {
+  constant,
+  type Data,
+  type DType,
+  recordsGradients,
+  type Shape,
+  type Value,
+  withoutGradients,
+} from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import * as elementwise from "../ops/elementwise.ts";
 import { RULES } from "../ops/fuse.ts";
@@ -81,7 +89,9 @@ export class Tensor implements Leaf {
   }
 
   set requiresGrad(on: boolean) {
-    if (on && this.dtype !== "f32") throw new ShapeError(`only tensors of f32 can require gradients, not ${this.dtype}`);
+    if (on && this.dtype !== "f32") {
+      throw new ShapeError(`only tensors of f32 can require gradients, not ${this.dtype}`);
+    }
     if (!this.isLeaf) throw new ShapeError("requiresGrad can be changed on leaves only; use detach()");
     this.#value.needsGrad = on;
     if (on) leaves.set(this.#value, this);
@@ -133,12 +143,16 @@ export class Tensor implements Leaf {
    */
   backward(gradient?: Tensor): void {
     const { shape } = this;
-    if (!this.requiresGrad) throw new ShapeError("backward: this tensor does not depend on one that requires gradients");
+    if (!this.requiresGrad) {
+      throw new ShapeError("backward: this tensor does not depend on one that requires gradients");
+    }
     if (!gradient && this.numel !== 1) {
       throw new ShapeError(`backward: a tensor of shape ${shapes.text(shape)} needs a gradient of that shape`);
     }
     if (gradient && (shapes.text(gradient.shape) !== shapes.text(shape) || gradient.dtype !== "f32")) {
-      throw new ShapeError(`backward: the gradient has shape ${shapes.text(gradient.shape)}, not ${shapes.text(shape)}`);
+      throw new ShapeError(
+        `backward: the gradient has shape ${shapes.text(gradient.shape)}, not ${shapes.text(shape)}`,
+      );
     }
     gradients(this.value, gradient?.value ?? constant(new Float32Array([1]), shape));
   }

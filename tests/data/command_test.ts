@@ -71,11 +71,11 @@ Deno.test("wgrad data verify reads all of a data set, and tells whether it is th
     await writeFiles(`${folder}/set`, makeFiles());
     await Deno.writeFile(`${folder}/set.tar.gz`, await makeArchive(makeFiles()));
     for (const data of ["set", "set.tar.gz"]) {
-      const { code, out } = await wgrad(folder, "verify", "--data", data, "--json");
-      assertEquals([code, out.length], [0, 1]);
+      const { code, out, err } = await wgrad(folder, "verify", "--data", data, "--json");
+      assertEquals([code, out.length, err.at(-1)], [0, 1, `data: ${data} is whole`]);
       const result = JSON.parse(out[0]!);
       assertEquals([result.train.records, result.test.records], [25, 8]);
-      assertEquals(result.files.length, 6);
+      assertEquals([result.files.length, result.official], [6, false]);
       assert(result.files.every((file: { official: boolean }) => !file.official));
     }
     const files = makeFiles();

@@ -50,7 +50,7 @@ const relu = (x: Nd) => map(x, unary.relu);
 
 for (
   const [what, x, w, pool] of [
-    ["as in LeNet", [2, 3, 12, 12], [6, 3, 5, 5], 2],
+    ["as in LeNet", [2, 3, 8, 8], [6, 3, 5, 5], 2],
     ["odd image", [3, 2, 8, 9], [5, 2, 3, 3], 2],
     ["pool 3", [1, 2, 11, 10], [3, 2, 3, 3], 3],
   ] as const

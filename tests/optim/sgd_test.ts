@@ -72,8 +72,8 @@ Deno.test("SGD's defaults are PyTorch's, and stand in paramGroups", () => {
   const p = tensor([1], { requiresGrad: true }), optimizer = new optim.SGD([p]);
   assertEquals(optimizer.lr, 1e-3);
   assertEquals(optimizer.paramGroups.length, 1);
-  const { params, ...rest } = optimizer.paramGroups[0]!;
-  assertEquals(rest, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false });
+  const { params, lr, momentum, dampening, weightDecay, nesterov } = optimizer.paramGroups[0]!;
+  assertEquals([lr, momentum, dampening, weightDecay, nesterov], [1e-3, 0, 0, 0, false]);
   assert(params.length === 1 && params[0] === p);
 });
 
@@ -111,14 +111,29 @@ Deno.test("state that is saved and loaded goes on bit for bit", async () => {
   const options = { lr: 0.05, momentum: 0.9, weightDecay: 0.03, nesterov: true };
   const whole = trainer(options);
   for (let i = 0; i < 8; i++) whole.step(images(i), labels(i));
-  const first = trainer(options), second = trainer({ lr: 1 });
+  const first = trainer(options), second = trainer(options);
   for (let i = 0; i < 4; i++) first.step(images(i), labels(i));
   second.net.loadStateDict(first.net.stateDict());
   second.optimizer.loadStateDict(first.optimizer.stateDict());
   for (let i = 4; i < 8; i++) second.step(images(i), labels(i));
-  assertEquals(second.optimizer.lr, 0.05);
   const [a, e] = [await values(second.net.parameters()), await values(whole.net.parameters())];
   a.forEach((weights, i) => assertSameBits(weights, e[i]!));
+});
+
+Deno.test("state of another optimizer is refused, by name", () => {
+  const plain = trainer({ lr: 0.1 }).optimizer, other = trainer({ lr: 0.1, momentum: 0.9 }).optimizer;
+  assertThrows(() => other.loadStateDict(plain.stateDict()), WgradError, "momentum");
+  assertThrows(() => plain.loadStateDict(other.stateDict()), WgradError, "momentum");
+});
+
+Deno.test("groups of parameters have options of their own", async () => {
+  const [a, b] = [tensor([1], { requiresGrad: true }), tensor([1], { requiresGrad: true })];
+  const optimizer = new optim.SGD([{ params: [a], lr: 0.5 }, { params: [b], weightDecay: 1 }], { lr: 0.1 });
+  a.add(b).backward();
+  optimizer.step();
+  assertClose(await a.data(), [0.5]);
+  assertClose(await b.data(), [0.8]);
+  assertEquals(optimizer.paramGroups.map(({ lr }) => lr), [0.5, 0.1]);
 });
 
 Deno.test("options that make no sense are refused at once", () => {

@@ -151,6 +151,14 @@ export function linear(x: Nd, w: Nd, b?: Nd): Nd {
   return b ? zip(y, b, binary.add) : y;
 }
 
+/** The gradients of {@linkcode linear}, in argument order: dy w, dyᵀ x summed over the leading dimensions, Σ dy. */
+export function linearGrads(dy: Nd, x: Nd, w: Nd, b?: Nd): Nd[] {
+  const [outputs, inputs] = w.shape as [number, number];
+  const rows = (t: Nd, width: number) => reshape(t, [t.data.length / width, width]);
+  const dw = matmul(transpose(rows(dy, outputs)), rows(x, inputs));
+  return [matmul(dy, w), dw, ...(b ? [sum(rows(dy, outputs), { dim: 0 })] : [])];
+}
+
 /** log(softmax(x)) over a dimension. */
 export function logSoftmax(x: Nd, dim = -1): Nd {
   const shifted = zip(x, max(x, { dim, keepdim: true }), binary.sub);

@@ -54,8 +54,8 @@ const binaryGrads: Record<keyof typeof ref.binary, Grads> = {
   mul: partials((_, y) => y, (x) => x),
   div: partials((_, y) => 1 / y, (x, y) => -x / y / y),
   pow: partials(powBase, powExponent),
-  maximum: (dy, [a, b]) => ref.extremumGrads(dy, a!, b!, 1),
-  minimum: (dy, [a, b]) => ref.extremumGrads(dy, a!, b!, -1),
+  maximum: (dy, [a, b], { other }) => ref.extremumGrads(dy, a!, b ?? nd([], [other]), 1),
+  minimum: (dy, [a, b], { other }) => ref.extremumGrads(dy, a!, b ?? nd([], [other]), -1),
 };
 
 /** The gradients of a binary op from its partial derivatives; a number as second argument has none. */
@@ -121,7 +121,10 @@ export const referenceOps: Record<string, ReferenceOp> = {
   argmax: { forward: ([x], o) => ref.argmax(x!, o) },
   matmul: { forward: ([a, b]) => ref.matmul(a!, b!) },
   "matmul, large": { forward: ([a, b]) => ref.matmul(a!, b!), gradients: (dy, [a, b]) => ref.matmulGrads(dy, a!, b!) },
-  linear: { forward: ([x, w, b]) => ref.linear(x!, w!, b) },
+  linear: {
+    forward: ([x, w, b]) => ref.linear(x!, w!, b),
+    gradients: (dy, [x, w, b]) => ref.linearGrads(dy, x!, w!, b),
+  },
   softmax: {
     forward: ([x], { dim }) => ref.softmax(x!, dim),
     gradients: (dy, [x], { dim }) => [ref.softmaxGrad(dy, x!, dim)],

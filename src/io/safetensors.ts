@@ -1,0 +1,106 @@
+/**
+ * The safetensors format: an 8-byte little-endian length, a JSON header of that length which gives each tensor's type,
+ * shape and byte range, then the bytes. Bytes in, bytes out; everything in a file from outside is checked before use.
+ *
+ * @module
+ */
+import { WeightsError } from "../errors.ts";
+
+/** A tensor as a file holds it. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Uint32Array;
+}
+
+export interface SafetensorsFile {
+  readonly tensors: Map<string, StoredTensor>;
+  /** Free text by key: `__metadata__` of the header. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The largest header that readers of the format accept. */
+const MAX_HEADER = 100_000_000;
+
+/** The bytes of a file, with the tensors in their order. */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const header: Record<string, unknown> = {};
+  if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    const dtype = data instanceof Uint32Array ? "U32" : "F32";
+    header[name] = { dtype, shape, data_offsets: [offset, offset += data.byteLength] };
+  }
+  // Spaces fill the header up, so that the data start at a multiple of 8.
+  const text = JSON.stringify(header), json = new TextEncoder().encode(text);
+  const start = 8 + Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(start + offset);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  bytes.fill(0x20, 8, start);
+  bytes.set(json, 8);
+  offset = start;
+  for (const { data } of tensors.values()) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads the bytes of a file.
+ *
+ * @param where the file's name, for the errors.
+ * @throws {WeightsError} where the file is cut short, its header is no such header, a range does not fit its shape, ranges
+ * overlap or leave gaps, or a type is neither F32 nor U32.
+ */
+export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
+  const fail = (why: string) => new WeightsError(`${where} is no safetensors file that can be used: ${why}`);
+  if (bytes.length < 8) throw fail(`it has ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = Number(view.getBigUint64(0, true));
+  if (length > MAX_HEADER || length > bytes.length - 8) {
+    throw fail(`its header would be ${length} bytes long, and the file has ${bytes.length}`);
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length)));
+  } catch {
+    throw fail("its header is not JSON");
+  }
+  if (!isRecord(header)) throw fail("its header is no JSON object");
+  const { __metadata__: metadata = {}, ...entries } = header;
+  if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== "string")) {
+    throw fail("its metadata are no texts");
+  }
+  const body = bytes.subarray(8 + length), tensors = new Map<string, StoredTensor>();
+  const ranges: [from: number, to: number, name: string][] = [];
+  for (const [name, entry] of Object.entries(entries)) {
+    const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {};
+    if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`"${name}" has no shape or no range`);
+    if (dtype !== "F32" && dtype !== "U32") throw fail(`"${name}" is of type ${JSON.stringify(dtype)}, not F32 or U32`);
+    const [from, to] = range as [number, number], size = shape.reduce((product, extent) => product * extent, 4);
+    if (to > body.length) throw fail(`"${name}" ends at byte ${to} of ${body.length}: the file is cut short`);
+    if (to - from !== size) throw fail(`"${name}" has ${to - from} bytes for shape [${shape.join(", ")}]`);
+    // A copy, since ranges need not be aligned.
+    const buffer = body.slice(from, to).buffer;
+    tensors.set(name, { shape, data: dtype === "F32" ? new Float32Array(buffer) : new Uint32Array(buffer) });
+    ranges.push([from, to, name]);
+  }
+  let end = 0;
+  for (const [from, to, name] of ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    if (from !== end) throw fail(`"${name}" starts at byte ${from}, not ${end}, where the one before it ends`);
+    end = to;
+  }
+  if (end !== body.length) throw fail(`${body.length - end} bytes belong to no tensor`);
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isExtents(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
+}
