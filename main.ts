@@ -50,9 +50,19 @@ function report(error: unknown): number {
 }
 
 function debugging(): boolean {
-  // Asked for first: reading a variable without permission would throw, and hide the error that is being reported.
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "WGRAD_DEBUG" });
-  return state === "granted" && Deno.env.get("WGRAD_DEBUG") === "1";
+  return mayUse("WGRAD_DEBUG") && Deno.env.get("WGRAD_DEBUG") === "1";
+}
+
+/** Asked before a variable is touched: without permission that would throw, and hide the error that is being reported. */
+function mayUse(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+}
+
+/** Linux's display libraries, which GPU drivers load, complain on stderr without this folder. Nothing is put into it. */
+function giveRuntimeFolder(): void {
+  if (Deno.build.os === "linux" && mayUse("XDG_RUNTIME_DIR") && !Deno.env.get("XDG_RUNTIME_DIR")) {
+    Deno.env.set("XDG_RUNTIME_DIR", "/");
+  }
 }
 
 if (import.meta.main) {
@@ -65,5 +75,6 @@ if (import.meta.main) {
     event.preventDefault();
     Deno.exit(report(event.error));
   });
+  giveRuntimeFolder();
   Deno.exit(await main(Deno.args).catch(report));
 }

@@ -1,7 +1,13 @@
 // y, index [N, O, OH, OW] = max-pool (relu (x [N, C, H, W] * w [O, C, KH, KW] + bias [O])), over windows of POOL_H x POOL_W
 // that do not overlap, and the place of each maximum in the plane of the convolution's output, whose rows are CONV_W wide.
-// An invocation computes one place of DEEP output channels. With WHOLE it has all channels, and everything is unrolled.
+// An invocation computes ACROSS neighbours of a row for DEEP output channels. With WHOLE it has all channels, and everything
+// is unrolled.
 
+// Rows of x are loaded as vectors of VECTOR elements, where they and the steps along them are multiples of it.
+alias V = vec4f;
+const VECTOR: u32 = 1u;
+const WIDE: bool = false;
+const NARROW: bool = true;
 const N: u32 = 1u;
 const C: u32 = 1u;
 const H: u32 = 1u;
@@ -20,16 +26,24 @@ const POOL_W: u32 = 1u;
 const CONV_W: u32 = 1u;
 const BIAS: bool = false;
 const RELU: bool = false;
+const ACROSS: u32 = 1u;
 const DEEP: u32 = 1u;
 const WHOLE: bool = false;
 
-// The patch of x that one window needs.
+// The patch of x that ACROSS windows need.
 const PATCH_H: u32 = (POOL_H - 1u) * STEP_H + (KH - 1u) * DIL_H + 1u;
-const PATCH_W: u32 = (POOL_W - 1u) * STEP_W + (KW - 1u) * DIL_W + 1u;
-const POOL: u32 = POOL_H * POOL_W;
+const PATCH_W: u32 = ((ACROSS * POOL_W - 1u) * STEP_W + (KW - 1u) * DIL_W + VECTOR) / VECTOR * VECTOR;
+const POOL: u32 = POOL_H * POOL_W * ACROSS;
+const TILES: u32 = OW / ACROSS;
+const PLACES: u32 = N * OH * TILES;
+const DEPTHS: u32 = (O + DEEP - 1u) / DEEP;
 
+// @if NARROW
 @group(0) @binding(0) var<storage, read> x: array<f32>;
+// @if WIDE
+@group(0) @binding(0) var<storage, read> x_wide: array<V>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
+// @if BIAS
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<storage, read_write> index: array<u32>;
@@ -39,13 +53,14 @@ fn is_nan(v: f32) -> bool {
 }
 
 @compute @workgroup_size(8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  // An invocation too many computes the last place again, so that no branch surrounds the loads.
-  let place = min(id.x, N * OH * OW - 1u);
-  let column = place % OW;
-  let row = place / OW % OH;
-  let n = place / OW / OH;
-  let depth = select(id.y * DEEP, 0u, WHOLE);
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * groups.x + group.x) * 8u + lane;
+  // An invocation too many computes a place again, so that no branch surrounds the loads.
+  let place = i % PLACES;
+  let column = place % TILES * ACROSS;
+  let row = place / TILES % OH;
+  let n = place / TILES / OH;
+  let depth = select(i / PLACES % DEPTHS * DEEP, 0u, WHOLE);
   var total: array<f32, DEEP * POOL>;
   // @unroll WHOLE
   for (var c = 0u; c < C; c++) {
@@ -53,9 +68,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var field: array<f32, PATCH_H * PATCH_W>;
     // @unroll
     for (var i = 0u; i < PATCH_H; i++) {
-      // @unroll
-      for (var j = 0u; j < PATCH_W; j++) {
-        field[i * PATCH_W + j] = x[start + i * W + j];
+      // @if NARROW
+      {
+        // @unroll
+        for (var j = 0u; j < PATCH_W; j++) {
+          field[i * PATCH_W + j] = x[start + i * W + j];
+        }
+      }
+      // @if WIDE
+      {
+        // @unroll
+        for (var j = 0u; j < PATCH_W; j += VECTOR) {
+          let values = x_wide[(start + i * W + j) / VECTOR];
+          // @unroll
+          for (var e = 0u; e < VECTOR; e++) {
+            field[i * PATCH_W + j + e] = values[e];
+          }
+        }
       }
     }
     // @unroll
@@ -68,35 +97,43 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
           // @unroll
           for (var i = 0u; i < POOL_H; i++) {
             // @unroll
-            for (var j = 0u; j < POOL_W; j++) {
-              total[o * POOL + i * POOL_W + j] += weight * field[(i * STEP_H + ky * DIL_H) * PATCH_W + j * STEP_W + kx * DIL_W];
+            for (var j = 0u; j < POOL_W * ACROSS; j++) {
+              total[o * POOL + i * POOL_W * ACROSS + j] += weight * field[(i * STEP_H + ky * DIL_H) * PATCH_W + j * STEP_W + kx * DIL_W];
             }
           }
         }
       }
     }
   }
-  if (id.x >= N * OH * OW) {
+  if (i >= PLACES * DEPTHS) {
     return;
   }
   // @unroll
   for (var o = 0u; o < DEEP; o++) {
     if (depth + o < O) {
-      // Bias and relu first: where relu makes ties, the first of them gets the gradient.
-      let shift = select(0.0, bias[min(depth + o, O - 1u)], BIAS);
-      var largest = finish(total[o * POOL] + shift);
-      var best = row * POOL_H * CONV_W + column * POOL_W;
+      var shift = 0.0;
+      // @if BIAS
+      shift = bias[depth + o];
       // @unroll
-      for (var k = 1u; k < POOL; k++) {
-        let v = finish(total[o * POOL + k] + shift);
-        if (v > largest || (is_nan(v) && !is_nan(largest))) {
-          largest = v;
-          best = (row * POOL_H + k / POOL_W) * CONV_W + column * POOL_W + k % POOL_W;
+      for (var a = 0u; a < ACROSS; a++) {
+        // Bias and relu first: where relu makes ties, the first of them gets the gradient.
+        var largest = finish(total[o * POOL + a * POOL_W] + shift);
+        var best = row * POOL_H * CONV_W + (column + a) * POOL_W;
+        // @unroll
+        for (var i = 0u; i < POOL_H; i++) {
+          // @unroll
+          for (var j = 0u; j < POOL_W; j++) {
+            let v = finish(total[o * POOL + i * POOL_W * ACROSS + a * POOL_W + j] + shift);
+            if (v > largest || (is_nan(v) && !is_nan(largest))) {
+              largest = v;
+              best = (row * POOL_H + i) * CONV_W + (column + a) * POOL_W + j;
+            }
+          }
         }
+        let to = ((n * O + depth + o) * OH + row) * OW + column + a;
+        y[to] = largest;
+        index[to] = best;
       }
-      let to = ((n * O + depth + o) * OH + row) * OW + column;
-      y[to] = largest;
-      index[to] = best;
     }
   }
 }

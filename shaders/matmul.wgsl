@@ -1,4 +1,5 @@
-// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), for any sizes. An invocation computes a tile of
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and
+// sums [M] = the sums of a over K, for any sizes. An invocation computes a tile of
 // ROWS x COLS outputs in registers. Loads past an edge are moved onto it, and only what is inside is stored.
 
 const M: u32 = 1u;
@@ -12,25 +13,35 @@ const BATCH_A: u32 = 0u;
 const BATCH_B: u32 = 0u;
 const BIAS: bool = false;
 const RELU: bool = false;
+const MASK: bool = false;
+const SUMS: bool = false;
 const ROWS: u32 = 4u;
 const COLS: u32 = 2u;
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
+// @if BIAS
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+// @if MASK
+@group(0) @binding(3) var<storage, read> mask: array<f32>;
+@group(0) @binding(4) var<storage, read_write> c: array<f32>;
+// @if SUMS
+@group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y * ROWS;
   let col = id.x * COLS;
   var total: array<f32, ROWS * COLS>;
+  var row_sums: array<f32, ROWS>;
   for (var k = 0u; k < K; k++) {
     var left: array<f32, ROWS>;
     // @unroll
     for (var r = 0u; r < ROWS; r++) {
       let m = min(row + r, M - 1u);
       left[r] = a[id.z * BATCH_A + select(m * K + k, k * M + m, TRANS_A)];
+      // @if SUMS
+      row_sums[r] += left[r];
     }
     // @unroll
     for (var s = 0u; s < COLS; s++) {
@@ -42,20 +53,30 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
+  // @if SUMS
+  if (col == 0u) {
+    // @unroll
+    for (var r = 0u; r < ROWS; r++) {
+      if (row + r < M) {
+        sums[row + r] = row_sums[r];
+      }
+    }
+  }
   // @unroll
   for (var s = 0u; s < COLS; s++) {
     if (col + s < N) {
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
         if (row + r < M) {
+          let to = (id.z * M + row + r) * N + col + s;
           var value = total[r * COLS + s];
-          if (BIAS) {
-            value += bias[col + s];
-          }
-          if (RELU && value < 0.0) {
-            value = 0.0;
-          }
-          c[(id.z * M + row + r) * N + col + s] = value;
+          // @if BIAS
+          value += bias[col + s];
+          // @if RELU
+          value = select(value, 0.0, value < 0.0);
+          // @if MASK
+          value = select(value, 0.0, mask[to] <= 0.0);
+          c[to] = value;
         }
       }
     }

@@ -1,5 +1,5 @@
-// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), where K and the operands' rows are multiples of
-// four. An invocation computes a tile of 4 x 4 outputs from 4 x 4 blocks of both operands, loaded as four vectors each.
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and
+// sums [M] = the sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a tile of 4 x 4 outputs from 4 x 4 blocks of both operands, loaded as four vectors each.
 
 const M: u32 = 4u;
 const N: u32 = 4u;
@@ -12,17 +12,25 @@ const BATCH_A: u32 = 0u;
 const BATCH_B: u32 = 0u;
 const BIAS: bool = false;
 const RELU: bool = false;
+const MASK: bool = false;
+const SUMS: bool = false;
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+// @if BIAS
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+// @if MASK
+@group(0) @binding(3) var<storage, read> mask: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> c: array<vec4f>;
+// @if SUMS
+@group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y * 4u;
   let col = id.x * 4u;
   var total: array<f32, 16>;
+  var row_sums: array<f32, 4>;
   for (var k = 0u; k < K; k += 4u) {
     var left: array<vec4f, 4>;
     var right: array<vec4f, 4>;
@@ -36,6 +44,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     for (var e = 0u; e < 4u; e++) {
       // @unroll
       for (var r = 0u; r < 4u; r++) {
+        // @if SUMS
+        row_sums[r] += select(left[r][e], left[e][r], TRANS_A);
         // @unroll
         for (var s = 0u; s < 4u; s++) {
           total[r * 4u + s] += select(left[r][e], left[e][r], TRANS_A) * select(right[e][s], right[s][e], TRANS_B);
@@ -43,22 +53,30 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
-  // @unroll
-  for (var s = 0u; s < 4u; s++) {
-    if (col + s < N) {
-      // @unroll
-      for (var r = 0u; r < 4u; r++) {
-        if (row + r < M) {
-          var value = total[r * 4u + s];
-          if (BIAS) {
-            value += bias[col + s];
-          }
-          if (RELU && value < 0.0) {
-            value = 0.0;
-          }
-          c[(id.z * M + row + r) * N + col + s] = value;
-        }
+  // @if SUMS
+  if (col == 0u) {
+    // @unroll
+    for (var r = 0u; r < 4u; r++) {
+      if (row + r < M) {
+        sums[row + r] = row_sums[r];
       }
+    }
+  }
+  if (col >= N) {
+    return;
+  }
+  // @unroll
+  for (var r = 0u; r < 4u; r++) {
+    if (row + r < M) {
+      let to = ((id.z * M + row + r) * N + col) / 4u;
+      var value = vec4f(total[r * 4u], total[r * 4u + 1u], total[r * 4u + 2u], total[r * 4u + 3u]);
+      // @if BIAS
+      value += bias[col / 4u];
+      // @if RELU
+      value = select(value, vec4f(0.0), value < vec4f(0.0));
+      // @if MASK
+      value = select(value, vec4f(0.0), mask[to] <= vec4f(0.0));
+      c[to] = value;
     }
   }
 }

@@ -1,16 +1,19 @@
-// p [SIZE] −= rate (g + WEIGHT_DECAY p): gradient descent.
+// p [4 SIZE] −= rate (g + WEIGHT_DECAY p): gradient descent.
 
+// In vectors of four. The parameters of a group lie in one block, with gaps between them that may hold anything.
 const SIZE: u32 = 1u;
 const WEIGHT_DECAY: f32 = 0.0;
 
-@group(0) @binding(0) var<storage, read_write> p: array<f32>;
-@group(0) @binding(1) var<storage, read> g: array<f32>;
+@group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read> rate: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  // Read before any branch: a software driver then reads it once for all lanes.
+  let lr = rate[0];
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < SIZE) {
-    p[i] -= rate[0] * (g[i] + WEIGHT_DECAY * p[i]);
+    p[i] -= lr * (g[i] + WEIGHT_DECAY * p[i]);
   }
 }

@@ -1,21 +1,24 @@
-// p, m [SIZE]: gradient descent with momentum, as PyTorch has it. With d = g + WEIGHT_DECAY p,
+// p, m [4 SIZE]: gradient descent with momentum, as PyTorch has it. With d = g + WEIGHT_DECAY p,
 // m = d in the first step and MOMENTUM m + (1 − DAMPENING) d after it; p −= rate m, or rate (d + MOMENTUM m) with Nesterov.
 
+// In vectors of four. The parameters of a group lie in one block, with gaps between them that may hold anything.
 const SIZE: u32 = 1u;
 const WEIGHT_DECAY: f32 = 0.0;
 const MOMENTUM: f32 = 0.0;
 const DAMPENING: f32 = 0.0;
 const NESTEROV: bool = false;
 
-@group(0) @binding(0) var<storage, read_write> p: array<f32>;
-@group(0) @binding(1) var<storage, read> g: array<f32>;
-@group(0) @binding(2) var<storage, read_write> m: array<f32>;
+@group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(3) var<storage, read> rate: array<f32>;
 // The steps done before this one. Counted only with dampening: without it, a buffer of zeros gives the first step too.
 @group(0) @binding(4) var<storage, read> steps: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  // Read before any branch: a software driver then reads it once for all lanes.
+  let lr = rate[0];
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i >= SIZE) {
     return;
@@ -26,5 +29,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     next = d;
   }
   m[i] = next;
-  p[i] -= rate[0] * select(next, d + MOMENTUM * next, NESTEROV);
+  p[i] -= lr * select(next, d + MOMENTUM * next, NESTEROV);
 }

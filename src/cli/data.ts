@@ -14,6 +14,7 @@ import { encodePng } from "../data/png.ts";
 import { fetchCifar10 } from "../data/sources.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { defineCommand, type Parsed } from "./flags.ts";
+import { Output } from "./output.ts";
 
 const FLAGS = [
   {
@@ -80,29 +81,12 @@ export const command = defineCommand({
         throw new UsageError(`flag --${flag} belongs to \`wgrad data ${owner}\`, not to \`${action}\``);
       }
     }
-    const output = new Output(args.values.json);
+    const output = new Output(args.values);
     const actions: Record<string, (values: Values, output: Output) => Promise<object>> = { fetch, verify, show };
-    const result = await actions[action]!(args.values, output);
-    if (args.values.json) console.log(JSON.stringify(result));
+    output.json(await actions[action]!(args.values, output));
     return 0;
   },
 });
-
-/** Where lines and progress go: with --json, stdout is kept for the result. */
-class Output {
-  constructor(readonly json: boolean) {}
-
-  readonly say = (line: string) => {
-    this.progress("");
-    if (this.json) console.error(line);
-    else console.log(line);
-  };
-
-  /** Redraws one line at the bottom of a terminal; without a terminal there is no progress. */
-  readonly progress = (text: string) => {
-    if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
-  };
-}
 
 async function fetch({ data, offline, force }: Values, { say, progress }: Output): Promise<object> {
   if (data !== "cifar10") throw new UsageError(`data fetch: --data ${data} is nothing to fetch, only cifar10 is`);
@@ -154,8 +138,8 @@ function summary({ classes }: Dataset, counts: readonly number[]): string {
   return `${classes.length} classes of ${Math.min(...counts)} to ${Math.max(...counts)}`;
 }
 
-async function show(values: Values, { say, progress, json }: Output): Promise<object> {
-  const { data, offline, split, batchSize, start, seed, columns, out } = values;
+async function show(values: Values, { say, progress }: Output): Promise<object> {
+  const { data, offline, json, split, batchSize, start, seed, columns, out } = values;
   const dataset = await openDataset(data, { offline, log: say, progress, need: [split] });
   const pick = { start, count: batchSize, ...(seed === undefined ? {} : { seed }) };
   const { batch, indices } = await pickRecords(dataset[split], pick);

@@ -6,16 +6,16 @@
 import { openDataset } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../train/config.ts";
-import { DeviceData, NORMALIZATIONS } from "../train/device_data.ts";
-import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
-import { batchOptions, makeModel } from "../train/trainer.ts";
-import { applyWeights, readWeights } from "../train/weights.ts";
-import { MODELS } from "../nn/models.ts";
+import { checkFits } from "../train/trainer.ts";
+import { loadWeights } from "../train/weights.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
+import { openGpu } from "./gpu.ts";
 import { Output } from "./output.ts";
-import { openGpu } from "./train.ts";
+import { testWeights } from "./test_weights.ts";
 
-const SHARED = ["data", "offline", "adapter", "backend"];
+/** The settings of a run that `eval` has too, and the same. */
+type Shared = Extract<typeof SETTINGS[number], { name: "data" | "offline" | "adapter" | "backend" }>;
+const SHARED = SETTINGS.filter(({ name }) => ["data", "offline", "adapter", "backend"].includes(name)) as Shared[];
 
 /** `wgrad eval`. */
 export const command = defineCommand({
@@ -42,58 +42,21 @@ export const command = defineCommand({
       help: "Scaling of pixels that the weights were trained with (default: as the file says, else half)",
     },
     { name: "split", kind: "choice", choices: ["test", "train"], default: "test", help: "Part of the data to test on" },
-    ...SETTINGS.filter(({ name }) => SHARED.includes(name)) as unknown as Shared[],
+    ...SHARED,
     ...OUTPUT_FLAGS,
   ],
   examples: [["wgrad eval --weights runs/lenet-1/model.safetensors", "Test a run's weights on the test images"]],
-  async run({ values }): Promise<number> {
-    const { weights, json, quiet, progress, data, offline, split } = values;
+  async run({ values: { weights, model, normalize, split, data, offline, adapter, backend, ...printing } }) {
     if (weights === undefined) throw new UsageError("eval needs --weights FILE; see wgrad eval --help");
-    const output = new Output({ json, quiet, progress });
-    const { tensors, metadata } = await readWeights(weights);
-    const model = values.model ?? oneOf(metadata.model, MODELS) ?? "lenet";
-    const normalize = values.normalize ?? oneOf(metadata.normalize, NORMALIZATIONS) ?? "half";
+    const output = new Output(printing);
+    // Before the data, which may take a while to get.
+    const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
     const dataset = await openDataset(data, { offline, log: output.say, progress: output.progress, need: [split] });
-    const net = makeModel({ model, seed: 0 }, dataset);
-    applyWeights(net, tensors, weights);
-    const gpu = await openGpu(values, output);
-    if (dataset.synthetic) {
-      output.warn("NOTE: the images are SYNTHETIC (drawn, not photographed): accuracies mean nothing");
-    }
-    const uploaded = await DeviceData.upload(gpu, dataset, dataset[split]);
-    const evaluation = await evaluateModel(net, uploaded, dataset.classes.length, batchOptions({ model, normalize }));
-    printEvaluation(evaluation, dataset.classes, uploaded.count, output);
-    const { accuracy, loss, perClass, confusion } = evaluation;
-    output.json({
-      accuracy,
-      loss,
-      perClass: Object.fromEntries(dataset.classes.map((name, label) => [name, perClass[label]])),
-      confusion,
-    });
+    checkFits(loaded.model, dataset);
+    const gpu = await openGpu({ adapter, backend }, output);
+    const { accuracy, loss, perClass, confusion } = await testWeights(gpu, loaded, dataset, split, output);
+    const named = Object.fromEntries(dataset.classes.map((name, label) => [name, perClass[label]]));
+    output.json({ accuracy, loss, perClass: named, confusion });
     return 0;
   },
 });
-
-type Shared = Extract<typeof SETTINGS[number], { name: "data" | "offline" | "adapter" | "backend" }>;
-
-/** `value`, where it is a key of `table`. */
-function oneOf<K extends string>(value: string | undefined, table: Readonly<Record<K, unknown>>): K | undefined {
-  return value !== undefined && Object.hasOwn(table, value) ? value as K : undefined;
-}
-
-/** Prints an evaluation as the tutorial does. */
-export function printEvaluation(
-  { loss, accuracy, perClass }: Evaluation,
-  classes: readonly string[],
-  count: number,
-  output: Output,
-): void {
-  output.result(`Accuracy of the network on ${count} images: ${percent(accuracy)} (loss ${loss.toFixed(3)})`);
-  classes.forEach((name, label) => {
-    if (!Number.isNaN(perClass[label]!)) {
-      output.result(`Accuracy for class ${name.padEnd(10)}: ${percent(perClass[label]!)}`);
-    }
-  });
-}
-
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`;

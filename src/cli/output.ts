@@ -45,8 +45,8 @@ export class Output {
   /** Draws `text` over the last line of progress; "" removes it. */
   readonly progress = (text: string): void => {
     if (!this.#draws || (text === "" && !this.#drawn)) return;
-    const { columns } = Deno.consoleSize();
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, Math.max(0, columns - 1))}`));
+    const columns = Deno.consoleSize().columns || 80; // 0 where the terminal has not said how wide it is.
+    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
     this.#drawn = text !== "";
   };
 

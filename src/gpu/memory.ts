@@ -31,6 +31,7 @@ export interface Storage {
 /** The alignment, in bytes, that WebGPU guarantees to accept for a binding's offset. */
 export const ALIGNMENT = 256;
 
+/** The bytes that `bytes` take up, where tensors lie one behind the other. */
 export const align = (bytes: number): number => Math.ceil(Math.max(bytes, 4) / ALIGNMENT) * ALIGNMENT;
 
 const pool = new Map<number, Block[]>();

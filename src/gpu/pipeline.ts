@@ -11,8 +11,8 @@ import type { Storage } from "./memory.ts";
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** Which bindings the kernel writes, in the order of their numbers. */
-  readonly writes: readonly boolean[];
+  /** The buffers that the kernel binds, in the order of their numbers; optional ones may leave gaps. */
+  readonly bindings: readonly { readonly number: number; readonly writes: boolean }[];
 }
 
 const cache = new WeakMap<Gpu, Map<string, Pipeline>>();
@@ -36,18 +36,18 @@ export async function compiled(): Promise<void> {
 function compile(gpu: Gpu, kernel: Kernel, constants: Constants): Pipeline {
   const { device } = gpu;
   const code = specialize(kernel, constants);
-  const accesses = [...code.matchAll(/@binding\((\d+)\) *var<storage, *(read|read_write)>/g)];
-  const writes = accesses.map(([, number, access], i) => {
-    if (Number(number) !== i) throw new Error(`${kernel.file}: bindings must be numbered in order`);
-    return access === "read_write";
-  });
+  const declared = code.matchAll(/@binding\((\d+)\) *var<storage, *(read|read_write)>/g);
+  const bindings = Array.from(
+    declared,
+    ([, number, access]) => ({ number: Number(number), writes: access === "read_write" }),
+  );
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: kernel.file, code });
   const layout = device.createBindGroupLayout({
-    entries: writes.map((write, binding) => ({
-      binding,
+    entries: bindings.map(({ number, writes }) => ({
+      binding: number,
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: write ? "storage" as const : "read-only-storage" as const },
+      buffer: { type: writes ? "storage" as const : "read-only-storage" as const },
     })),
   });
   const pipeline = device.createComputePipeline({
@@ -62,7 +62,7 @@ function compile(gpu: Gpu, kernel: Kernel, constants: Constants): Pipeline {
     }),
   );
   checks.at(-1)!.catch(() => {});
-  return { pipeline, layout, writes };
+  return { pipeline, layout, bindings };
 }
 
 /** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the specialised text has it. */
@@ -75,17 +75,17 @@ async function explain(kernel: Kernel, code: string, module: GPUShaderModule, fa
 }
 
 /** Binds `storages` to the kernel's buffers, in the order of their numbers. */
-export function bind(gpu: Gpu, pipeline: Pipeline, storages: readonly Storage[]): GPUBindGroup {
+export function bind(gpu: Gpu, { layout, bindings }: Pipeline, storages: readonly Storage[]): GPUBindGroup {
+  if (storages.length !== bindings.length) {
+    throw new Error(`${bindings.length} buffers to bind, got ${storages.length}`);
+  }
   counters.bindGroupsCreated++;
   return gpu.device.createBindGroup({
-    layout: pipeline.layout,
-    entries: storages.map((storage, binding) => ({
-      binding,
-      resource: {
-        buffer: storage.block.buffer,
-        offset: storage.offset,
-        size: Math.max(4, Math.ceil(storage.size / 4) * 4),
-      },
+    layout,
+    entries: storages.map(({ block, offset, size }, i) => ({
+      binding: bindings[i]!.number,
+      // Blocks are larger than this: a kernel may read a last vector whole.
+      resource: { buffer: block.buffer, offset, size: Math.max(16, Math.ceil(size / 16) * 16) },
     })),
   });
 }

@@ -37,7 +37,21 @@ export function specialize(kernel: Kernel, constants: Constants): string {
     const known = value === "true" ? 1 : value === "false" ? 0 : evaluate(value!, scope);
     if (known !== null) scope.set(name!, known);
   }
-  return scalarize(unroll(text, scope), scope);
+  return scalarize(unroll(optional(text, scope), scope), scope);
+}
+
+/** Drops the statement or block behind each `// @if NAME` whose constant is false. */
+function optional(text: string, scope: ReadonlyMap<string, number>): string {
+  const mark = /\/\/ @if (\w+)\n/;
+  let done = "";
+  for (let found = mark.exec(text); found; found = mark.exec(text)) {
+    const start = found.index + found[0].length;
+    done += text.slice(0, found.index);
+    const brace = text.indexOf("{", start), semicolon = text.indexOf(";", start);
+    const end = brace >= 0 && brace < semicolon ? closing(text, brace + 1) : semicolon;
+    text = text.slice(scope.get(found[1]!) ? start : end + 1);
+  }
+  return done + text;
 }
 
 function literal(value: number | boolean, type: string): string {
@@ -120,7 +134,7 @@ function closing(text: string, start: number): number {
     if (text[i] === "{") depth++;
     else if (text[i] === "}" && --depth === 0) return i;
   }
-  throw new Error("a marked loop does not end");
+  throw new Error("a marked block does not end");
 }
 
 /** Replaces function-scope arrays whose indices are all constant by one scalar variable per element. */

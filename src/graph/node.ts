@@ -27,6 +27,18 @@ export interface Dispatch {
   readonly grid: readonly [number, number, number];
 }
 
+/** What the choice of kernels may depend on. */
+export interface Device {
+  /** Kernels run on the processor, by a software driver. */
+  readonly cpu: boolean;
+}
+
+/** The same when storages are known. */
+export interface Target extends Device {
+  /** Where a value lies. */
+  place(value: Value): Storage;
+}
+
 /** What the graph must know of an op. `A` holds its attributes: the numbers that are part of the kernel. */
 export interface Op<A = unknown> {
   readonly name: string;
@@ -42,13 +54,13 @@ export interface Op<A = unknown> {
   /** The output has the elements of input 0, in the same order: nothing is computed. */
   readonly view?: boolean;
   /** Other nodes that compute the same. Used in place of `dispatches` where it gives values. */
-  expand?(node: Node<A>): Value[] | null;
+  expand?(node: Node<A>, device: Device): readonly Value[] | null;
   /** Output `i` is written over input `overwrites[i]`. */
   overwrites?(node: Node<A>): readonly number[];
   /** Groups of inputs that must lie one behind the other, in order, in one block. */
   packs?(node: Node<A>): readonly (readonly number[])[];
-  /** The kernels to run, in order. `place` tells where a value lies. */
-  dispatches?(node: Node<A>, place: (value: Value) => Storage): Dispatch[];
+  /** The kernels to run, in order. */
+  dispatches?(node: Node<A>, target: Target): Dispatch[];
 }
 
 export class Node<A = unknown> {

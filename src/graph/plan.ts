@@ -177,7 +177,8 @@ class Planner {
       if (op === assignOp as unknown) this.#copy(this.#place(node.inputs[1]!), this.#place(node.outputs[0]!));
       else if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
       else {
-        const dispatches = op.dispatches?.(node, (value) => this.#place(value)) ?? missing(node);
+        const target = { place: (value: Value) => this.#place(value), cpu: this.gpu.adapter.cpu };
+        const dispatches = op.dispatches?.(node, target) ?? missing(node);
         for (const dispatch of dispatches) this.#dispatch(dispatch);
       }
     }
@@ -232,9 +233,9 @@ class Planner {
   #dispatch({ kernel, constants, bindings, grid }: Dispatch): void {
     const pipeline = pipelineOf(this.gpu, kernel, constants);
     const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
-    const written = new Set(storages.filter((_, i) => pipeline.writes[i]).map((storage) => storage.block));
+    const written = new Set(storages.filter((_, i) => pipeline.bindings[i]!.writes).map((storage) => storage.block));
     const safe = storages.map((storage, i) => {
-      if (pipeline.writes[i] || !written.has(storage.block)) return storage;
+      if (pipeline.bindings[i]!.writes || !written.has(storage.block)) return storage;
       const apart = this.#own(storage.size); // A dispatch must not read the buffer that it writes.
       this.#copy(storage, apart);
       return apart;

@@ -18,7 +18,7 @@ export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: reado
     return target.pending;
   });
   if (wanted.length === 0) return;
-  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules), false);
+  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, gpu.adapter), false);
   await compiled();
   submit(gpu, commands);
   wanted.forEach((target, i) => target.storage = storages[i]!);
@@ -45,7 +45,7 @@ export class StepProgram {
     const written = updates.map(({ leaf, value }) =>
       overwrites(value, leaf) ? value : withoutGradients(() => record(assignOp, [leaf, value], null)[0]!)
     );
-    const scheduled = schedule([...outputs, ...written], rules);
+    const scheduled = schedule([...outputs, ...written], rules, gpu.adapter);
     this.#alive = [updates, scheduled];
     this.#plan = plan(gpu, scheduled, true);
     outputs.forEach((output, i) => output.storage = this.#plan.targets[i]!);

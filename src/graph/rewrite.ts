@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Node, type Value, withoutGradients } from "./node.ts";
+import { type Device, Node, type Value, withoutGradients } from "./node.ts";
 
 /**
  * A rewriting rule. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
@@ -19,9 +19,9 @@ export interface Schedule {
 }
 
 /** Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded. */
-export function schedule(targets: readonly Value[], rules: readonly Rule[]): Schedule {
+export function schedule(targets: readonly Value[], rules: readonly Rule[], device: Device): Schedule {
   const fused = rewrite(targets, rules);
-  const expanded = rewrite(fused, [(node) => node.op.expand?.(node) ?? null]);
+  const expanded = rewrite(fused, [(node) => node.op.expand?.(node, device) ?? null]);
   return { nodes: needed(expanded), targets: expanded };
 }
 

@@ -56,7 +56,8 @@ export function encodeSafetensors(
  * overlap or leave gaps, or a type is neither F32 nor U32.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
-  const fail = (why: string) => new WeightsError(`${where} is no safetensors file that can be used: ${why}`);
+  const fail = (why: string) =>
+    new WeightsError(`${where} is no safetensors file that can be used: ${shorten(why, 300)}`);
   if (bytes.length < 8) throw fail(`it has ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
@@ -75,22 +76,24 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
     throw fail("its metadata are no texts");
   }
   const body = bytes.subarray(8 + length), tensors = new Map<string, StoredTensor>();
-  const ranges: [from: number, to: number, name: string][] = [];
+  const ranges: [from: number, to: number, quoted: string][] = [];
   for (const [name, entry] of Object.entries(entries)) {
-    const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {};
-    if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`"${name}" has no shape or no range`);
-    if (dtype !== "F32" && dtype !== "U32") throw fail(`"${name}" is of type ${JSON.stringify(dtype)}, not F32 or U32`);
+    const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {}, quoted = JSON.stringify(name);
+    // deno-lint-ignore no-control-regex
+    if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw fail(`the name ${quoted} has control characters`);
+    if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`${quoted} has no shape or no range`);
+    if (dtype !== "F32" && dtype !== "U32") throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not F32 or U32`);
     const [from, to] = range as [number, number], size = shape.reduce((product, extent) => product * extent, 4);
-    if (to > body.length) throw fail(`"${name}" ends at byte ${to} of ${body.length}: the file is cut short`);
-    if (to - from !== size) throw fail(`"${name}" has ${to - from} bytes for shape [${shape.join(", ")}]`);
+    if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut short`);
+    if (to - from !== size) throw fail(`${quoted} has ${to - from} bytes for shape [${shape.join(", ")}]`);
     // A copy, since ranges need not be aligned.
     const buffer = body.slice(from, to).buffer;
     tensors.set(name, { shape, data: dtype === "F32" ? new Float32Array(buffer) : new Uint32Array(buffer) });
-    ranges.push([from, to, name]);
+    ranges.push([from, to, quoted]);
   }
   let end = 0;
-  for (const [from, to, name] of ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
-    if (from !== end) throw fail(`"${name}" starts at byte ${from}, not ${end}, where the one before it ends`);
+  for (const [from, to, quoted] of ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    if (from !== end) throw fail(`${quoted} starts at byte ${from}, not ${end}, where the one before it ends`);
     end = to;
   }
   if (end !== body.length) throw fail(`${body.length - end} bytes belong to no tensor`);
@@ -103,4 +106,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isExtents(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
+}
+
+/** A text of at most `length` characters, for what a hostile file could make longer than anybody reads. */
+export function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)} …`;
 }

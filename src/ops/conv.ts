@@ -9,12 +9,14 @@
  */
 import convSource from "../../shaders/conv2d.wgsl" with { type: "text" };
 import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "text" };
+import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type Op, record, type Value } from "../graph/node.ts";
-import { reduce } from "./reduce.ts";
-import { linearGrid, requireType, text } from "./shape.ts";
+import { type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
+import { linearGrid, requireType, text, view } from "./shape.ts";
+import { cheapest, divisors, LOAD_GAIN, vectorOf, wideConstants } from "./tiling.ts";
 
 const convKernel = { file: "conv2d.wgsl", source: convSource };
+const sumKernel = { file: "sum_parts.wgsl", source: sumSource };
 const weightKernel = { file: "conv2d_grad_weight.wgsl", source: weightSource };
 
 /** Height, then width. */
@@ -31,6 +33,13 @@ export interface ConvAttrs extends ConvOptions {
   readonly relu: boolean;
 }
 
+/** The windows of a max-pool whose gradient a convolution takes unscattered. */
+export interface Pooled {
+  readonly window: Pair;
+  /** Height and width of the scattered gradient. */
+  readonly size: Pair;
+}
+
 /** The positions at which a window of `kernel` fits into `size`. */
 export function positions(size: number, kernel: number, stride: number, padding: number, dilation: number): number {
   return Math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
@@ -41,15 +50,18 @@ export const convOp: Op<ConvAttrs> = {
   gradName: "ConvolutionBackward0",
   outputs: ([x, w], attrs) => [{ shape: outputShape(x!, w!, attrs), dtype: "f32" }],
   grad({ inputs: [x, w], attrs }, [dy], needs) {
+    const [dw, db] = needs[1] || needs[2]
+      ? record(convGradWeightOp, [x!, dy!], { ...attrs, kernel: size(w!), bias: needs[2] ?? false })
+      : [];
     return [
-      needs[0] ? record(convGradInputOp, [dy!, w!], { ...attrs, size: size(x!) })[0]! : null,
-      needs[1] ? record(convGradWeightOp, [x!, dy!], { ...attrs, kernel: size(w!) })[0]! : null,
-      needs[2] ? reduce("sum", dy!, [0, 2, 3], false) : null,
+      needs[0] ? record(convGradInputOp, [dy!, w!], { ...attrs, size: size(x!), mask: false })[0]! : null,
+      dw ?? null,
+      db ?? null,
     ];
   },
-  dispatches({ inputs: [x, w, bias], outputs: [y], attrs: { stride, padding, dilation, groups, relu } }) {
+  dispatches({ inputs: [x, w, bias], outputs: [y], attrs: { stride, padding, dilation, groups, relu } }, target) {
     const [out, per, kh, kw] = w!.shape as [number, number, number, number];
-    return [convDispatch(x!, w!, bias, y!, groups, {
+    const constants = {
       STEP_H: stride[0],
       STEP_W: stride[1],
       PAD_H: padding[0],
@@ -60,17 +72,33 @@ export const convOp: Op<ConvAttrs> = {
       W_GROUP: out / groups * per * kh * kw,
       W_OUT: per * kh * kw,
       W_IN: kh * kw,
+      BIAS: bias !== undefined,
       RELU: relu,
-    })];
+    };
+    return [convDispatch([x!, w!, ...(bias ? [bias] : [])], y!, x!.shape, size(w!), groups, constants, target)];
   },
 };
 
-const convGradInputOp: Op<ConvAttrs & { size: Pair }> = {
+interface GradInputAttrs extends ConvAttrs {
+  /** Height and width of x. */
+  readonly size: Pair;
+  /** The last input is the output of a relu: dx is 0 where it is. */
+  readonly mask: boolean;
+  readonly pooled?: Pooled;
+}
+
+/** Inputs: dy, w; with `pooled`, the windows' gradients and their places instead of dy; then the mask. */
+export const convGradInputOp: Op<GradInputAttrs> = {
   name: "conv2dGradInput",
-  outputs: ([dy, w], { size, groups }) => [{ shape: [dy!.shape[0]!, w!.shape[1]! * groups, ...size], dtype: "f32" }],
-  dispatches({ inputs: [dy, w], outputs: [dx], attrs: { stride, padding, dilation, groups } }) {
-    const [out, per, kh, kw] = w!.shape as [number, number, number, number];
-    return [convDispatch(dy!, w!, undefined, dx!, groups, {
+  outputs(inputs, { size, groups, pooled }) {
+    const w = inputs[pooled ? 2 : 1]!;
+    return [{ shape: [inputs[0]!.shape[0]!, w.shape[1]! * groups, ...size], dtype: "f32" }];
+  },
+  dispatches({ inputs, outputs: [dx], attrs }, target) {
+    const { stride, padding, dilation, groups, mask, pooled } = attrs;
+    const w = inputs[pooled ? 2 : 1]!, [out, per, kh, kw] = w.shape as [number, number, number, number];
+    const [n, channels, h, width] = inputs[0]!.shape as [number, number, number, number];
+    const constants = {
       SPREAD_H: stride[0],
       SPREAD_W: stride[1],
       PAD_H: dilation[0] * (kh - 1) - padding[0],
@@ -82,24 +110,41 @@ const convGradInputOp: Op<ConvAttrs & { size: Pair }> = {
       W_OUT: kh * kw,
       W_IN: per * kh * kw,
       FLIP: true,
-    })];
+      MASK: mask,
+      ...(pooled ? { PLAIN: false, POOLED: true, POOL_H: pooled.window[0], POOL_W: pooled.window[1] } : {}),
+    };
+    const shape = pooled ? [n, channels, ...pooled.size] : [n, channels, h, width];
+    return [convDispatch(inputs, dx!, shape, [kh, kw], groups, constants, target)];
   },
 };
 
-/** `conv2d.wgsl` from `x` to `y`. `constants` say how x is walked and how w lies. */
+/** `conv2d.wgsl` from an x of shape `from` to `y`. `constants` say how x is walked and how w lies. */
 function convDispatch(
-  x: Value,
-  w: Value,
-  bias: Value | undefined,
+  inputs: readonly Value[],
   y: Value,
+  from: readonly number[],
+  [kh, kw]: Pair,
   groups: number,
   constants: Readonly<Record<string, number | boolean>>,
-) {
-  const [n, channels, h, width] = x.shape as [number, number, number, number];
+  target: Target,
+): Dispatch {
+  const [n, channels, h, width] = from as [number, number, number, number];
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
-  const [kh, kw] = size(w), per = outputs / groups;
-  // As many outputs in registers as keep the unrolled body in bounds.
-  const across = acrossOf(ow, kh * kw > 64 ? 2 : 5), deep = Math.min(per, kh * kw > 64 ? 1 : kh * kw > 9 ? 4 : 8);
+  const per = outputs / groups, step = Number(constants.STEP_W ?? 1), dilation = Number(constants.DIL_W);
+  // A tile of a pooled gradient begins with a window.
+  const whole = divisors(ow, 16).filter((across) => across % Number(constants.POOL_W ?? 1) === 0);
+  const tiles = whole.flatMap((across) =>
+    divisors(per, 16).map((deep) => ({
+      across,
+      deep,
+      invocations: n * oh * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
+      loads: channels / groups * kh * ((across - 1) * step + (kw - 1) * dilation + 1 + deep * kw),
+      multiplyAdds: channels / groups * kh * kw * across * deep,
+      registers: across * deep,
+      body: kw * across * deep,
+    }))
+  );
+  const { across, deep, invocations, body } = cheapest(tiles, target);
   return {
     kernel: convKernel,
     constants: {
@@ -115,41 +160,44 @@ function convDispatch(
       GROUPS: groups,
       ACROSS: across,
       DEEP: deep,
-      BIAS: bias !== undefined,
+      UNROLL: kh * body <= 512,
       ...constants,
     },
-    bindings: [x, w, bias ?? w, y],
-    grid: [Math.ceil(n * oh * Math.ceil(ow / across) / 8), groups * Math.ceil(per / deep), 1] as const,
+    bindings: [...inputs, y],
+    grid: linearGrid(invocations, 8),
   };
 }
 
 interface WeightAttrs extends ConvAttrs {
   readonly kernel: Pair;
+  /** The gradient of the bias is wanted too. */
+  readonly bias: boolean;
+  readonly pooled?: Pooled;
   /** Rows of dy are dealt out to so many parts, each summed apart. */
   readonly parts?: number;
 }
 
-/** dw, as a sum over parts that are computed side by side. */
-const convGradWeightOp: Op<WeightAttrs> = {
+/** Inputs: x, dy; with `pooled`, the windows' gradients and their places instead of dy. Outputs: dw, and db if wanted. */
+export const convGradWeightOp: Op<WeightAttrs> = {
   name: "conv2dGradWeight",
-  outputs: ([x, dy], { kernel, groups, parts }) => [{
-    shape: [...(parts ? [parts] : []), dy!.shape[1]!, x!.shape[1]! / groups, ...kernel],
-    dtype: "f32",
-  }],
-  expand({ inputs: [x, dy], attrs }) {
-    if (attrs.parts) return null;
-    const [n, out, rows] = dy!.shape as [number, number, number, number];
-    const threads = Math.ceil(out / attrs.groups / deepOf(attrs)) * x!.shape[1]!;
-    // Enough parts to fill a device, each of several rows, so that their sum stays cheap.
-    const parts = Math.max(1, Math.min(Math.ceil(n * rows / 4), Math.ceil(512 / threads)));
-    const [partial] = record(convGradWeightOp, [x!, dy!], { ...attrs, parts });
-    return [reduce("sum", partial!, 0, false)];
+  outputs([x, dy], { kernel, groups, bias, parts }) {
+    const lead = parts ? [parts] : [], out = dy!.shape[1]!;
+    const dw = { shape: [...lead, out, x!.shape[1]! / groups, ...kernel], dtype: "f32" as const };
+    return bias ? [dw, { shape: [...lead, out], dtype: "f32" as const }] : [dw];
   },
-  dispatches({ inputs: [x, dy], outputs: [partial], attrs }) {
-    const [n, channels, h, w] = x!.shape as [number, number, number, number];
-    const [, out, oh, ow] = dy!.shape as [number, number, number, number];
-    const { stride, padding, dilation, groups, kernel: [kh, kw] } = attrs;
-    const parts = attrs.parts!, deep = deepOf(attrs), tiles = Math.ceil(out / groups / deep);
+  expand({ inputs, attrs }, device) {
+    if (attrs.parts) return null;
+    const [n, , lines] = inputs[1]!.shape as [number, number, number];
+    const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts));
+    return sumParts(record(convGradWeightOp, inputs, { ...attrs, parts: cheapest(tiles, device).parts }));
+  },
+  dispatches({ inputs, outputs, attrs }, target) {
+    const [n, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
+    const [, out, lines, columns] = inputs[1]!.shape as [number, number, number, number];
+    const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs, parts = attrs.parts!;
+    const [ph, pw] = pooled?.window ?? [1, 1], [oh, ow] = pooled?.size ?? [lines, columns], per = out / groups;
+    const tiles = weightTiles(inputs, attrs, parts);
+    const { across, deep, wide, invocations } = cheapest(tiles, target);
     return [{
       kernel: weightKernel,
       constants: {
@@ -157,7 +205,7 @@ const convGradWeightOp: Op<WeightAttrs> = {
         C: channels / groups,
         H: h,
         W: w,
-        O: out / groups,
+        O: per,
         OH: oh,
         OW: ow,
         KH: kh,
@@ -169,25 +217,68 @@ const convGradWeightOp: Op<WeightAttrs> = {
         DIL_H: dilation[0],
         DIL_W: dilation[1],
         GROUPS: groups,
+        POOLED: pooled !== undefined,
+        PLAIN: pooled === undefined,
+        POOL_H: ph,
+        POOL_W: pw,
+        BIAS: bias,
         PARTS: parts,
         DEEP: deep,
-        ACROSS: acrossOf(ow, kh * kw > 64 ? 1 : 2),
+        ACROSS: across,
+        ...wideConstants(wide),
       },
-      bindings: [x!, dy!, partial!],
-      grid: linearGrid(parts * tiles * channels, 8),
+      bindings: [...inputs, ...outputs],
+      grid: linearGrid(invocations, 8),
     }];
   },
 };
 
-/** The outputs of a row that an invocation computes: a divisor of the row, if there is one, since it needs no guards. */
-function acrossOf(row: number, most: number): number {
-  for (let across = Math.min(row, most); across > 1; across--) if (row % across === 0) return across;
-  return Math.min(row, most);
+/** How the gradient of a weight may be tiled, when its rows are dealt out to `parts`. */
+function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number) {
+  const [, channels, , w] = x!.shape as [number, number, number, number];
+  const [n, out, lines, columns] = dy!.shape as [number, number, number, number];
+  const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
+  const [ph, pw] = pooled?.window ?? [1, 1], per = out / groups;
+  return divisors(columns, 8).flatMap((windows) =>
+    divisors(per, 8).map((deep) => {
+      const across = windows * pw, spanH = (ph - 1) * stride[0] + (kh - 1) * dilation[0] + 1;
+      const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;
+      const turns = Math.ceil(n * lines / parts) * Math.ceil(columns / windows), body = deep * kh * kw * ph * across;
+      const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1]);
+      return {
+        parts,
+        across,
+        deep,
+        wide,
+        invocations: parts * Math.ceil(per / deep) * channels,
+        loads: turns * (spanH * span / LOAD_GAIN[wide] + deep * windows * (pooled ? 2 : 1)) + deep * kh * kw,
+        multiplyAdds: turns * body,
+        registers: deep * kh * kw,
+        body,
+        partial: parts === 1 ? 0 : parts * out * channels / groups * kh * kw,
+      };
+    })
+  );
 }
 
-/** How many output channels an invocation of `conv2d_grad_weight.wgsl` sums at once. */
-function deepOf({ kernel: [kh, kw] }: WeightAttrs): number {
-  return kh * kw > 64 ? 1 : kh * kw > 9 ? 4 : 8;
+/** The sums of one or two tensors over their first dimension, in one kernel. */
+const sumPartsOp: Op<null> = {
+  name: "sumParts",
+  outputs: (inputs) => inputs.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype })),
+  dispatches({ inputs, outputs }) {
+    const [a, b] = outputs;
+    return [{
+      kernel: sumKernel,
+      constants: { PARTS: inputs[0]!.shape[0]!, SIZE_A: a!.size, SIZE_B: b?.size ?? 0, BOTH: b !== undefined },
+      bindings: [...inputs, ...outputs],
+      grid: linearGrid(a!.size + (b?.size ?? 0)),
+    }];
+  },
+};
+
+function sumParts(parts: readonly Value[]): readonly Value[] {
+  if (parts[0]!.shape[0] === 1) return parts.map((one) => view(one, one.shape.slice(1)));
+  return record(sumPartsOp, parts, null);
 }
 
 const size = (x: Value): Pair => [x.shape[2]!, x.shape[3]!];

@@ -7,6 +7,8 @@ import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
 import type { Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
+import { linearGrid } from "./shape.ts";
+import { cheapest, divisors, LOAD_GAIN, vectorOf, wideConstants } from "./tiling.ts";
 
 const kernel = { file: "conv2d_pool.wgsl", source };
 
@@ -35,14 +37,30 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     const [{ shape, dtype }] = convOp.outputs(inputs, conv) as [{ shape: readonly number[]; dtype: "f32" }];
     return maxPoolOp.outputs([{ shape, dtype } as Value], pool);
   },
-  dispatches({ inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } }) {
+  dispatches({ inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } }, target) {
     const [n, channels, h, width] = x!.shape as [number, number, number, number];
     const [, out, oh, ow] = y!.shape as [number, number, number, number];
     const [, , kh, kw] = w!.shape as [number, number, number, number];
-    const work = kh * kw * pool.kernel[0] * pool.kernel[1];
-    // With every channel in one invocation the weights' addresses are constants, which a CPU driver loads once for all lanes.
+    const [ph, pw] = pool.kernel, work = kh * kw * ph * pw;
+    // With every channel in one invocation the weights' addresses are constants, which a software driver loads once for all
+    // lanes, where no loop or branch surrounds the load.
     const whole = work * channels * out <= UNROLL;
-    const deep = whole ? out : Math.max(1, Math.min(out, Math.floor(512 / work)));
+    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1]);
+    const tiles = divisors(ow, 8).flatMap((across) =>
+      divisors(out, 16).map((deep) => ({
+        across,
+        deep,
+        invocations: n * oh * (ow / across) * Math.ceil(out / deep),
+        loads: channels * (((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
+                ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
+              deep * kh * kw) +
+          2 * across * deep,
+        multiplyAdds: channels * work * across * deep,
+        registers: ph * pw * across * deep,
+        body: work * across * deep,
+      }))
+    );
+    const { across, deep } = whole ? { across: 1, deep: out } : cheapest(tiles, target);
     return [{
       kernel,
       constants: {
@@ -59,16 +77,18 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
         STEP_W: conv.stride[1],
         DIL_H: conv.dilation[0],
         DIL_W: conv.dilation[1],
-        POOL_H: pool.kernel[0],
-        POOL_W: pool.kernel[1],
+        POOL_H: ph,
+        POOL_W: pw,
         BIAS: bias !== undefined,
         RELU: conv.relu,
+        ACROSS: across,
         DEEP: deep,
         WHOLE: whole,
+        ...wideConstants(vector(across)),
         CONV_W: Math.floor((width - conv.dilation[1] * (kw - 1) - 1) / conv.stride[1]) + 1,
       },
-      bindings: [x!, w!, bias ?? w!, y!, index!],
-      grid: [Math.ceil(n * oh * ow / 8), Math.ceil(out / deep), 1],
+      bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
+      grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), 8),
     }];
   },
 };

@@ -4,14 +4,16 @@
  *
  * @module
  */
-import { record, type Value } from "../graph/node.ts";
+import { record, type Shape, type Value } from "../graph/node.ts";
+import { base } from "../graph/plan.ts";
 import type { Rule } from "../graph/rewrite.ts";
-import { type ConvAttrs, convOp } from "./conv.ts";
+import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pair, type Pooled } from "./conv.ts";
 import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
 import { reluGradOp, reluOp } from "./elementwise.ts";
 import { crossEntropyGradOp, logSoftmaxGradOp, nllGradOp } from "./loss.ts";
-import { linearOp, type MatmulAttrs } from "./matmul.ts";
+import { linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
 import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
+import { view } from "./shape.ts";
 
 /** The node behind `value`, if it is one of `op`. */
 function from(value: Value | undefined, op: unknown) {
@@ -49,6 +51,39 @@ export const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
   return record(convPoolOp, conv.inputs, { conv: conv.attrs as ConvAttrs, pool });
 };
 
+/** The gradient of relu becomes part of the kernel that computes what it masks. */
+export const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
+  if (op !== reluGradOp as unknown || users(dy!) !== 1) return null;
+  const source = base(dy!), { node } = source;
+  if (!node || source.size !== y!.size || (source !== dy && users(source) !== 1)) return null;
+  const isMatmul = node.op === matmulOp as unknown, isConv = node.op === convGradInputOp as unknown;
+  const attrs = node.attrs as { mask: boolean; relu: boolean };
+  if (!(isMatmul || isConv) || attrs.mask || attrs.relu || node.outputs.length > 1) return null;
+  const inputs = [...node.inputs, view(y!, source.shape)];
+  return [view(record(node.op, inputs, { ...attrs, mask: true })[0]!, dy!.shape)];
+};
+
+/** The gradient of max-pool, where windows do not overlap, is read by the gradients of a convolution unscattered. */
+export const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
+  const toInput = op === convGradInputOp as unknown, toWeight = op === convGradWeightOp as unknown;
+  if (!toInput && !toWeight) return null;
+  const scatter = from(inputs[toInput ? 0 : 1], maxPoolGradOp);
+  if (!scatter) return null;
+  const { kernel, stride, padding, shape } = scatter.attrs as PoolAttrs & { shape: Shape };
+  if (padding.some((by) => by !== 0) || kernel.some((size, i) => size !== stride[i])) return null;
+  if (toInput) {
+    const { padding: by, dilation, stride: step } = attrs as ConvAttrs, width = inputs[1]!.shape[3]!;
+    // The kernel reads whole windows: it must begin with one, and walk without gaps.
+    const aligned = (dilation[1] * (width - 1) - by[1]) % kernel[1] === 0 &&
+      (attrs as { size: Pair }).size[1] % kernel[1] === 0;
+    if (!aligned || step.some((one) => one !== 1)) return null;
+  }
+  const pooled: Pooled = { window: kernel, size: [shape[2]!, shape[3]!] };
+  const [first, second, ...rest] = inputs as [Value, Value];
+  const read = toInput ? [...scatter.inputs, second, ...rest] : [first, ...scatter.inputs];
+  return record(toInput ? convGradInputOp : convGradWeightOp as never, read, { ...attrs as object, pooled } as never);
+};
+
 /** The gradient of log-softmax and negative log-likelihood together: (softmax − target) dy. */
 export const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
   if (op !== logSoftmaxGradOp as unknown || (attrs as { dim: number }).dim !== 1) return null;
@@ -56,4 +91,4 @@ export const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
   return nll ? record(crossEntropyGradOp, [nll.inputs[0]!, nll.inputs[1]!, p!], nll.attrs as never) : null;
 };
 
-export const RULES: readonly Rule[] = [maskPooled, fuseRelu, fusePool, fuseCrossEntropyGrad];
+export const RULES: readonly Rule[] = [maskPooled, fuseRelu, fusePool, fuseMask, fuseUnpool, fuseCrossEntropyGrad];

@@ -8,7 +8,7 @@ import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
-import { reduce, sumTo } from "./reduce.ts";
+import { sumTo } from "./reduce.ts";
 import { broadcast, expand, requireType, text, transposedFrom, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
@@ -25,25 +25,31 @@ export interface MatmulAttrs {
   /** The operand has the batch's dimensions; otherwise it is one matrix for all. */
   readonly batchA: boolean;
   readonly batchB: boolean;
+  readonly bias: boolean;
   readonly relu: boolean;
+  /** The last input is the output of a relu: c is 0 where it is. */
+  readonly mask: boolean;
+  /** A second output has the sums [M] of a over K: the gradient of a bias, beside that of a weight. */
+  readonly sums: boolean;
 }
 
 const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
   name,
   gradName,
-  outputs: (_, { batch, m, n }) => [{ shape: [...batch, m, n], dtype: "f32" }],
+  outputs: (_, { batch, m, n, sums }) => [
+    { shape: [...batch, m, n], dtype: "f32" },
+    ...(sums ? [{ shape: [m], dtype: "f32" as const }] : []),
+  ],
   grad({ inputs: [a, b], attrs: { transA, transB } }, [dc], needs) {
-    return [
-      needs[0] ? sumTo(transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB), a!.shape) : null,
-      needs[1] ? sumTo(transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false), b!.shape) : null,
-      needs[2] ? reduce("sum", dc!, dc!.shape.map((_, i) => i).slice(0, -1), false) : null,
-    ];
+    const da = needs[0] ? transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB) : null;
+    const [dw, db] = needs[2] ? productAndSums(dc!, a!) : [];
+    const weight = dw ?? (transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false));
+    return [da && sumTo(da, a!.shape), needs[1] ? sumTo(weight, b!.shape) : null, db ?? null];
   },
-  dispatches({ inputs: [a, b, bias], outputs: [c], attrs }) {
-    const { batch, m, n, k, transA, transB, batchA, batchB, relu } = attrs;
-    // Loads of four neighbours need every row of an operand to start at a multiple of four.
-    const whole = (rows: number, columns: number, trans: boolean) => (trans ? rows : columns) % 4 === 0;
-    const vector = k % 4 === 0 && whole(m, k, transA) && whole(k, n, transB);
+  dispatches({ inputs, outputs, attrs }) {
+    const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs;
+    // Vectors of four need every row to start at a multiple of four.
+    const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
     const count = sizeOf(batch), [rows, columns] = vector ? [4, 4] : [4, 2];
     return [{
       kernel: vector ? vectorKernel : scalarKernel,
@@ -55,11 +61,12 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
         TRANS_B: transB,
         BATCH_A: batchA && count > 1 ? m * k : 0,
         BATCH_B: batchB && count > 1 ? k * n : 0,
-        BIAS: bias !== undefined,
+        BIAS: bias,
         RELU: relu,
+        MASK: mask,
+        SUMS: sums,
       },
-      // Without a bias the kernel reads none; the binding must be something.
-      bindings: [a!, b!, bias ?? b!, c!],
+      bindings: [...inputs, ...outputs],
       grid: [Math.ceil(n / columns / 8), Math.ceil(m / rows), count],
     }];
   },
@@ -79,7 +86,25 @@ function product(a: Value, b: Value, transA: boolean, transB: boolean): Value {
   b = whole(b);
   const batchA = sizeOf(a.shape) > m * k, batchB = sizeOf(b.shape) > k * n;
   const op = batch.length === 0 ? matmulOp : batchedOp;
-  return record(op, [a, b], { batch, m, n, k, transA, transB, batchA, batchB, relu: false })[0]!;
+  return record(op, [a, b], { ...PLAIN, batch, m, n, k, transA, transB, batchA, batchB })[0]!;
+}
+
+const PLAIN = {
+  batch: [],
+  transA: false,
+  transB: false,
+  batchA: false,
+  batchB: false,
+  bias: false,
+  relu: false,
+  mask: false,
+  sums: false,
+};
+
+/** dw [out, in] = dyᵀ x and db [out] = Σ dy, for dy [rows, out] and x [rows, in]. */
+function productAndSums(dy: Value, x: Value): readonly Value[] {
+  const [k, m] = dy.shape as [number, number];
+  return record(matmulOp, [dy, x], { ...PLAIN, m, n: x.shape[1]!, k, transA: true, sums: true });
 }
 
 /** Rows and columns of the matrix that `x` stands for. */
@@ -113,17 +138,7 @@ export function linear(x: Value, w: Value, b: Value | null): Value {
     throw new ShapeError(`linear: input ${text(x.shape)}, weight ${text(w.shape)}${bias} do not fit`);
   }
   const [n, k] = w.shape as [number, number], rows = view(x, [x.size / k, k]);
-  const attrs: MatmulAttrs = {
-    batch: [],
-    m: x.size / k,
-    n,
-    k,
-    transA: false,
-    transB: true,
-    batchA: false,
-    batchB: false,
-    relu: false,
-  };
+  const attrs = { ...PLAIN, m: x.size / k, n, k, transB: true, bias: b !== null };
   const [y] = record(linearOp, b ? [rows, w, b] : [rows, w], attrs);
   return view(y!, [...x.shape.slice(0, -1), n]);
 }

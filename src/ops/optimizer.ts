@@ -36,13 +36,13 @@ const sgdOp: Op<SgdAttrs> = {
   packs: (
     { attrs: { count, momentum } },
   ) => [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 2, count)])],
-  dispatches({ inputs, attrs }, place) {
+  dispatches({ inputs, attrs }, { place }) {
     const { count, momentum, dampening, weightDecay, nesterov } = attrs;
     const rate = inputs[2 * count]!, steps = inputs[2 * count + 1]!;
     const groups = [inputs.slice(0, count), inputs.slice(count, 2 * count), inputs.slice(2 * count + 2)]
       .filter((group) => group.length > 0).map((group) => group.map(place));
     return runs(groups).map((storages): Dispatch => {
-      const size = storages[0]!.size / 4;
+      const size = Math.ceil(storages[0]!.size / 16);
       const common = { SIZE: size, WEIGHT_DECAY: weightDecay };
       return momentum === 0
         ? { kernel: sgdKernel, constants: common, bindings: [...storages, rate], grid: linearGrid(size) }

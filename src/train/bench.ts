@@ -8,13 +8,20 @@ import { GpuError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { allocateStorage, read, type Storage } from "../gpu/memory.ts";
 
+/** What work is counted in, and the rates that are shown for it. */
+const UNITS = {
+  flop: { name: "GFLOP/s", size: 1e9 },
+  byte: { name: "GB/s", size: 1e9 },
+  dispatch: { name: "dispatches/s", size: 1 },
+} as const;
+
 /** Something to measure. */
 export interface BenchCase {
   /** What is computed, with its sizes. */
   readonly name: string;
   /** What one run costs at least: floating-point operations (two for a multiply-add), or bytes read and written. */
   readonly work: number;
-  readonly unit: "flop" | "byte";
+  readonly unit: keyof typeof UNITS;
   /**
    * Runs once, the first time, and compares the result with a reference computed on the CPU.
    *
@@ -33,7 +40,7 @@ export interface TimeOptions {
   readonly rounds?: number;
   /** Runs in each round. Default: as many as take about `roundMs`. */
   readonly runs?: number;
-  /** Milliseconds. Default 120. */
+  /** Milliseconds. Default 80. */
   readonly roundMs?: number;
   /** Milliseconds of each round that are not the program's: see `waitCost()`. Default 0: the wait counts. */
   readonly waitMs?: number;
@@ -73,7 +80,7 @@ export async function waitCost(gpu: Gpu): Promise<number> {
 export async function time(
   gpu: Gpu,
   run: (times: number) => Promise<void>,
-  { rounds = 5, runs, roundMs = 120, waitMs = 0 }: TimeOptions = {},
+  { rounds = 5, runs, roundMs = 80, waitMs = 0 }: TimeOptions = {},
 ): Promise<Timing> {
   const round = async (times: number) => {
     const start = performance.now();
@@ -81,6 +88,7 @@ export async function time(
     await wait(gpu);
     return Math.max(performance.now() - start - waitMs, 0);
   };
+  await wait(gpu);
   if (runs === undefined) {
     runs = 1;
     // Doubled until a round is long enough to tell the rate from the jitter of the wait.
@@ -92,7 +100,6 @@ export async function time(
       runs *= 2;
     }
   }
-  await wait(gpu);
   const times: number[] = [];
   for (let i = 0; i < rounds; i++) times.push(await round(runs) / runs);
   return { median: median(times), least: Math.min(...times), most: Math.max(...times), runs, rounds };
@@ -110,9 +117,9 @@ export interface Measured {
   readonly ms: number;
   readonly leastMs: number;
   readonly mostMs: number;
-  /** 10⁹ operations or bytes a second. */
+  /** In `unit`. */
   readonly rate: number;
-  readonly unit: "GFLOP/s" | "GB/s";
+  readonly unit: typeof UNITS[keyof typeof UNITS]["name"];
 }
 
 /** Checks a case, measures it, and gives its memory back. `waitMs` is from `waitCost()`. */
@@ -120,13 +127,14 @@ export async function measure(gpu: Gpu, one: BenchCase, options: TimeOptions): P
   try {
     await one.check();
     const timing = await time(gpu, (times) => one.run(times), options);
+    const { name: unit, size } = UNITS[one.unit];
     return {
       name: one.name,
       ms: timing.median,
       leastMs: timing.least,
       mostMs: timing.most,
-      rate: one.work / timing.median / 1e6,
-      unit: one.unit === "flop" ? "GFLOP/s" : "GB/s",
+      rate: one.work / timing.median * 1000 / size,
+      unit,
     };
   } finally {
     await one.dispose();
@@ -151,19 +159,21 @@ export function checkPlaces(
   for (let i = 0; i < length; i++) {
     if (!Number.isFinite(actual[i]!)) throw wrong(name, i, actual[i]!, "a finite number");
   }
-  // Neighbours differ by a prime, so that every row of a tile and every remainder has its turn.
-  const chosen = length <= places
-    ? Array.from({ length }, (_, i) => i)
-    : Array.from({ length: places }, (_, i) => i === 0 ? length - 1 : (i - 1) * 7919 * Math.ceil(length / 7919 / places) % length);
+  const count = Math.min(places, length), step = count > 1 ? (length - 1) / (count - 1) : 0;
+  const chosen = Array.from({ length: count }, (_, i) => Math.round(i * step));
   const wanted = chosen.map(expected);
   const scale = wanted.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
   chosen.forEach((place, i) => {
-    if (!(Math.abs(actual[place]! - wanted[i]!) <= tolerance * scale)) throw wrong(name, place, actual[place]!, String(wanted[i]!));
+    if (!(Math.abs(actual[place]! - wanted[i]!) <= tolerance * scale)) {
+      throw wrong(name, place, actual[place]!, String(wanted[i]!));
+    }
   });
 }
 
 function wrong(name: string, place: number, found: number, expected: string): GpuError {
-  return new GpuError(`${name}: the GPU computes ${found} at element ${place}, not ${expected}: do not trust this driver`);
+  return new GpuError(
+    `${name}: the GPU computes ${found} at element ${place}, not ${expected}: do not trust this driver`,
+  );
 }
 
 /** Numbers in [-1, 1) that look random, the same ones for the same seed. */

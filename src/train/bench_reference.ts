@@ -133,7 +133,9 @@ export function lenetLosses(
       x = convReluPool(x, of(`${name}.weight`), of(`${name}.bias`), side);
       side = (side - 4) / 2;
     }
-    for (const name of ["fc1", "fc2"]) x = linear(x, of(`${name}.weight`), of(`${name}.bias`)).map((one) => Math.max(one, 0));
+    for (const name of ["fc1", "fc2"]) {
+      x = linear(x, of(`${name}.weight`), of(`${name}.bias`)).map((one) => Math.max(one, 0));
+    }
     const logits = linear(x, of("fc3.weight"), of("fc3.bias"));
     const most = logits.reduce((a, b) => Math.max(a, b));
     return most + Math.log(logits.reduce((sum, one) => sum + Math.exp(one - most), 0)) - logits[labels[n]!]!;

@@ -13,7 +13,7 @@ import { Value } from "../graph/node.ts";
 import { upload } from "../graph/plan.ts";
 import { gatherBatch, shuffle } from "../ops/batch.ts";
 import { compile, type Program } from "../tensor/compile.ts";
-import { tensor } from "../tensor/create.ts";
+import { arange, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** How bytes become numbers: (byte / 255 − mean) / deviation, by channel, and for images made grey. */
@@ -46,12 +46,12 @@ export class DeviceData {
     readonly gpu: Gpu,
     readonly pixels: readonly [Tensor, Tensor],
     readonly labels: Tensor,
-    /** The labels once more, on the CPU. */
-    readonly classes: Uint8Array,
+    /** The number of images. */
+    readonly count: number,
     readonly shape: readonly [number, number, number],
   ) {
     // The order of the file, until an epoch is begun.
-    this.#order = tensor(Uint32Array.from(classes, (_, i) => i));
+    this.#order = arange(count, { dtype: "u32" });
     this.#shuffle = compile(() => {
       const bits = permuteHalfBits(this.count);
       const [order, counters] = shuffle(this.#order.value, this.counters.value, this.#key.value, bits);
@@ -60,50 +60,46 @@ export class DeviceData {
     });
   }
 
-  /** The number of images. */
-  get count(): number {
-    return this.classes.length;
-  }
-
   /** Streams a split to the GPU. Its memory on the CPU stays that of a batch. */
-  static async upload(gpu: Gpu, { name, shape, classes }: Dataset, split: Split): Promise<DeviceData> {
+  static async upload(gpu: Gpu, { name, shape }: Dataset, split: Split): Promise<DeviceData> {
     const { count } = split, imageBytes = shape[0] * shape[1] * shape[2];
     if (count === 0) throw new DataError(`${name} has no images of the kind that is needed`);
-    const first = Math.ceil(count / 2), sizes = [first * imageBytes, Math.max(1, count - first) * imageBytes] as const;
+    const first = Math.ceil(count / 2), boundary = first * imageBytes;
     const most = gpu.device.limits.maxStorageBufferBindingSize;
-    if (sizes[0] > most) {
+    if (boundary > most) {
       const images = Math.floor(most / imageBytes) * 2;
       throw new DataError(`${name} has ${count} images, and ${gpu.adapter.name} takes ${images} of this size at most`);
     }
-    const halves = sizes.map((bytes) => {
-      const value = new Value([bytes / 4], "u32");
+    const half = (images: number) => {
+      const bytes = Math.max(1, images) * imageBytes, value = new Value([bytes / 4], "u32");
       value.storage = { block: allocate(gpu, bytes), offset: 0, size: bytes };
       return new Tensor(value);
-    }) as [Tensor, Tensor];
-    const all = new Uint8Array(count), boundary = first * imageBytes;
-    let at = 0;
+    };
+    const pixels = [half(first), half(count - first)] as const;
+    // Bytes as words, which hold four of them.
+    const labels = new Uint8Array(Math.ceil(count / 4) * 4);
+    let read = 0;
     for await (const batch of split.records()) {
-      const largest = batch.labels.reduce((most, label) => Math.max(most, label), 0);
-      if (largest >= classes.length) throw new DataError(`${name}: label ${largest} of ${classes.length} classes`);
-      all.set(batch.labels, at);
-      const start = at * imageBytes,
-        end = start + batch.pixels.length,
-        middle = Math.min(Math.max(boundary, start), end);
-      const before = batch.pixels.subarray(0, middle - start), after = batch.pixels.subarray(middle - start);
-      if (before.length > 0) write(gpu, halves[0].value.storage!, before, start);
-      if (after.length > 0) write(gpu, halves[1].value.storage!, after, middle - boundary);
-      at += batch.count;
+      if (read + batch.count > count) throw new DataError(`${name}: more than the expected ${count} images`);
+      labels.set(batch.labels, read);
+      const start = read * imageBytes, cut = Math.min(Math.max(0, boundary - start), batch.pixels.length);
+      write(gpu, pixels[0].value.storage!, batch.pixels.subarray(0, cut), start);
+      write(gpu, pixels[1].value.storage!, batch.pixels.subarray(cut), Math.max(0, start - boundary));
+      read += batch.count;
     }
-    if (at !== count) throw new DataError(`${name}: expected ${count} images, read ${at}`);
-    const padded = new Uint8Array(Math.ceil(count / 4) * 4);
-    padded.set(all);
-    return new DeviceData(gpu, halves, tensor(new Uint32Array(padded.buffer)), all, shape);
+    if (read !== count) throw new DataError(`${name}: expected ${count} images, read ${read}`);
+    return new DeviceData(gpu, pixels, tensor(new Uint32Array(labels.buffer)), count, shape);
   }
 
-  /** Sets the order of an epoch, and the step within it to 0. */
+  /** Begins an epoch of training, counted from 0: sets its order, and the step within it to 0. */
   async begin(seed: number, epoch: number): Promise<void> {
     write(this.gpu, upload(this.gpu, this.#key.value), Uint32Array.of(permuteKey(seed, epoch)));
     await this.#shuffle.run();
+  }
+
+  /** Sets the step within the epoch to 0, and leaves the order as it is. */
+  rewind(): void {
+    write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(0));
   }
 
   /**

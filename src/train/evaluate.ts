@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { TrainingError } from "../errors.ts";
 import { read } from "../gpu/memory.ts";
 import { crossEntropy } from "../nn/functional.ts";
 import type { Module } from "../nn/module.ts";
 import { compile } from "../tensor/compile.ts";
-import { noGrad } from "../tensor/create.ts";
+import { noGrad, tensor } from "../tensor/create.ts";
 import type { BatchOptions, DeviceData } from "./device_data.ts";
 
 /** Images a step. Large, since each step's results are read back, which costs a wait. */
@@ -24,44 +25,51 @@ export interface Evaluation {
   readonly confusion: readonly (readonly number[])[];
 }
 
-/** Runs `model` in evaluation mode over all of `data`, in its order. Leaves the model's mode as it was. */
+/**
+ * Runs `model` in evaluation mode over all of `data`, from its first batch. Leaves the model's mode as it was.
+ *
+ * @param classes how many there are.
+ * @throws {TrainingError} where the loss is not finite.
+ */
 export async function evaluateModel(
   model: Module,
   data: DeviceData,
   classes: number,
   options: BatchOptions,
 ): Promise<Evaluation> {
-  const training = model.training;
-  model.eval();
+  const { training } = model, oneStep = tensor(Uint32Array.of(1, 0));
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let total = 0;
+  model.eval();
+  data.rewind();
   for (let done = 0; done < data.count;) {
-    const left = data.count - done, tail = left < BATCH, count = tail ? left : BATCH;
+    const count = Math.min(BATCH, data.count - done);
     const program = compile(() =>
       noGrad(() => {
         const [x, labels] = data.next(count, BATCH, options);
         const logits = model.forward(x);
-        // The counter of batches moves on with each run.
-        data.counters.add_(1);
-        return { losses: crossEntropy(logits, labels, { reduction: "none" }), predicted: logits.argmax(1) };
+        data.counters.add_(oneStep);
+        return { losses: crossEntropy(logits, labels, { reduction: "none" }), guesses: logits.argmax(1), labels };
       })
     );
-    for (let runs = tail ? 1 : Math.floor(left / BATCH); runs > 0; runs--) {
+    while (done + count <= data.count) {
       await program.run();
-      const { losses, predicted } = program.result;
-      const [lossBytes, classBytes] = await read(data.gpu, [losses.value.storage!, predicted.value.storage!]);
-      new Float32Array(lossBytes!).forEach((loss) => total += loss);
-      new Uint32Array(classBytes!).forEach((guess, i) => confusion[data.classes[done + i]!]![guess]!++);
+      const { losses, guesses, labels } = program.result;
+      const bytes = await read(data.gpu, [losses, guesses, labels].map(({ value }) => value.storage!));
+      const guessed = new Uint32Array(bytes[1]!);
+      for (const loss of new Float32Array(bytes[0]!)) total += loss;
+      new Uint32Array(bytes[2]!).forEach((label, i) => confusion[label]![guessed[i]!]!++);
       done += count;
     }
     await program.dispose();
   }
   model.train(training);
-  const right = confusion.reduce((sum, row, label) => sum + row[label]!, 0);
+  const loss = total / data.count, sum = (row: readonly number[]) => row.reduce((sum, count) => sum + count, 0);
+  if (!Number.isFinite(loss)) throw new TrainingError(`the loss of the images is ${loss}: the weights have diverged`);
   return {
-    loss: total / data.count,
-    accuracy: right / data.count,
-    perClass: confusion.map((row, label) => row[label]! / row.reduce((sum, count) => sum + count, 0)),
+    loss,
+    accuracy: sum(confusion.map((row, label) => row[label]!)) / data.count,
+    perClass: confusion.map((row, label) => row[label]! / sum(row)),
     confusion,
   };
 }

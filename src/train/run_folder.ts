@@ -1,35 +1,64 @@
 /**
- * Chooses and makes the folder of one run, `OUT/NAME`. What goes into it is left to the trainer.
+ * The folder of one run, `OUT/NAME`: it holds `config.json`, `metrics.jsonl` and, in the end, `model.safetensors`.
  *
  * @module
  */
 import { join } from "node:path";
-import { UsageError, WgradError } from "../errors.ts";
-import type { RunConfig } from "./config.ts";
+import { fileError, writeAtomically } from "../data/files.ts";
+import { UsageError } from "../errors.ts";
+import { configToJson, type RunConfig } from "./config.ts";
 
-/** A run's folder, new and empty. */
-export interface RunFolder {
-  /** The folder's own name, `lenet-1`. */
-  readonly name: string;
-  /** The path, `runs/lenet-1`. */
-  readonly path: string;
+/** A run's folder. */
+export class RunFolder {
+  /** Where the weights belong. */
+  readonly weights: string;
+  readonly #metrics: string;
+
+  /**
+   * @param name the folder's own name, `lenet-1`.
+   * @param path its path, `runs/lenet-1`.
+   */
+  constructor(readonly name: string, readonly path: string) {
+    this.weights = join(path, "model.safetensors");
+    this.#metrics = join(path, "metrics.jsonl");
+  }
+
+  /**
+   * Appends objects to `metrics.jsonl`, one a line. They are written when this returns, however the run may end.
+   *
+   * @throws {DataError} if the file cannot be written.
+   */
+  log(...lines: readonly object[]): void {
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+    try {
+      Deno.writeTextFileSync(this.#metrics, text, { append: true });
+    } catch (error) {
+      throw fileError("write", this.#metrics, error);
+    }
+  }
 }
 
 /**
- * Makes the folder of a run. Without a name it is the model's and the first number after those in use; two processes
- * that choose at once get two folders.
+ * Makes the folder of a run, with its `config.json` and no metrics yet. Without a name it is the model's and the first
+ * number after those in use; two processes that choose at once get two folders.
  *
  * @throws {UsageError} if the name is given and there is already something there.
- * @throws {WgradError} if the folder cannot be made.
+ * @throws {DataError} if the folder or a file in it cannot be made.
  */
-export async function makeRunFolder(config: Pick<RunConfig, "out" | "name" | "model">): Promise<RunFolder> {
-  const { out, model } = config;
+export async function makeRunFolder(config: RunConfig): Promise<RunFolder> {
+  const folder = await claimFolder(config);
+  await writeAtomically(join(folder.path, "config.json"), new TextEncoder().encode(configToJson(config)));
+  folder.log();
+  return folder;
+}
+
+async function claimFolder({ out, name, model }: RunConfig): Promise<RunFolder> {
   try {
     await Deno.mkdir(out, { recursive: true });
-    if (config.name !== undefined) {
-      const path = join(out, config.name);
+    if (name !== undefined) {
+      const path = join(out, name);
       if (!await claim(path)) throw new UsageError(`${path} is already there: choose another --name, or remove it`);
-      return { name: config.name, path };
+      return new RunFolder(name, path);
     }
     let number = 1;
     for await (const { name } of Deno.readDir(out)) {
@@ -38,17 +67,15 @@ export async function makeRunFolder(config: Pick<RunConfig, "out" | "name" | "mo
       }
     }
     for (;; number++) {
-      const name = `${model}-${number}`;
-      const path = join(out, name);
-      if (await claim(path)) return { name, path };
+      const name = `${model}-${number}`, path = join(out, name);
+      if (await claim(path)) return new RunFolder(name, path);
     }
   } catch (error) {
-    if (error instanceof WgradError) throw error;
-    throw new WgradError(`cannot make a run's folder in ${out}: ${(error as Error).message}`, { cause: error });
+    throw fileError("make a run's folder in", out, error);
   }
 }
 
-/** @returns whether the folder was made, or was there and empty. */
+/** @returns whether the folder was made; not so where something has its name. */
 async function claim(path: string): Promise<boolean> {
   try {
     await Deno.mkdir(path);

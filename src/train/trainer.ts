@@ -21,20 +21,31 @@ import { type BatchOptions, DeviceData } from "./device_data.ts";
 
 /** The losses that the GPU keeps until they are read. Two chunks of steps may be under way. */
 const SLOTS = 8192;
-/** How long a chunk of steps should take: reading a chunk's losses costs some 10 ms. */
+/** How long a chunk of steps should take: reading a chunk's losses costs some 10 ms, and a chunk cannot be interrupted. */
 const CHUNK_SECONDS = 0.5;
 
 /** Where a run is. */
 export interface Progress {
   /** From 1. */
   readonly epoch: number;
-  /** Steps done in this epoch, and in all. */
+  /** Steps done, in this epoch and in all. */
   readonly stepInEpoch: number;
   readonly step: number;
-  readonly totalSteps: number;
-  /** The losses of the steps since the last report. */
+  /** The losses of the steps since the last report, all of this epoch. */
   readonly losses: Float32Array;
-  /** Seconds since the first step was submitted. */
+  /** Seconds since training began, at the last report and now. */
+  readonly since: number;
+  readonly seconds: number;
+  /** How long a step takes, in seconds. The first steps, for which kernels are compiled, do not count if there are others. */
+  readonly secondsPerStep: number;
+}
+
+/** A run that has ended. */
+export interface Outcome {
+  readonly steps: number;
+  /** The images that the steps took. */
+  readonly images: number;
+  /** How long they took, with the compilation of their kernels. */
   readonly seconds: number;
 }
 
@@ -58,9 +69,9 @@ export class Trainer {
     this.stepsPerEpoch = Math.ceil(data.count / batchSize);
     this.totalSteps = Math.min(this.stepsPerEpoch * epochs, maxSteps);
     this.optimizer = new SGD(model.parameters(), { lr, momentum, dampening, weightDecay, nesterov });
-    const rest = data.count % batchSize;
-    this.#step = this.#program(Math.min(batchSize, data.count));
-    this.#tail = rest > 0 && data.count > batchSize ? this.#program(rest) : null;
+    const whole = Math.floor(data.count / batchSize), rest = data.count % batchSize;
+    this.#step = this.#program(whole > 0 ? batchSize : rest);
+    this.#tail = whole > 0 && rest > 0 ? this.#program(rest) : null;
   }
 
   /** A training step over `count` images. */
@@ -77,6 +88,12 @@ export class Trainer {
     });
   }
 
+  /** The images that the first `steps` steps take. */
+  images(steps: number): number {
+    const { count } = this.data, epochs = Math.floor(steps / this.stepsPerEpoch);
+    return epochs * count + Math.min(steps % this.stepsPerEpoch * this.config.batchSize, count);
+  }
+
   /** Ends the run after the steps that are under way. */
   stop(): void {
     this.#stop = true;
@@ -85,63 +102,63 @@ export class Trainer {
   /**
    * Trains to the end, or until `stop()`.
    *
-   * @param report is told of every chunk of steps, in order; no chunk reaches over an epoch's end or a multiple of
-   * `logEvery` within it.
-   * @returns the steps done.
-   * @throws {TrainingError} where a loss is not finite.
+   * @param report is told of every step, in order, many at a time.
+   * @throws {TrainingError} where a loss is not finite, after the report of the steps before it.
    */
-  async run(report: (progress: Progress) => void): Promise<number> {
-    const { logEvery, seed } = this.config, { gpu } = this.data;
-    let chunk = 16, step = 0, start = performance.now(), last = start;
+  async run(report: (progress: Progress) => void): Promise<Outcome> {
+    const start = performance.now();
+    let chunk = 1, step = 0, since = 0, first = { step: 0, seconds: 0 };
     let pending: (() => Promise<void>) | null = null;
-    for (let epoch = 0; step < this.totalSteps && !this.#stop; epoch++) {
-      await this.data.begin(seed, epoch);
+    for (let epoch = 1; step < this.totalSteps && !this.#stop; epoch++) {
+      await this.data.begin(this.config.seed, epoch - 1);
       const end = Math.min(this.stepsPerEpoch, this.totalSteps - step);
       for (let inEpoch = 0; inEpoch < end && !this.#stop;) {
-        const toLog = logEvery - inEpoch % logEvery;
         const tail = this.#tail !== null && inEpoch === this.stepsPerEpoch - 1;
         const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1);
-        const count = tail ? 1 : Math.min(chunk, toLog, whole - inEpoch, SLOTS / 2);
+        const count = tail ? 1 : Math.min(chunk, whole - inEpoch);
         await (tail ? this.#tail! : this.#step).run(count);
+        const losses = this.#losses(step, count), before = { inEpoch, step };
+        losses.catch(() => {}); // Thrown where it is awaited.
         inEpoch += count;
         step += count;
-        const slots = Array.from({ length: count }, (_, i) => (step - count + i) % SLOTS);
-        const reading = read(gpu, [upload(gpu, this.#ring.value)]);
-        reading.catch(() => {}); // Thrown when it is awaited.
         await pending?.();
-        const at = { epoch: epoch + 1, stepInEpoch: inEpoch, step, totalSteps: this.totalSteps };
         pending = async () => {
-          const ring = new Float32Array((await reading)[0]!), losses = Float32Array.from(slots, (slot) => ring[slot]!);
-          const wrong = losses.findIndex((loss) => !Number.isFinite(loss));
-          if (wrong >= 0) {
+          const all = await losses, wrong = all.findIndex((loss) => !Number.isFinite(loss));
+          const good = wrong < 0 ? count : wrong, seconds = (performance.now() - start) / 1000;
+          const at = { epoch, stepInEpoch: before.inEpoch + good, step: before.step + good };
+          const secondsPerStep = (seconds - first.seconds) / (at.step - first.step);
+          if (good > 0) report({ ...at, losses: all.subarray(0, good), since, seconds, secondsPerStep });
+          if (good < count) {
             throw new TrainingError(
-              `the loss is ${losses[wrong]} at step ${
-                at.step - count + wrong + 1
-              }: training diverged; try a smaller --lr`,
+              `the loss is ${all[good]} at step ${at.step + 1}: training diverged; try a smaller --lr`,
             );
           }
-          const now = performance.now(), perStep = (now - last) / count / 1000;
-          chunk = Math.max(16, Math.min(SLOTS / 2, Math.round(CHUNK_SECONDS / perStep), chunk * 4));
-          last = now;
-          report({ ...at, losses, seconds: (now - start) / 1000 });
+          chunk = Math.max(1, Math.min(SLOTS / 2, Math.round(CHUNK_SECONDS / secondsPerStep), chunk * 4));
+          if (first.step === 0) first = { step: at.step, seconds };
+          since = seconds;
         };
       }
     }
     await pending?.();
-    return step;
+    return { steps: step, images: this.images(step), seconds: (performance.now() - start) / 1000 };
+  }
+
+  /** The losses of `count` steps after the first `step`. To be asked for when they are submitted, and no others after. */
+  async #losses(step: number, count: number): Promise<Float32Array> {
+    const { gpu } = this.data, [bytes] = await read(gpu, [upload(gpu, this.#ring.value)]);
+    const ring = new Float32Array(bytes!);
+    return Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS]!);
   }
 }
 
-/** The model that `config` names, initialised by its seed. Throws `UsageError` where it does not fit the data. */
-export function makeModel(config: Pick<RunConfig, "model" | "seed">, { name, shape, classes }: Dataset): Module {
+/** Throws `UsageError` where a model cannot be trained or tested on a data set. */
+export function checkFits(model: RunConfig["model"], { name, shape, classes }: Dataset): void {
   if (shape[0] !== 3 || shape[1] !== 32 || shape[2] !== 32 || classes.length !== 10) {
     throw new UsageError(
-      `the model ${config.model} takes images of 32 x 32 in 10 classes, and ${name} has ` +
-        `${shape[1]} x ${shape[2]} in ${classes.length}`,
+      `the model ${model} takes images of 3 x 32 x 32 in 10 classes, and ${name} has ${shape.join(" x ")} in ` +
+        classes.length,
     );
   }
-  manualSeed(config.seed);
-  return MODELS[config.model].make();
 }
 
 /** How batches are made for the model that `config` names. */
@@ -149,8 +166,10 @@ export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "no
   return { normalize, channels: MODELS[model].channels };
 }
 
-/** Uploads the training images and makes the trainer of a run. */
+/** Makes the model of a run, initialised by its seed, uploads the training images, and makes the trainer. */
 export async function makeTrainer(gpu: Gpu, config: RunConfig, dataset: Dataset): Promise<Trainer> {
-  const model = makeModel(config, dataset);
+  checkFits(config.model, dataset);
+  manualSeed(config.seed);
+  const model = MODELS[config.model].make();
   return new Trainer(config, model, await DeviceData.upload(gpu, dataset, dataset.train), batchOptions(config));
 }

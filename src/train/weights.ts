@@ -7,13 +7,25 @@ import { fileError, writeAtomically } from "../data/files.ts";
 import { WeightsError } from "../errors.ts";
 import { requestGpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../io/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, shorten, type StoredTensor } from "../io/safetensors.ts";
+import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import { realize } from "../tensor/tensor.ts";
+import { VERSION } from "../version.ts";
+import type { RunConfig } from "./config.ts";
+import { NORMALIZATIONS } from "./device_data.ts";
+
+/** What weights are of: it takes both to use them. */
+export type WeightsConfig = Pick<RunConfig, "model" | "normalize">;
+
+/** Weights as a model, with what they are of. */
+export interface LoadedWeights extends WeightsConfig {
+  readonly module: Module;
+}
 
 /** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
-export async function saveWeights(module: Module, path: string, metadata: Record<string, string>): Promise<void> {
+export async function saveWeights(module: Module, path: string, { model, normalize }: WeightsConfig): Promise<void> {
   const state = [...module.stateDict()];
   // One read for all, since each costs a wait.
   await realize(state.map(([, parameter]) => parameter));
@@ -22,40 +34,45 @@ export async function saveWeights(module: Module, path: string, metadata: Record
   state.forEach(([name, { shape, dtype }], i) => {
     stored.set(name, { shape, data: dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!) });
   });
+  // Readers of PyTorch's files ask for the format.
+  const metadata = { format: "pt", model, normalize, wgrad: VERSION };
   await writeAtomically(path, encodeSafetensors(stored, metadata));
 }
 
 /**
- * Reads a file's weights into `module`.
+ * Loads a file into a fresh model.
  *
- * @returns the file's metadata.
- * @throws {WeightsError} where the file is malformed or does not fit, naming the tensors.
+ * @param given what the weights are of; by default what the file says, else `lenet` and `half`.
+ * @throws {WeightsError} where the file cannot be read, is malformed, or does not fit the model, naming the tensors.
  */
-export async function loadWeights(module: Module, path: string): Promise<Readonly<Record<string, string>>> {
-  const { tensors, metadata } = await readWeights(path);
-  applyWeights(module, tensors, path);
-  return metadata;
-}
-
-/** Reads and checks a file of weights, whatever model they are of. */
-export async function readWeights(path: string): Promise<ReturnType<typeof decodeSafetensors>> {
+export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
   let bytes: Uint8Array;
   try {
     bytes = await Deno.readFile(path);
   } catch (error) {
     throw new WeightsError(fileError("read", path, error).message);
   }
-  return decodeSafetensors(bytes, path);
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const model = given.model ?? keyOf(MODELS, metadata.model) ?? "lenet";
+  const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
+  const module = MODELS[model].make();
+  applyWeights(module, tensors, path);
+  return { module, model, normalize };
 }
 
-/** Puts the tensors read from `path` into `module`. */
-export function applyWeights(module: Module, tensors: ReadonlyMap<string, StoredTensor>, path: string): void {
-  const empty = [...tensors].find(([, { data }]) => data.length === 0);
-  if (empty) throw new WeightsError(`${path}: "${empty[0]}" has no elements`);
-  const state = new Map([...tensors].map(([name, { shape, data }]) => [name, tensor(data, { shape })]));
+/** `value`, where it is a key of `table`. */
+function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: string | undefined): K | undefined {
+  return value !== undefined && Object.hasOwn(table, value) ? value as K : undefined;
+}
+
+function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
+  const empty = [...stored].find(([, { data }]) => data.length === 0);
+  if (empty) throw new WeightsError(`${path}: ${JSON.stringify(empty[0])} has no elements`);
+  const state = new Map([...stored].map(([name, { shape, data }]) => [name, tensor(data, { shape })]));
   try {
     module.loadStateDict(state);
   } catch (error) {
-    throw error instanceof WeightsError ? new WeightsError(`${path}: ${error.message}`) : error;
+    // A file may hold any number of tensors that do not belong here.
+    throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
   }
 }

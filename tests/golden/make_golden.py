@@ -18,11 +18,13 @@ import itertools
 import json
 import math
 import pathlib
+import sys
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+sys.dont_write_bytecode = True
 from golden_modules import Net, NeuralNet, SmallNet, modules
 from golden_ops import op_cases
 

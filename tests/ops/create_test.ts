@@ -57,6 +57,8 @@ Deno.test("zeros(), ones(), full(), arange()", async () => {
   assertEquals(zeros([2], { requiresGrad: true }).requiresGrad, true);
   assertEquals(zeros([2], { dtype: "u32" }).dtype, "u32");
   assertEquals(await full([], 3).item(), 3);
+  assertClose(await full([2], NaN).add(0).data(), [NaN, NaN], { special: true });
+  assertClose(await full([2], -Infinity).add(0).data(), [-Infinity, -Infinity], { special: true });
 });
 
 Deno.test("item() reads one element of any rank, and refuses more", async () => {
@@ -81,6 +83,13 @@ Deno.test("values that a dtype cannot hold are refused at once", () => {
   for (const value of [-1, 1.5, 4294967296, NaN]) {
     assertThrows(() => tensor([value], { dtype: "u32" }), WgradError, undefined, `${value} as u32`);
   }
+  for (const value of [-1, 0.5, NaN]) {
+    const two = zeros([2], { dtype: "u32" });
+    for (const use of [() => full([2], value, { dtype: "u32" }), () => two.fill_(value), () => two.mul(value)]) {
+      assertThrows(use, WgradError, undefined, `${value}: ${use}`);
+    }
+  }
+  assertThrows(() => full([2], "1" as unknown as number), WgradError);
   assertThrows(() => tensor([1], { dtype: "f64" as "f32" }), WgradError);
   assertThrows(() => tensor([1], { dtype: "u32", requiresGrad: true }), WgradError);
   assertThrows(() => tensor(["a"] as unknown as number[]), WgradError);

@@ -99,6 +99,16 @@ Deno.test("integer powers of negative numbers, and their gradients", async () =>
   }
 });
 
+Deno.test("infinities, NaN and tiny numbers as the second argument", async () => {
+  const x = tensor([1, -2]), special = { special: true };
+  assertClose(await x.add(Infinity).data(), [Infinity, Infinity], special);
+  assertClose(await x.mul(-Infinity).data(), [-Infinity, Infinity], special);
+  assertClose(await x.mul(NaN).data(), [NaN, NaN], special);
+  assertClose(await x.maximum(-Infinity).data(), [1, -2], special);
+  assertClose(await x.mul(3.5e38).data(), [Infinity, -Infinity], special); // over float32's largest
+  assertClose(await x.add(1e-30).data(), [1, -2]);
+});
+
 Deno.test("large and small values survive", async () => {
   const x = [1e38, 3.4e38, 1e-38, -3.4e38, 16777217, 0.1];
   assertClose(await tensor(x).mul(1).data(), x.map(Math.fround), { rtol: 0, atol: 0 });

@@ -1,0 +1,5 @@
+import { crossEntropyCase } from "../src/train/bench_kernels.ts";
+import { register } from "./support.ts";
+
+await register(crossEntropyCase(8192, 100), 8);
+await register(crossEntropyCase(128, 10), 256);

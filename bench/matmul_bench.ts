@@ -1,0 +1,5 @@
+import { matmulCase } from "../src/train/bench_kernels.ts";
+import { register } from "./support.ts";
+
+await register(matmulCase(256), 16);
+await register(matmulCase(512), 2);

@@ -1,0 +1,5 @@
+import { poolCase } from "../src/train/bench_kernels.ts";
+import { register } from "./support.ts";
+
+await register(poolCase("forward", 32, 64, 32), 8);
+await register(poolCase("forward and gradient", 32, 64, 32), 4);

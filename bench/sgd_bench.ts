@@ -1,0 +1,5 @@
+import { sgdCase } from "../src/train/bench_kernels.ts";
+import { register } from "./support.ts";
+
+await register(sgdCase(62_006), 128);
+await register(sgdCase(1 << 20), 8);

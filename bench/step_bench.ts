@@ -1,0 +1,6 @@
+import { benchStep } from "../src/train/bench_step.ts";
+import { register } from "./support.ts";
+
+for (const [batchSize, times] of [[4, 32], [128, 2]] as const) {
+  await register({ name: `step of lenet, batch ${batchSize}`, ...benchStep("lenet", batchSize) }, times);
+}

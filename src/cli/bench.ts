@@ -1,0 +1,172 @@
+/**
+ * `wgrad bench`: measures this machine's kernels and training steps.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { measure, type Measured, waitCost } from "../train/bench.ts";
+import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
+import { kernelCases, type MakeCase } from "../train/bench_kernels.ts";
+import { measureStep, type ModelName, type StepFigures } from "../train/bench_step.ts";
+import { SETTINGS } from "../train/config.ts";
+import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
+import { openGpu } from "./gpu.ts";
+import { Output } from "./output.ts";
+
+type Device = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
+
+const FLAGS = [
+  { name: "rounds", kind: "integer", min: 1, max: 1000, default: 5, help: "Measure so often; the median counts" },
+  {
+    name: "full",
+    kind: "boolean",
+    help: "Measure larger kernels too, the sizes that other frameworks are compared at",
+    group: "kernels",
+  },
+  {
+    name: "model",
+    kind: "choice",
+    choices: ["lenet", "lenet-gray"],
+    default: "lenet",
+    help: "Network to measure",
+    group: "step",
+  },
+  {
+    name: "batch-size",
+    kind: "integer",
+    min: 1,
+    max: 65536,
+    help: "Images per step (default: 4; without step or kernels, 4 and 128)",
+    group: "step",
+  },
+  {
+    name: "steps",
+    kind: "integer",
+    min: 1,
+    max: 1e7,
+    help: "Steps in each round, whose end waits some 10 ms for the GPU (default: as many as take half a second)",
+    group: "step",
+  },
+  ...SETTINGS.filter(({ name }) => name === "adapter" || name === "backend") as unknown as Device[],
+  ...OUTPUT_FLAGS,
+] as const;
+
+type Args = Parsed<typeof FLAGS>;
+type Values = Args["values"];
+
+/** The flags that mean nothing to the other action. */
+const ONLY: Readonly<Record<string, readonly string[]>> = { kernels: ["full"], step: ["model", "batchSize", "steps"] };
+
+/** `wgrad bench`. */
+export const command = defineCommand({
+  name: "bench",
+  summary: "Measure kernels and training steps on this machine",
+  description:
+    "kernels measures what the adapter can do at best (multiply-adds on registers, streaming through memory, " +
+    "dispatches) and what single kernels make of it; step measures whole training steps on a batch in GPU memory; " +
+    "without either word, both in short. Every result is compared with one computed on the CPU before it is measured.",
+  positional: [{ name: "WHAT", choices: ["step", "kernels"], optional: true, help: "step or kernels" }],
+  flags: FLAGS,
+  examples: [
+    ["wgrad bench", "Measure both, in some 20 seconds"],
+    ["wgrad bench step --batch-size 128 --steps 100 --json", "Measure LeNet's step and end with one JSON object"],
+    ["wgrad bench kernels --full", "Measure the kernels at larger sizes too"],
+  ],
+  async run({ values, positional: [what], given }: Args): Promise<number> {
+    for (const [owner, keys] of Object.entries(ONLY)) {
+      const stray = what === undefined || owner === what ? undefined : keys.find((key) => given.has(key));
+      if (!stray) continue;
+      const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      throw new UsageError(`flag --${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
+    }
+    const output = new Output(values);
+    const gpu = await openGpu(values, output);
+    const { name: adapter, cpu } = gpu.adapter;
+    if (what === "step") {
+      const { msPerStep, imagesPerSecond, dispatchesPerStep } = await step(gpu, values, values.batchSize ?? 4, output);
+      output.json({ msPerStep, imagesPerSecond, dispatchesPerStep, adapter });
+      return 0;
+    }
+    const kernels = await measureKernels(gpu, values, output);
+    const steps: StepFigures[] = [];
+    if (what === undefined) {
+      output.result("");
+      for (const size of values.batchSize ? [values.batchSize] : [4, 128]) {
+        steps.push(await step(gpu, values, size, output));
+      }
+    }
+    output.json({ adapter, cpu, ...kernels, ...(what === undefined ? { steps } : {}) });
+    return 0;
+  },
+});
+
+/** Measures one kind of step, and prints a line. */
+async function step(
+  gpu: Gpu,
+  { model, steps, rounds }: Values,
+  batchSize: number,
+  output: Output,
+): Promise<StepFigures> {
+  output.progress(`measuring a step of ${model}, batch ${batchSize}`);
+  const figures = await measureStep(gpu, model as ModelName, batchSize, { rounds, ...(steps ? { runs: steps } : {}) });
+  const { msPerStep, leastMs, mostMs, imagesPerSecond, dispatchesPerStep } = figures;
+  output.result(
+    `step of ${model}, batch ${batchSize}: ${shown(msPerStep)} ms (${shown(leastMs)} to ${shown(mostMs)} in ` +
+      `${rounds} ${rounds === 1 ? "round" : "rounds"} of ${figures.steps}), ${Math.round(imagesPerSecond)} images/s, ` +
+      `${dispatchesPerStep} dispatches`,
+  );
+  return figures;
+}
+
+interface KernelFigures extends Measured {
+  /** The rate as a share of the ceiling of its unit. */
+  readonly share: number;
+}
+
+/** Measures the ceilings and the kernels, and prints them. */
+async function measureKernels(gpu: Gpu, { rounds, full }: Values, output: Output) {
+  const waitMs = await waitCost(gpu);
+  const measured = async (make: MakeCase) => {
+    const one = make();
+    output.progress(`measuring ${one.name}`);
+    return await measure(gpu, one, { rounds, waitMs });
+  };
+  const limits = [fmaCase, streamCase, dispatchCase];
+  const before: Measured[] = [], cases: Measured[] = [], after: Measured[] = [];
+  for (const make of limits) before.push(await measured(() => make()));
+  for (const make of kernelCases(full)) cases.push(await measured(make));
+  // A ceiling is the best that was seen, and a machine has slow moments: it is measured at both ends.
+  for (const make of limits) after.push(await measured(() => make()));
+  const [fma, stream, dispatch] = limits.map((_, i) => {
+    const both = [before[i]!, after[i]!];
+    return Math.max(...both.map(({ rate, ms, leastMs }) => rate * ms / leastMs));
+  }) as [number, number, number];
+  const kernels: KernelFigures[] = cases.map((one) => ({
+    ...one,
+    share: one.rate / (one.unit === "GB/s" ? stream : fma),
+  }));
+  output.result("what this adapter can do at best, as measured:");
+  output.result(`  ${before[0]!.name}: ${shown(fma)} GFLOP/s`);
+  output.result(`  ${before[1]!.name}: ${shown(stream)} GB/s, read and written`);
+  output.result(`  one dispatch after another: ${shown(1e6 / dispatch)} µs each`);
+  output.result(`  one wait for the GPU: ${shown(waitMs)} ms`);
+  output.result("");
+  output.result(row("kernel", "ms", "rate", "of the ceiling"));
+  for (const { name, ms, rate, unit, share } of kernels) {
+    output.result(row(name, shown(ms), `${shown(rate)} ${unit}`, `${Math.round(share * 100)} %`));
+  }
+  return {
+    ceilings: { gflops: fma, gigabytesPerSecond: stream, dispatchMicroseconds: 1e6 / dispatch, waitMs },
+    kernels,
+  };
+}
+
+function row(name: string, ms: string, rate: string, share: string): string {
+  return `${name.padEnd(58)} ${ms.padStart(8)} ${rate.padStart(15)} ${share.padStart(15)}`;
+}
+
+/** Three digits that count. */
+function shown(value: number): string {
+  return value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
+}

@@ -1,0 +1,64 @@
+/**
+ * Choosing how many outputs an invocation computes. More outputs share their loads, fewer leave work for more invocations;
+ * the estimate weighs both for the kind of device at hand.
+ *
+ * @module
+ */
+import type { Device } from "../graph/node.ts";
+
+/** A way to tile a kernel: invocations in all, and what each one does. */
+export interface Tile {
+  readonly invocations: number;
+  /** Instructions of each kind, per invocation. */
+  readonly loads: number;
+  readonly multiplyAdds: number;
+  /** Values that an invocation keeps, and the length of the unrolled body in multiply-adds. */
+  readonly registers: number;
+  readonly body: number;
+  /** Partial results that another kernel sums. */
+  readonly partial?: number;
+}
+
+/**
+ * What is known of a kind of device. On a software driver eight lanes of two threads run side by side and a load is a loop
+ * over the lanes; a GPU has thousands of lanes and few registers for each.
+ */
+const KINDS = {
+  cpu: { lanes: 16, load: 32, registers: 160, body: 1100 },
+  gpu: { lanes: 8192, load: 4, registers: 64, body: 1100 },
+};
+
+/** An estimate of the time that a tile takes, in multiply-adds. */
+function cost(tile: Tile, { cpu }: Device): number {
+  const { lanes, load, registers, body } = cpu ? KINDS.cpu : KINDS.gpu;
+  const rounds = Math.max(1, tile.invocations / lanes);
+  const excess = Math.max(1, tile.registers / registers, tile.body / body);
+  // What one invocation after the other does, and what they all read and write again: parts that are summed.
+  return rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4 + (tile.partial ?? 0) / lanes * load;
+}
+
+/** The tile that should take the least time. Tiles that are too large are taken only where all are. */
+export function cheapest<T extends Tile>(tiles: readonly T[], device: Device): T {
+  return tiles.reduce((best, tile) => cost(tile, device) < cost(best, device) ? tile : best);
+}
+
+/** 1, 2, …, `last`. */
+const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
+
+/** The sizes up to `most` of a tile along `extent` that leave no remainder. */
+export function divisors(extent: number, most: number): number[] {
+  return upTo(Math.min(extent, most)).filter((size) => extent % size === 0);
+}
+
+/** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */
+export function vectorOf(row: number, step: number): 1 | 2 | 4 {
+  return row % 4 === 0 && step % 4 === 0 ? 4 : row % 2 === 0 && step % 2 === 0 ? 2 : 1;
+}
+
+/** How many times cheaper an element is in such a load. */
+export const LOAD_GAIN = { 1: 1, 2: 1.5, 4: 2.1 };
+
+/** The constants that choose between a kernel's narrow and wide loads. */
+export function wideConstants(vector: 1 | 2 | 4): Readonly<Record<string, number | boolean | string>> {
+  return vector === 1 ? {} : { NARROW: false, WIDE: true, VECTOR: vector, V: `vec${vector}f` };
+}

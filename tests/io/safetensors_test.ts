@@ -1,0 +1,172 @@
+/**
+ * Safetensors: what is written is what the format's description says, what is read is bit for bit what was written, and
+ * no file from outside does more than raise a WeightsError of one line.
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { WeightsError } from "../../src/errors.ts";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../src/io/safetensors.ts";
+import { bits } from "../support/random.ts";
+
+/** Every kind of number, also those that a careless copy would change. */
+const odd = new Float32Array(new Uint32Array([0x80000000, 1, 0x7f800000, 0xff800000, 0x7fc00000, 0x7fa00001]).buffer);
+
+function example(): Map<string, StoredTensor> {
+  return new Map<string, StoredTensor>([
+    ["conv1.weight", { shape: [2, 1, 3], data: odd }],
+    ["steps", { shape: [], data: Uint32Array.of(0xffffffff) }],
+    ['é "quoted"', { shape: [5], data: new Float32Array(bits(1, 5).buffer) }],
+    ["none", { shape: [0, 4], data: new Float32Array(0) }],
+    // A view into a larger buffer.
+    ["__proto__", { shape: [2], data: new Float32Array([1, 2, 3, 4]).subarray(1, 3) }],
+  ]);
+}
+
+const bytesOf = ({ data }: StoredTensor) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+Deno.test("decodeSafetensors() gives back bit for bit what encodeSafetensors() was given", () => {
+  const metadata = { format: "pt", model: "lenet" };
+  const bytes = encodeSafetensors(example(), metadata);
+  // Also where the bytes do not start at a multiple of four.
+  const shifted = new Uint8Array(bytes.length + 3);
+  shifted.set(bytes, 3);
+  for (const file of [bytes, shifted.subarray(3)]) {
+    const read = decodeSafetensors(file, "a");
+    assertEquals({ ...read.metadata }, metadata);
+    assertEquals([...read.tensors.keys()], [...example().keys()]);
+    for (const [name, expected] of example()) {
+      const actual = read.tensors.get(name)!;
+      assertEquals([actual.shape, actual.data.constructor], [expected.shape, expected.data.constructor], name);
+      assertEquals(bytesOf(actual), bytesOf(expected), name);
+    }
+  }
+});
+
+Deno.test("encodeSafetensors() writes the format: length, JSON header, bytes", () => {
+  const bytes = encodeSafetensors(example(), { a: "b" });
+  // Read here by hand, from the description of the format.
+  const length = bytes[0]! + 256 * bytes[1]! + 65536 * bytes[2]!;
+  assertEquals([...bytes.subarray(3, 8)], [0, 0, 0, 0, 0]);
+  assertEquals(length % 8, 0);
+  const text = new TextDecoder().decode(bytes.subarray(8, 8 + length));
+  assert(/^\{.*\} *$/.test(text), text);
+  const header = JSON.parse(text), body = bytes.subarray(8 + length);
+  assertEquals(header.__metadata__, { a: "b" });
+  let end = 0;
+  for (const [name, tensor] of example()) {
+    const { dtype, shape, data_offsets: [from, to] } = Object.getOwnPropertyDescriptor(header, name)!.value;
+    assertEquals([dtype, shape, from], [tensor.data instanceof Uint32Array ? "U32" : "F32", tensor.shape, end]);
+    assertEquals(body.subarray(from, to), bytesOf(tensor), name);
+    end = to;
+  }
+  assertEquals(end, body.length);
+  const value = new DataView(body.buffer, body.byteOffset + JSON.parse(text).steps.data_offsets[0], 4);
+  assertEquals(value.getUint32(0, true), 0xffffffff);
+});
+
+/** A file of this header and so many bytes behind it. */
+function file(header: string | Uint8Array, body = 8, length?: bigint): Uint8Array {
+  const json = typeof header === "string" ? new TextEncoder().encode(header) : header;
+  const bytes = new Uint8Array(8 + json.length + body);
+  new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+const one = (entry: string) => file(`{"a": ${entry}}`);
+
+const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
+  ["an empty file", new Uint8Array(0), /it has 0 bytes/],
+  ["garbage", new Uint8Array(100).fill(0xa5), /its header would be 11936128518282651000 bytes long, .* has 100/],
+  ["a length of 2^64 - 1", file("{}", 0, 2n ** 64n - 1n), /its header would be .* bytes long/],
+  ["a length of 2^63", file("{}", 0, 2n ** 63n), /its header would be .* bytes long/],
+  ["a length of one too many", file("{}", 0, 3n), /its header would be 3 bytes long, and the file has 10/],
+  ["no header", file("", 0), /its header is not JSON/],
+  ["a header that is not JSON", file("{a}", 0), /its header is not JSON/],
+  ["a header that is not UTF-8", file(Uint8Array.of(0x22, 0xff, 0x22), 0), /its header is not JSON/],
+  ["a list", file("[]", 0), /its header is no JSON object/],
+  ["null", file("null", 0), /its header is no JSON object/],
+  ["bytes of no tensor", file("{}", 8), /8 bytes belong to no tensor/],
+  ["an entry that is null", one("null"), /"a" has no shape or no range/],
+  ["an entry that is a number", one("3"), /"a" has no shape or no range/],
+  ["no range", one(`{"dtype": "F32", "shape": [2]}`), /"a" has no shape or no range/],
+  ["no shape", one(`{"dtype": "F32", "data_offsets": [0, 8]}`), /"a" has no shape or no range/],
+  ["no type", one(`{"shape": [2], "data_offsets": [0, 8]}`), /"a" is of type undefined, not F32 or U32/],
+  ["a negative extent", one(`{"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}`), /"a" has no shape/],
+  ["half an element", one(`{"dtype": "F32", "shape": [1.5], "data_offsets": [0, 6]}`), /"a" has no shape/],
+  ["an extent as text", one(`{"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}`), /"a" has no shape/],
+  ["a negative offset", one(`{"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}`), /"a" has no shape/],
+  ["a range of three", one(`{"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 8]}`), /"a" has no shape/],
+  [
+    "a range backwards",
+    one(`{"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}`),
+    /"a" has -8 bytes for shape \[2\]/,
+  ],
+  [
+    "a range too long",
+    one(`{"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}`),
+    /ends at byte 12 of 8: .* cut short/,
+  ],
+  [
+    "a shape too large",
+    one(`{"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}`),
+    /"a" has 8 bytes for shape \[3\]/,
+  ],
+  [
+    "a product past 2^64",
+    one(`{"dtype": "F32", "shape": [4294967296, 4294967296, 2], "data_offsets": [0, 8]}`),
+    /"a" has 8 bytes for shape/,
+  ],
+  [
+    "another type",
+    one(`{"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}`),
+    /"a" is of type "F64", not F32 or U32/,
+  ],
+  ["a type that is none", one(`{"dtype": {}, "shape": [1], "data_offsets": [0, 8]}`), /"a" is of type \{\}, not/],
+  [
+    "ranges that overlap",
+    file(`{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+           "b": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}`),
+    /"b" starts at byte 4, not 8/,
+  ],
+  [
+    "the same range twice",
+    file(`{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+           "b": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}`),
+    /"b" starts at byte 0, not 8/,
+  ],
+  [
+    "a gap",
+    file(`{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}`),
+    /"a" starts at byte 4, not 0/,
+  ],
+  [
+    "bytes behind the last",
+    one(`{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}`),
+    /4 bytes belong to no tensor/,
+  ],
+  ["metadata that are no texts", file(`{"__metadata__": {"a": 1}}`, 0), /its metadata are no texts/],
+  ["metadata that are a list", file(`{"__metadata__": []}`, 0), /its metadata are no texts/],
+  [
+    "a name with an escape sequence",
+    file(`{"\\u001b[31m\\n": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}`),
+    /the name "\\u001b\[31m\\n" has control characters/,
+  ],
+  ["a name of a million letters", file(`{"${"x".repeat(1e6)}": 1}`), /"x+ …$/],
+];
+
+for (const [what, bytes, message] of HOSTILE) {
+  Deno.test(`decodeSafetensors() refuses ${what}`, () => {
+    const error = assertThrows(() => decodeSafetensors(bytes, "a.safetensors"), WeightsError);
+    assert(error.message.startsWith("a.safetensors is no safetensors file that can be used: "), error.message);
+    assert(message.test(error.message), error.message);
+    assert(!error.message.includes("\n") && error.message.length < 500);
+  });
+}
+
+Deno.test("decodeSafetensors() refuses a file that is cut short anywhere, or too long", () => {
+  const bytes = encodeSafetensors(example(), { format: "pt" });
+  for (let length = 0; length < bytes.length; length++) {
+    assertThrows(() => decodeSafetensors(bytes.slice(0, length), "a"), WeightsError);
+  }
+  assertThrows(() => decodeSafetensors(Uint8Array.of(...bytes, 0), "a"), WeightsError, "1 bytes belong to no tensor");
+});
