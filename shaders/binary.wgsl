@@ -40,6 +40,9 @@ fn power(base: f32, exponent: f32) -> f32 {
     magnitude = select(magnitude, 1.0 / magnitude, exponent < 0.0);
   } else {
     magnitude = pow(abs(base), exponent);
+    if (base == 0.0) {
+      magnitude = select(0.0, 1.0 / abs(base), exponent < 0.0);
+    }
   }
   if (base < 0.0 && !whole) {
     return bitcast<f32>(bits(0x7fc00000u));
@@ -62,14 +65,15 @@ fn op(p: T, q: T) -> U {
     case 5u: { return U(select(select(max(p, q), q, is_nan(q)), p, is_nan(p))); }
     case 6u: { return U(select(select(min(p, q), q, is_nan(q)), p, is_nan(p))); }
     case 7u: { return U(p == q); }
-    case 8u: { return U(p != q); }
+    case 8u: { return U(p != q || is_nan(p) || is_nan(q)); }
     case 9u: { return U(p < q); }
     case 10u: { return U(p <= q); }
     case 11u: { return U(p > q); }
     case 12u: { return U(p >= q); }
     case 13u: { return U(select(p, T(0), q <= T(0))); }
     case 14u: { return U(select(f32(q) * power(f32(p), f32(q) - 1.0), 0.0, f32(q) == 0.0)); }
-    default: { return U(select(f32(q) * log(f32(p)), 0.0, f32(q) == 0.0)); }
+    case 15u: { return U(select(log(f32(p)), 0.0, f32(p) == 0.0 && f32(q) >= 0.0)); }
+    default: { return U(p == q || (is_nan(p) && is_nan(q))); }
   }
 }
 

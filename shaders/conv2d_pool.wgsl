@@ -124,7 +124,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           // @unroll
           for (var j = 0u; j < POOL_W; j++) {
             let v = finish(total[o * POOL + i * POOL_W * ACROSS + a * POOL_W + j] + shift);
-            if (v > largest || (is_nan(v) && !is_nan(largest))) {
+            if (v > largest || is_nan(v)) {
               largest = v;
               best = (row * POOL_H + i) * CONV_W + (column + a) * POOL_W + j;
             }

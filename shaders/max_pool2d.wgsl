@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var row = first_y; row < end_y; row++) {
     for (var column = first_x; column < end_x; column++) {
       let v = x[plane + row * W + column];
-      if (v > largest || (is_nan(v) && !is_nan(largest))) {
+      if (v > largest || is_nan(v)) {
         largest = v;
         best = row * W + column;
       }

@@ -12,8 +12,6 @@ const NESTEROV: bool = false;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(3) var<storage, read> rate: array<f32>;
-// The steps done before this one. Counted only with dampening: without it, a buffer of zeros gives the first step too.
-@group(0) @binding(4) var<storage, read> steps: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -25,8 +23,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   let d = g[i] + WEIGHT_DECAY * p[i];
   var next = MOMENTUM * m[i] + (1.0 - DAMPENING) * d;
-  if (DAMPENING != 0.0 && steps[0] == 0u) {
-    next = d;
+  if (DAMPENING != 0.0) {
+    // The buffer holds NaN before the first step. Looks at the bits, since drivers may assume that there is none.
+    next = select(next, d, (bitcast<vec4u>(m[i]) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
   }
   m[i] = next;
   p[i] -= lr * select(next, d + MOMENTUM * next, NESTEROV);

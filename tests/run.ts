@@ -23,6 +23,8 @@ const paths = Deno.args.some((arg) => !arg.startsWith("-") && exists(arg)) ? [] 
 // Types are not checked here: the test in project/tools_test.ts checks those of every file at once.
 const child = new Deno.Command(Deno.execPath(), {
   args: ["test", "--quiet", "--no-check", "--allow-all", ...Deno.args, ...paths],
+  // As main.ts does: without it, GPU drivers complain between the tests' lines.
+  env: { XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") || "/" },
   stdout: "piped",
   stderr: "inherit",
 }).spawn();

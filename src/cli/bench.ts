@@ -65,7 +65,8 @@ export const command = defineCommand({
   description:
     "kernels measures what the adapter can do at best (multiply-adds on registers, streaming through memory, " +
     "dispatches) and what single kernels make of it; step measures whole training steps on a batch in GPU memory; " +
-    "without either word, both in short. Every result is compared with one computed on the CPU before it is measured.",
+    "without either word, both in short. Before it is measured, each result is compared in many places with one computed " +
+    "on the CPU. A share of more than 100 % means that the data stay in a cache.",
   positional: [{ name: "WHAT", choices: ["step", "kernels"], optional: true, help: "step or kernels" }],
   flags: FLAGS,
   examples: [

@@ -89,6 +89,8 @@ export class Value {
   needsGrad = false;
   /** Given elements that are not on the GPU yet. */
   host: Data | null = null;
+  /** A node that is to be computed on its own reads this value: its elements must stay as they are. */
+  read = false;
   /** Where this value's elements must lie, when it is uploaded. */
   place: { readonly pack: Pack; readonly offset: number } | null = null;
   #storage: Storage | null = null;
@@ -131,7 +133,18 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((size, extent) => size * extent, 1);
 }
 
-let recordGradients = true;
+let recordGradients = true, recordReads = true;
+
+/** Runs `fn`, which records a program: what that reads may change between its runs. */
+export function withoutReads<T>(fn: () => T): T {
+  const before = recordReads;
+  recordReads = false;
+  try {
+    return fn();
+  } finally {
+    recordReads = before;
+  }
+}
 
 /** Runs `fn` without recording what gradients would need. */
 export function withoutGradients<T>(fn: () => T): T {
@@ -151,6 +164,7 @@ export function recordsGradients(): boolean {
 /** Appends a node to the graph. */
 export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A): readonly Value[] {
   const node = new Node(op, inputs, attrs);
+  if (recordReads) { for (const input of inputs) input.read = true; }
   if (recordGradients && op.grad && inputs.some((input) => input.needsGrad)) {
     for (const output of node.outputs) if (output.dtype === "f32") output.needsGrad = true;
   }

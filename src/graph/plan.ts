@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ShapeError } from "../errors.ts";
 import { counters, type Gpu } from "../gpu/device.ts";
 import { align, allocate, allocateStorage, type Block, type Storage, write } from "../gpu/memory.ts";
 import { bind, pipelineOf } from "../gpu/pipeline.ts";
@@ -54,7 +55,7 @@ export function base(value: Value): Value {
 export function upload(gpu: Gpu, value: Value): Storage {
   if (value.storage) return value.storage;
   const { host, place } = value;
-  if (!host) throw new Error("a value without elements cannot be uploaded");
+  if (!host) throw new ShapeError("a tensor that this result depends on was disposed of before it was computed");
   if (place) {
     place.pack.block ??= allocate(gpu, place.pack.size);
     value.storage = { block: place.pack.block, offset: place.offset, size: value.bytes };
@@ -106,7 +107,7 @@ class Planner {
   /** Targets are never reused for something else. */
   #placeTarget(target: Value): void {
     const root = base(target);
-    if (root.pending && !this.#overwritten(root)) {
+    if (root.node && root.pending && !this.#overwritten(root)) {
       if (!this.#places.has(root)) this.#places.set(root, this.#own(root.bytes));
       this.#count(root, 1);
     }
@@ -166,7 +167,7 @@ class Planner {
     const root = base(value);
     const place = this.#places.get(root);
     if (place) return place;
-    if (root.pending) throw new Error(`a value of "${root.node?.op.name}" is used before it is computed`);
+    if (root.pending && root.node) throw new Error(`a value of "${root.node.op.name}" is used before it is computed`);
     return upload(this.gpu, root);
   }
 

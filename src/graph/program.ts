@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "../gpu/device.ts";
+import type { Storage } from "../gpu/memory.ts";
 import { compiled } from "../gpu/pipeline.ts";
 import { assignOp, base, type Plan, plan, submit, upload } from "./plan.ts";
 import { record, type Value, withoutGradients } from "./node.ts";
@@ -35,20 +36,27 @@ export interface Update {
 export class StepProgram {
   readonly #gpu: Gpu;
   readonly #plan: Plan;
+  /** Where each output's elements of the last run are. */
+  readonly outputs: readonly Storage[];
   /** Keeps the memory of what the step reads and writes alive. */
-  #alive: readonly unknown[];
+  #alive: readonly Storage[];
 
-  /** `outputs` get storages that hold their elements of the last step; `updates` are written over their leaves. */
-  constructor(gpu: Gpu, outputs: readonly Value[], updates: readonly Update[], rules: readonly Rule[]) {
+  /** `updates` are written over their leaves. Leaves must have their elements. */
+  constructor(
+    gpu: Gpu,
+    outputs: readonly Value[],
+    updates: readonly Update[],
+    leaves: readonly Value[],
+    rules: readonly Rule[],
+  ) {
     this.#gpu = gpu;
-    for (const { leaf } of updates) if (leaf.host) upload(gpu, leaf);
+    this.#alive = leaves.map((leaf) => upload(gpu, leaf));
+    for (const { block } of this.#alive) block.retain();
     const written = updates.map(({ leaf, value }) =>
       overwrites(value, leaf) ? value : withoutGradients(() => record(assignOp, [leaf, value], null)[0]!)
     );
-    const scheduled = schedule([...outputs, ...written], rules, gpu.adapter);
-    this.#alive = [updates, scheduled];
-    this.#plan = plan(gpu, scheduled, true);
-    outputs.forEach((output, i) => output.storage = this.#plan.targets[i]!);
+    this.#plan = plan(gpu, schedule([...outputs, ...written], rules, gpu.adapter), true);
+    this.outputs = this.#plan.targets.slice(0, outputs.length);
   }
 
   /** The number of kernels that one step runs. */
@@ -58,7 +66,6 @@ export class StepProgram {
 
   /** Submits `times` steps. */
   async run(times: number): Promise<void> {
-    if (this.#alive.length === 0) throw new Error("this program was disposed of");
     await compiled();
     // One command buffer of a few thousand dispatches: larger ones gain nothing and hold the driver's memory.
     const most = Math.max(1, Math.floor(4096 / Math.max(1, this.#plan.commands.length)));
@@ -68,6 +75,7 @@ export class StepProgram {
   /** Gives the program's memory back. It must not run any more. */
   dispose(): void {
     for (const block of this.#plan.blocks) block.release();
+    for (const { block } of this.#alive) block.release();
     this.#alive = [];
   }
 }

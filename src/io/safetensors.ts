@@ -26,15 +26,14 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = {};
-  if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
+  const entries = [...tensors].map(([name, { shape, data }]): [string, unknown] => {
     const dtype = data instanceof Uint32Array ? "U32" : "F32";
-    header[name] = { dtype, shape, data_offsets: [offset, offset += data.byteLength] };
-  }
+    return [name, { dtype, shape, data_offsets: [offset, offset += data.byteLength] }];
+  });
+  if (Object.keys(metadata).length > 0) entries.unshift(["__metadata__", metadata]);
   // Spaces fill the header up, so that the data start at a multiple of 8.
-  const text = JSON.stringify(header), json = new TextEncoder().encode(text);
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const start = 8 + Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(start + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);

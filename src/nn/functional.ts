@@ -116,17 +116,24 @@ function reductionOf(options: LossOptions, action: string): loss.Reduction {
  * @throws {ShapeError} where shapes, types, options or (known) labels do not fit.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  return new Tensor(loss.crossEntropy(logits.value, labels.value, crossEntropyOptions(options)));
+}
+
+export function crossEntropyOptions(options: CrossEntropyOptions): { smoothing: number; reduction: loss.Reduction } {
   checkOptions(options, ["reduction", "labelSmoothing"], "crossEntropy");
   const { labelSmoothing: smoothing = 0 } = options;
-  if (!(smoothing >= 0 && smoothing <= 1)) {
+  if (typeof smoothing !== "number" || !(smoothing >= 0 && smoothing <= 1)) {
     throw new ShapeError(`crossEntropy: labelSmoothing must lie between 0 and 1, got ${smoothing}`);
   }
-  const reduction = reductionOf(options, "crossEntropy");
-  return new Tensor(loss.crossEntropy(logits.value, labels.value, { smoothing, reduction }));
+  return { smoothing, reduction: reductionOf(options, "crossEntropy") };
 }
 
 /** The squared differences of x and y, which are broadcast together. As `torch.nn.functional.mse_loss`. */
 export function mseLoss(x: Tensor, y: Tensor, options: LossOptions = {}): Tensor {
+  return new Tensor(loss.mseLoss(x.value, y.value, mseOptions(options)));
+}
+
+export function mseOptions(options: LossOptions): loss.Reduction {
   checkOptions(options, ["reduction"], "mseLoss");
-  return new Tensor(loss.mseLoss(x.value, y.value, reductionOf(options, "mseLoss")));
+  return reductionOf(options, "mseLoss");
 }

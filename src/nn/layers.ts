@@ -156,7 +156,7 @@ export class Sequential extends Module {
 export class CrossEntropyLoss extends Module {
   constructor(readonly options: F.CrossEntropyOptions = {}) {
     super();
-    F.checkOptions(options, ["reduction", "labelSmoothing"], "CrossEntropyLoss");
+    F.crossEntropyOptions(options);
   }
 
   override forward(logits: Tensor, labels: Tensor): Tensor {
@@ -168,7 +168,7 @@ export class CrossEntropyLoss extends Module {
 export class MSELoss extends Module {
   constructor(readonly options: F.LossOptions = {}) {
     super();
-    F.checkOptions(options, ["reduction"], "MSELoss");
+    F.mseOptions(options);
   }
 
   override forward(x: Tensor, y: Tensor): Tensor {

@@ -20,33 +20,38 @@ export abstract class Module {
     return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
   }
 
-  /** This module and all below it, with their dotted names; this one's is `prefix`. */
-  namedModules(prefix = ""): [string, Module][] {
-    const below = this.namedChildren().flatMap(([name, child]) =>
-      child.namedModules(prefix ? `${prefix}.${name}` : name)
-    );
-    return [[prefix, this], ...below];
+  /** This module and all below it, with their dotted names; this one's is `prefix`. Shared ones once. */
+  namedModules(prefix = "", seen: Set<Module> = new Set()): [string, Module][] {
+    if (seen.has(this)) return [];
+    seen.add(this);
+    return [
+      [prefix, this],
+      ...this.namedChildren().flatMap(([name, child]) => child.namedModules(dotted(prefix, name), seen)),
+    ];
   }
 
   /** The parameters with their dotted names, as PyTorch has them: "conv1.weight". Shared ones once. */
   namedParameters(): [string, Tensor][] {
     const seen = new Set<Tensor>();
-    return this.namedModules().flatMap(([prefix, module]) =>
-      Object.entries(module).flatMap(([name, value]): [string, Tensor][] => {
-        if (!(value instanceof Tensor) || !value.requiresGrad || seen.has(value)) return [];
-        seen.add(value);
-        return [[prefix ? `${prefix}.${name}` : name, value]];
-      })
-    );
+    return [...this.stateDict()].filter(([, parameter]) => !seen.has(parameter) && seen.add(parameter));
   }
 
   parameters(): Tensor[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
-  /** What a weights file holds: the parameters by name. The tensors are the module's own, not copies. */
-  stateDict(): Map<string, Tensor> {
-    return new Map(this.namedParameters());
+  /**
+   * What a weights file holds: the parameters by name, shared ones under each of their names. The tensors are the module's
+   * own, not copies.
+   */
+  stateDict(prefix = ""): Map<string, Tensor> {
+    const own = Object.entries(this).filter((entry): entry is [string, Tensor] =>
+      entry[1] instanceof Tensor && entry[1].requiresGrad
+    );
+    return new Map([
+      ...own.map(([name, parameter]): [string, Tensor] => [dotted(prefix, name), parameter]),
+      ...this.namedChildren().flatMap(([name, child]) => [...child.stateDict(dotted(prefix, name))]),
+    ]);
   }
 
   /**
@@ -107,3 +112,5 @@ export abstract class Module {
     return `${this.constructor.name}(\n${extra ? `  ${indent(extra)}\n` : ""}${children.join("")})`;
   }
 }
+
+const dotted = (prefix: string, name: string) => prefix ? `${prefix}.${name}` : name;

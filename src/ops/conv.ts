@@ -316,7 +316,7 @@ export function conv2d(x: Value, w: Value, b: Value | null, options: ConvOptions
 /** A number or a pair, as a pair of integers of at least `least`. */
 export function pair(value: number | readonly number[], least: number, action: string): Pair {
   const both = typeof value === "number" ? [value, value] : value;
-  if (both.length !== 2 || both.some((one) => !Number.isInteger(one) || one < least)) {
+  if (!Array.isArray(both) || both.length !== 2 || both.some((one) => !Number.isInteger(one) || one < least)) {
     throw new ShapeError(`${action}: expected an integer of at least ${least}, or two of them, got ${value}`);
   }
   return both as unknown as Pair;

@@ -7,15 +7,22 @@
 import binarySource from "../../shaders/binary.wgsl" with { type: "text" };
 import unarySource from "../../shaders/unary.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { constant, type Op, record, type Value } from "../graph/node.ts";
+import { constant, type DType, type Op, record, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "./shape.ts";
 
 const unary = { file: "unary.wgsl", source: unarySource };
 const binary = { file: "binary.wgsl", source: binarySource };
 
+/** Refuses what `dtype` cannot hold. */
+export function checkNumber(value: number, dtype: DType): void {
+  const fits = dtype === "f32" || (Number.isInteger(value) && value >= 0 && value <= 0xffffffff);
+  if (typeof value !== "number" || !fits) throw new ShapeError(`${value} is no ${dtype}`);
+}
+
 /** A scalar. Numbers are data, not part of a kernel: a new one must not need a new pipeline. */
-export function scalar(value: number, dtype: "f32" | "u32" = "f32"): Value {
+export function scalar(value: number, dtype: DType = "f32"): Value {
+  checkNumber(value, dtype);
   return constant(dtype === "u32" ? Uint32Array.of(value) : Float32Array.of(value), []);
 }
 
@@ -62,7 +69,8 @@ export const reluOp = unaryOps.relu;
 
 type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 type Arithmetic = "add" | "sub" | "mul" | "div" | "maximum" | "minimum";
-export type Binary = Arithmetic | Comparison | "pow" | "reluGrad" | "powGradBase" | "powGradExponent";
+type GradientPart = "reluGrad" | "powGradBase" | "powGradExponent" | "same";
+export type Binary = Arithmetic | Comparison | "pow" | GradientPart;
 
 type BinaryGrad = (a: Value, b: Value, y: Value, dy: Value) => Value;
 
@@ -81,7 +89,7 @@ const BINARY: Record<Binary, [number, string, BinaryGrad, BinaryGrad] | [number]
     4,
     "PowBackward0",
     (a, b, _y, dy) => combine("mul", dy, combine("powGradBase", a, b)),
-    (a, _b, y, dy) => combine("mul", dy, combine("powGradExponent", a, y)),
+    (a, b, y, dy) => combine("mul", dy, combine("mul", combine("powGradExponent", a, b), y)),
   ],
   // Where both are equal, each operand gets half, as in PyTorch.
   maximum: [5, "MaximumBackward0", (a, b, _y, dy) => half("ge", a, b, dy), (a, b, _y, dy) => half("le", a, b, dy)],
@@ -96,14 +104,17 @@ const BINARY: Record<Binary, [number, string, BinaryGrad, BinaryGrad] | [number]
   reluGrad: [13],
   /** b aᵇ⁻¹, and 0 where b = 0. */
   powGradBase: [14],
-  /** aᵇ log a (b is given as y = aᵇ), and 0 where that is 0 log 0. */
+  /** log a, and 0 where a = 0 and b is 0 or more. */
   powGradExponent: [15],
+  /** 1 where equal or both are NaN. */
+  same: [16],
 };
 
-/** dy where the comparison holds, half of it where a = b. */
+/** dy where the comparison holds or one is NaN, half of it where a = b. */
 function half(comparison: "ge" | "le", a: Value, b: Value, dy: Value): Value {
-  const share = combine("sub", combine(comparison, a, b), combine("mul", combine("eq", a, b), scalar(0.5)));
-  return combine("mul", dy, share);
+  // "Not below" holds for NaN as well.
+  const holds = combine("sub", scalar(1), combine(comparison === "ge" ? "lt" : "gt", a, b));
+  return combine("mul", dy, combine("sub", holds, combine("mul", combine("eq", a, b), scalar(0.5))));
 }
 
 const binaryOps = Object.fromEntries(
@@ -112,7 +123,7 @@ const binaryOps = Object.fromEntries(
     ...(gradName ? { gradName } : {}),
     outputs: ([a, b]) => [{
       shape: broadcast(a!.shape, b!.shape, name),
-      dtype: code >= 7 && code <= 12 ? "f32" : a!.dtype,
+      dtype: (code >= 7 && code <= 12) || code === 16 ? "f32" : a!.dtype,
     }],
     ...(gradA && gradB
       ? {

@@ -70,6 +70,24 @@ export function logSoftmax(x: Value, dim: number): Value {
   return view(record(logSoftmaxOp, [matrix], { dim: axis(dim, x.shape.length, "logSoftmax") })[0]!, x.shape);
 }
 
+/** dx = y (dy − Σ y dy). */
+const softmaxOp: Op<RowsAttrs> = {
+  name: "softmax",
+  gradName: "SoftmaxBackward0",
+  outputs: ([x]) => [x!],
+  expand: ({ inputs: [x], attrs }) => [apply("exp", record(logSoftmaxOp, [x!], attrs)[0]!)],
+  grad({ outputs: [y], attrs: { dim } }, [dy]) {
+    const weighted = combine("mul", y!, dy!);
+    return [combine("sub", weighted, combine("mul", y!, reduce("sum", weighted, [dim], true)))];
+  },
+};
+
+export function softmax(x: Value, dim: number): Value {
+  requireType(x, "f32", "softmax");
+  const matrix = x.shape.length === 0 ? view(x, [1]) : x;
+  return view(record(softmaxOp, [matrix], { dim: axis(dim, x.shape.length, "softmax") })[0]!, x.shape);
+}
+
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
 
 interface NllAttrs {

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import incrementSource from "../../shaders/increment.wgsl" with { type: "text" };
 import momentumSource from "../../shaders/sgd_momentum.wgsl" with { type: "text" };
 import sgdSource from "../../shaders/sgd.wgsl" with { type: "text" };
 import type { Storage } from "../gpu/memory.ts";
@@ -14,7 +13,6 @@ import { linearGrid } from "./shape.ts";
 
 const sgdKernel = { file: "sgd.wgsl", source: sgdSource };
 const momentumKernel = { file: "sgd_momentum.wgsl", source: momentumSource };
-const incrementKernel = { file: "increment.wgsl", source: incrementSource };
 
 export interface SgdAttrs {
   readonly count: number;
@@ -24,22 +22,22 @@ export interface SgdAttrs {
   readonly nesterov: boolean;
 }
 
-/** Inputs: `count` parameters, as many gradients, the rate [1], the steps done u32 [1], and with momentum the buffers. */
+/** Inputs: `count` parameters, as many gradients, the rate [1], and with momentum the buffers. */
 const sgdOp: Op<SgdAttrs> = {
   name: "sgd",
   outputs: (
     inputs,
     { count, momentum },
-  ) => [...inputs.slice(0, count), ...(momentum === 0 ? [] : inputs.slice(2 * count + 2))],
+  ) => [...inputs.slice(0, count), ...(momentum === 0 ? [] : inputs.slice(2 * count + 1))],
   overwrites: ({ attrs: { count, momentum } }) =>
-    momentum === 0 ? range(0, count) : [...range(0, count), ...range(2 * count + 2, count)],
+    momentum === 0 ? range(0, count) : [...range(0, count), ...range(2 * count + 1, count)],
   packs: (
     { attrs: { count, momentum } },
-  ) => [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 2, count)])],
+  ) => [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 1, count)])],
   dispatches({ inputs, attrs }, { place }) {
     const { count, momentum, dampening, weightDecay, nesterov } = attrs;
-    const rate = inputs[2 * count]!, steps = inputs[2 * count + 1]!;
-    const groups = [inputs.slice(0, count), inputs.slice(count, 2 * count), inputs.slice(2 * count + 2)]
+    const rate = inputs[2 * count]!;
+    const groups = [inputs.slice(0, count), inputs.slice(count, 2 * count), inputs.slice(2 * count + 1)]
       .filter((group) => group.length > 0).map((group) => group.map(place));
     return runs(groups).map((storages): Dispatch => {
       const size = Math.ceil(storages[0]!.size / 16);
@@ -49,7 +47,7 @@ const sgdOp: Op<SgdAttrs> = {
         : {
           kernel: momentumKernel,
           constants: { ...common, MOMENTUM: momentum, DAMPENING: dampening, NESTEROV: nesterov },
-          bindings: [...storages, rate, steps],
+          bindings: [...storages, rate],
           grid: linearGrid(size),
         };
     });
@@ -83,26 +81,8 @@ export function sgd(
   parameters: readonly Value[],
   gradients: readonly Value[],
   rate: Value,
-  steps: Value,
   buffers: readonly Value[],
   attrs: Omit<SgdAttrs, "count">,
 ): readonly Value[] {
-  return record(sgdOp, [...parameters, ...gradients, rate, steps, ...buffers], { ...attrs, count: parameters.length });
-}
-
-const incrementOp: Op<null> = {
-  name: "increment",
-  outputs: ([counter]) => [counter!],
-  overwrites: () => [0],
-  dispatches: ({ inputs: [counter] }) => [{
-    kernel: incrementKernel,
-    constants: {},
-    bindings: [counter!],
-    grid: [1, 1, 1],
-  }],
-};
-
-/** `counter` u32 [1], one more, where it lies. */
-export function increment(counter: Value): Value {
-  return record(incrementOp, [counter], null)[0]!;
+  return record(sgdOp, [...parameters, ...gradients, rate, ...buffers], { ...attrs, count: parameters.length });
 }

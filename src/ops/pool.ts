@@ -1,6 +1,6 @@
 /**
  * Max pooling: x [N, C, H, W] to y [N, C, OH, OW] and the index of each maximum in its plane, as PyTorch counts it
- * (h W + w, the first of equal ones, a NaN before all). The gradient of each output goes to its index.
+ * (h W + w, the first of equal ones, or the last NaN). The gradient of each output goes to its index.
  *
  * @module
  */

@@ -118,9 +118,9 @@ function overDims(
 
 const count = (x: Value, dims: readonly number[]) => dims.reduce((size, dim) => size * x.shape[dim]!, 1);
 
-/** The gradient of an extremum over several dimensions: shared evenly by all elements that equal it, as in PyTorch. */
+/** The gradient of an extremum over several dimensions: shared evenly by all elements that equal it (or are NaN too). */
 function shareAmongTies({ inputs: [x], outputs: [y], attrs: { dims } }: Node<DimsAttrs>, dy: Value): Value {
-  const mask = combine("eq", x!, view(y!, keptShape(x!, dims)));
+  const mask = combine("same", x!, view(y!, keptShape(x!, dims)));
   return combine("mul", mask, combine("div", dy, reduceDims("sum", mask, dims)));
 }
 
@@ -140,8 +140,8 @@ const OPS = {
       return expand(combine("mul", dy, constant(share, [])), x!.shape);
     },
   ),
-  max: overDims("max", "AmaxBackward0", (x, dims) => reduceDims("max", x, dims), shareAmongTies),
-  min: overDims("min", "AminBackward0", (x, dims) => reduceDims("min", x, dims), shareAmongTies),
+  max: overDims("max", "MaxBackward1", (x, dims) => reduceDims("max", x, dims), shareAmongTies),
+  min: overDims("min", "MinBackward1", (x, dims) => reduceDims("min", x, dims), shareAmongTies),
 };
 
 /** The dimensions that `dim` names, sorted: all of them for `undefined`. */
@@ -194,19 +194,21 @@ interface ExtremumAttrs {
   readonly shape: Shape;
 }
 
-const extremumOp: Op<ExtremumAttrs> = {
+const defineExtremum = (gradName: string): Op<ExtremumAttrs> => ({
   name: "extremum",
-  gradName: "MaxBackward0",
+  gradName,
   outputs: (_, { shape }) => [{ shape, dtype: "f32" }],
   expand: ({ inputs: [x], attrs: { name, dim, shape } }) => [view(reduceRun(name, x!, dim, dim + 1, 1), shape)],
   grad({ inputs: [x], attrs: { name, dim } }, [dy]) {
     const index = reduceRun("argmax", name === "max" ? x! : apply("neg", x!), dim, dim + 1, 1);
     return [record(selectOp, [dy!, index], { dim, shape: x!.shape })[0]!];
   },
-};
+});
+
+const EXTREMA = { max: defineExtremum("MaxBackward0"), min: defineExtremum("MinBackward0") };
 
 const extremum = (name: "max" | "min", x: Value, dim: number, shape: Shape) =>
-  record(extremumOp, [x], { name, dim, shape })[0]!;
+  record(EXTREMA[name], [x], { name, dim, shape })[0]!;
 
 /** dx = dy at the index along `dim`, and 0 elsewhere. */
 const selectOp: Op<{ dim: number; shape: Shape }> = {

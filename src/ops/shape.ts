@@ -98,22 +98,28 @@ export function walk(shape: Shape, operands: readonly (readonly number[])[], act
 
 // --- views -----------------------------------------------------------------------------------------------------------
 
-interface ViewAttrs {
-  readonly shape: Shape;
+/** Views are the same but for the shape and the name that `gradFn` shows. */
+const viewOps = new Map<string, Op<Shape>>();
+
+function viewOp(gradName: string): Op<Shape> {
+  let op = viewOps.get(gradName);
+  if (!op) {
+    op = {
+      name: "view",
+      gradName,
+      view: true,
+      outputs: ([x], shape) => [{ shape, dtype: x!.dtype }],
+      grad: ({ inputs: [x] }, [dy]) => [view(dy!, x!.shape)],
+    };
+    viewOps.set(gradName, op);
+  }
+  return op;
 }
 
-const viewOp: Op<ViewAttrs> = {
-  name: "view",
-  gradName: "ViewBackward0",
-  view: true,
-  outputs: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
-  grad: ({ inputs: [x] }, [dy]) => [view(dy!, x!.shape)],
-};
-
 /** The same elements under another shape of the same size. */
-export function view(x: Value, shape: Shape): Value {
+export function view(x: Value, shape: Shape, gradName = "ViewBackward0"): Value {
   if (shape.length === x.shape.length && shape.every((extent, i) => extent === x.shape[i])) return x;
-  return record(viewOp, [x], { shape })[0]!;
+  return record(viewOp(gradName), [x], shape)[0]!;
 }
 
 /** `reshape` with at most one extent of -1, which takes what is left. */
@@ -164,19 +170,33 @@ function stridedDispatch(x: Value, y: Value, own: readonly number[]) {
   };
 }
 
-const permuteOp: Op<{ dims: readonly number[] }> = {
+interface PermuteAttrs {
+  readonly dims: readonly number[];
+}
+
+const definePermute = (gradName: string): Op<PermuteAttrs> => ({
   name: "permute",
-  gradName: "PermuteBackward0",
+  gradName,
   outputs: ([x], { dims }) => [{ shape: dims.map((dim) => x!.shape[dim]!), dtype: x!.dtype }],
   grad: ({ attrs: { dims } }, [dy]) => [permute(dy!, dims.map((_, i) => dims.indexOf(i)))],
   dispatches: ({ inputs: [x], outputs: [y], attrs: { dims } }) => {
     const own = strides(x!.shape);
     return [stridedDispatch(x!, y!, dims.map((dim) => own[dim]!))];
   },
+});
+
+const PERMUTES = {
+  PermuteBackward0: definePermute("PermuteBackward0"),
+  TransposeBackward0: definePermute("TransposeBackward0"),
+  TBackward0: definePermute("TBackward0"),
 };
 
 /** Reorders dimensions: output dimension `i` is input dimension `dims[i]`. */
-export function permute(x: Value, dims: readonly number[]): Value {
+export function permute(
+  x: Value,
+  dims: readonly number[],
+  gradName: keyof typeof PERMUTES = "PermuteBackward0",
+): Value {
   const rank = x.shape.length, order = dims.map((dim) => axis(dim, rank, "permute"));
   if (order.length !== rank || new Set(order).size !== rank) {
     throw new ShapeError(`permute: [${dims.join(", ")}] is no order of ${rank} dimensions`);
@@ -184,15 +204,21 @@ export function permute(x: Value, dims: readonly number[]): Value {
   if (order.every((dim, i) => dim === i)) return x;
   // Moving dimensions of extent 1 moves no element.
   const moved = order.filter((dim) => x.shape[dim] !== 1);
-  if (moved.every((dim, i) => i === 0 || dim > moved[i - 1]!)) return view(x, order.map((dim) => x.shape[dim]!));
-  return record(permuteOp, [x], { dims: order })[0]!;
+  if (moved.every((dim, i) => i === 0 || dim > moved[i - 1]!)) {
+    return view(
+      x,
+      order.map((dim) => x.shape[dim]!),
+      gradName,
+    );
+  }
+  return record(PERMUTES[gradName], [x], { dims: order })[0]!;
 }
 
 /** If `x` is another matrix (or batch of them) with its last two dimensions exchanged: that one. */
 export function transposedFrom(x: Value): Value | null {
   const { node } = x, rank = x.shape.length;
-  if (rank < 2 || !node || node.op !== permuteOp as unknown) return null;
-  const { dims } = node.attrs as { dims: readonly number[] };
+  if (rank < 2 || !node || node.op.name !== "permute") return null;
+  const { dims } = node.attrs as PermuteAttrs;
   const swap = dims.every((dim, i) => dim === (i < rank - 2 ? i : 2 * rank - 3 - i));
   return swap ? node.inputs[0]! : null;
 }
@@ -205,8 +231,11 @@ const expandOp: Op<StridedAttrs> = {
   dispatches: ({ inputs: [x], outputs: [y], attrs }) => [stridedDispatch(x!, y!, attrs.strides)],
 };
 
-/** Repeats `x` along dimensions of extent 1, and along new ones in front, until it has `shape`. */
-export function expand(x: Value, shape: Shape): Value {
+/** Repeats `x` along dimensions of extent 1, and along new ones in front, to `shape`; an extent of -1 stays as it is. */
+export function expand(x: Value, to: Shape): Value {
+  const lead = to.length - x.shape.length,
+    shape = to.map((extent, i) => extent === -1 ? x.shape[i - lead] ?? -1 : extent);
+  checkShape(shape, "expand");
   const fits = shape.length >= x.shape.length &&
     x.shape.every((extent, i) => extent === 1 || extent === shape[shape.length - x.shape.length + i]);
   if (!fits) throw new ShapeError(`expand: ${text(x.shape)} does not expand to ${text(shape)}`);

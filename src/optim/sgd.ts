@@ -5,8 +5,8 @@
  */
 import { UsageError } from "../errors.ts";
 import { packLeaves } from "../graph/plan.ts";
-import { increment, sgd } from "../ops/optimizer.ts";
-import { noGrad, tensor, zeros } from "../tensor/create.ts";
+import { sgd } from "../ops/optimizer.ts";
+import { full, noGrad, tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface SgdOptions {
@@ -41,8 +41,6 @@ class Group {
   #lr: number;
   /** The rate where kernels read it, so that a new one needs no new kernel. */
   readonly rate: Tensor;
-  /** The steps done. Counted only where dampening makes the first one different. */
-  readonly steps = zeros([1], { dtype: "u32" });
   /** A buffer for each parameter; none without momentum. */
   readonly buffers: readonly Tensor[];
 
@@ -54,7 +52,8 @@ class Group {
     this.nesterov = nesterov;
     this.#lr = lr;
     this.rate = tensor([lr]);
-    this.buffers = momentum === 0 ? [] : params.map((one) => zeros(one.shape));
+    // NaN stands for no momentum yet. Without dampening, zero gives the same first step.
+    this.buffers = momentum === 0 ? [] : params.map((one) => full(one.shape, dampening === 0 ? 0 : NaN));
     packLeaves(this.params.map((one) => one.value));
     packLeaves(this.buffers.map((one) => one.value));
   }
@@ -111,7 +110,7 @@ export class SGD {
   /** Updates every parameter that has a gradient. */
   step(): void {
     noGrad(() => {
-      for (const { params, rate, steps, buffers, momentum, dampening, weightDecay, nesterov } of this.paramGroups) {
+      for (const { params, rate, buffers, momentum, dampening, weightDecay, nesterov } of this.paramGroups) {
         const active = params.flatMap((one, i) => one.grad ? [i] : []);
         if (active.length === 0) continue;
         const changed = [...active.map((i) => params[i]!), ...active.flatMap((i) => buffers[i] ?? [])];
@@ -119,12 +118,10 @@ export class SGD {
           active.map((i) => params[i]!.value),
           active.map((i) => params[i]!.grad!.value),
           rate.value,
-          steps.value,
           active.flatMap((i) => buffers[i]?.value ?? []),
           { momentum, dampening, weightDecay, nesterov },
         );
         changed.forEach((one, i) => one.assign(updated[i]!, "step"));
-        if (momentum !== 0 && dampening !== 0) steps.assign(increment(steps.value), "step");
       }
     });
   }
@@ -134,12 +131,13 @@ export class SGD {
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null;
   }
 
-  /** The state: "GROUP.steps", and "GROUP.momentum.INDEX" for each parameter. The tensors are the optimizer's own. */
+  /** The state: "GROUP.momentum.INDEX" for each parameter, with momentum. The tensors are the optimizer's own. */
   stateDict(): Map<string, Tensor> {
-    return new Map(this.paramGroups.flatMap(({ steps, buffers }, group): [string, Tensor][] => [
-      [`${group}.steps`, steps],
-      ...buffers.map((buffer, i): [string, Tensor] => [`${group}.momentum.${i}`, buffer]),
-    ]));
+    return new Map(
+      this.paramGroups.flatMap(({ buffers }, group) =>
+        buffers.map((buffer, i): [string, Tensor] => [`${group}.momentum.${i}`, buffer])
+      ),
+    );
   }
 
   /** Takes the elements of a state that `stateDict()` of the same optimizer gave. Throws `UsageError` where it differs. */

@@ -7,6 +7,7 @@
 import { fillNormal, fillUniform, Purpose, type RandomKey, seedWords } from "../data/random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Data, type DType, type Shape, sizeOf, withoutGradients } from "../graph/node.ts";
+import { checkNumber } from "../ops/elementwise.ts";
 import { checkShape, text } from "../ops/shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -85,6 +86,7 @@ function nesting(data: Nested, flat: number[], depth: number): number[] {
 export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
   checkOptions(options, "full");
   checkShape(shape, "full");
+  checkNumber(value, options.dtype ?? "f32");
   const size = sizeOf(shape);
   return make(
     options.dtype === "u32" ? new Uint32Array(size).fill(value) : new Float32Array(size).fill(value),

@@ -19,7 +19,7 @@ import {
 import { evaluate } from "../graph/program.ts";
 import * as elementwise from "../ops/elementwise.ts";
 import { RULES } from "../ops/fuse.ts";
-import { logSoftmax } from "../ops/loss.ts";
+import { logSoftmax, softmax } from "../ops/loss.ts";
 import { matmul } from "../ops/matmul.ts";
 import { argmax, reduce } from "../ops/reduce.ts";
 import * as shapes from "../ops/shape.ts";
@@ -121,14 +121,10 @@ export class Tensor implements Leaf {
     return this.isLeaf ? null : gradFn(this.#value);
   }
 
-  /** The elements, in row-major order. Computes what they need. */
+  /** The elements, in row-major order, as they are now. Computes what they need. */
   async data(): Promise<Data> {
-    const value = this.value;
-    if (value.host) return value.host.slice();
-    await realize([this]);
-    const gpu = await requestGpu();
-    const [bytes] = await read(gpu, [value.storage!]);
-    return value.dtype === "f32" ? new Float32Array(bytes!) : new Uint32Array(bytes!);
+    const [data] = await readAll([this]);
+    return data!;
   }
 
   /** The only element. Throws `ShapeError` where there are more. */
@@ -164,7 +160,10 @@ export class Tensor implements Leaf {
     this.grad = new Tensor(before ? withoutGradients(() => elementwise.combine("add", before.value, grad)) : grad);
   }
 
-  /** The same elements, through which no gradient flows. */
+  /**
+   * The same elements, through which no gradient flows. Unlike PyTorch's, it does not share later changes in place, and
+   * neither do views.
+   */
   detach(): Tensor {
     return new Tensor(shapes.detach(this.value));
   }
@@ -270,7 +269,7 @@ export class Tensor implements Leaf {
   /** A matrix transposed. */
   t(): Tensor {
     if (this.shape.length > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${shapes.text(this.shape)}`);
-    return this.shape.length < 2 ? this : this.transpose(0, 1);
+    return this.shape.length < 2 ? this : new Tensor(shapes.permute(this.value, [1, 0], "TBackward0"));
   }
   transpose(dim0: number, dim1: number): Tensor {
     const rank = this.shape.length, order = this.shape.map((_, i) => i);
@@ -278,7 +277,7 @@ export class Tensor implements Leaf {
     if (rank === 0) return this;
     order[a] = b;
     order[b] = a;
-    return this.permute(order);
+    return new Tensor(shapes.permute(this.value, order, "TransposeBackward0"));
   }
   permute(dims: readonly number[]): Tensor {
     return new Tensor(shapes.permute(this.value, dims));
@@ -294,14 +293,17 @@ export class Tensor implements Leaf {
   /** Drops dimension `dim` where its extent is 1; all such dimensions by default. */
   squeeze(dim?: number): Tensor {
     const at = dim === undefined ? null : shapes.axis(dim, this.shape.length, "squeeze");
-    return this.reshape(this.shape.filter((extent, i) => extent !== 1 || (at !== null && i !== at)));
+    const shape = this.shape.filter((extent, i) => extent !== 1 || (at !== null && i !== at));
+    return new Tensor(shapes.view(this.value, shape, at === null ? "SqueezeBackward0" : "SqueezeBackward1"));
   }
   /** Adds a dimension of extent 1 before dimension `dim`. */
   unsqueeze(dim: number): Tensor {
     const at = shapes.axis(dim, this.shape.length + 1, "unsqueeze");
-    return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)]);
+    return new Tensor(
+      shapes.view(this.value, [...this.shape.slice(0, at), 1, ...this.shape.slice(at)], "UnsqueezeBackward0"),
+    );
   }
-  /** Repeats dimensions of extent 1 to `shape`. */
+  /** Repeats dimensions of extent 1 to `shape`; an extent of -1 stays as it is. */
   expand(shape: Shape): Tensor {
     return new Tensor(shapes.expand(this.value, shape));
   }
@@ -333,7 +335,7 @@ export class Tensor implements Leaf {
     return new Tensor(logSoftmax(this.value, dim));
   }
   softmax(dim = -1): Tensor {
-    return this.logSoftmax(dim).exp();
+    return new Tensor(softmax(this.value, dim));
   }
 
   // --- in place ------------------------------------------------------------------------------------------------------
@@ -393,12 +395,40 @@ export function settle(tensor: Tensor): void {
   updated.delete(tensor);
 }
 
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Runs `task` after all tasks given before it, so that what is started first sees and changes the device first. */
+export function inTurn<T>(task: () => Promise<T>): Promise<T> {
+  const done = turn.then(task);
+  turn = done.catch(() => {});
+  return done;
+}
+
 /** Computes the elements of `tensors`, and of all tensors updated in place, and keeps them on the GPU. */
 export async function realize(tensors: readonly Tensor[]): Promise<void> {
-  const gpu = await requestGpu();
-  const all = [...updated, ...tensors];
+  await computed(tensors, () => Promise.resolve());
+}
+
+/** The elements of each of `tensors`, as they are now, in one wait. */
+export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
+  const { reading } = await computed(tensors, async (values) => {
+    // Not awaited in turn: others need not wait until the elements have arrived.
+    const reading = read(await requestGpu(), values.map((value) => value.storage!));
+    reading.catch(() => {});
+    return { reading };
+  });
+  const bytes = await reading;
+  return tensors.map(({ dtype }, i) => dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!));
+}
+
+function computed<T>(tensors: readonly Tensor[], use: (values: readonly Value[]) => Promise<T>): Promise<T> {
+  const pending = [...updated], all = [...pending, ...tensors];
+  const values = all.map((one) => one.value), leaf = all.map((one) => one.isLeaf);
   updated.clear();
-  await evaluate(gpu, all.map((one) => one.value), RULES);
-  // A leaf has its elements; how they came about is no longer needed.
-  for (const one of all) if (one.isLeaf) one.value.node = null;
+  return inTurn(async () => {
+    await evaluate(await requestGpu(), values, RULES);
+    // A leaf has its elements; how they came about is no longer needed.
+    values.forEach((value, i) => leaf[i] && (value.node = null));
+    return await use(values.slice(pending.length));
+  });
 }

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import streamSource from "../../shaders/bench_stream.wgsl" with { type: "text" };
+import countSource from "../../shaders/bench_count.wgsl" with { type: "text" };
 import fmaSource from "../../shaders/bench_fma.wgsl" with { type: "text" };
+import streamSource from "../../shaders/bench_stream.wgsl" with { type: "text" };
 import { GpuError } from "../errors.ts";
 import { type Op, record } from "../graph/node.ts";
-import { increment } from "../ops/optimizer.ts";
 import { linearGrid } from "../ops/shape.ts";
 import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor, zeros } from "../tensor/create.ts";
@@ -16,6 +16,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { type BenchCase, checkPlaces, noise } from "./bench.ts";
 
 const fmaKernel = { file: "bench_fma.wgsl", source: fmaSource };
+const countKernel = { file: "bench_count.wgsl", source: countSource };
 const streamKernel = { file: "bench_stream.wgsl", source: streamSource };
 
 const CHAINS = 12, UNROLLED = 16;
@@ -32,16 +33,25 @@ const fmaOp: Op<{ count: number; loops: number }> = {
   }],
 };
 
-const streamOp: Op<null> = {
+const streamOp: Op<{ each: number }> = {
   name: "benchStream",
   outputs: ([x]) => [x!],
   overwrites: () => [0],
-  dispatches: ({ inputs: [x] }) => [{
+  dispatches: ({ inputs: [x], attrs: { each } }) => [{
     kernel: streamKernel,
-    constants: { SIZE: x!.size / 4 },
+    constants: { SIZE: x!.size / 4, EACH: each },
     bindings: [x!],
-    grid: linearGrid(x!.size / 4),
+    grid: linearGrid(x!.size / 4, 64 * each),
   }],
+};
+
+const countOp: Op<null> = {
+  name: "benchCount",
+  outputs: ([counter]) => [counter!],
+  overwrites: () => [0],
+  dispatches: (
+    { inputs: [counter] },
+  ) => [{ kernel: countKernel, constants: {}, bindings: [counter!], grid: [1, 1, 1] }],
 };
 
 /** Fused multiply-adds on registers: `count` invocations (a multiple of 64, below 4 million) of `loops` × 192 each. */
@@ -75,12 +85,15 @@ export function fmaCase(count = 262144, loops = 32): BenchCase {
   };
 }
 
-/** Reads and writes `mebibytes` in place, more than the caches hold. Bytes read and written both count. */
-export function streamCase(mebibytes = 64): BenchCase {
+/**
+ * Reads and writes `mebibytes` in place, `each` vectors of four (a power of two up to 64) an invocation. Bytes read and
+ * written both count. What stays in a cache can be faster.
+ */
+export function streamCase(mebibytes = 64, each = 8): BenchCase {
   const name = `streaming through ${mebibytes} MiB`, data = noise(mebibytes * 262144, 1);
   const x = tensor(data);
   const program = compile(() => {
-    noGrad(() => x.assign(record(streamOp, [x.value], null)[0]!, "stream"));
+    noGrad(() => x.assign(record(streamOp, [x.value], { each })[0]!, "stream"));
   });
   return {
     name,
@@ -107,7 +120,7 @@ export function streamCase(mebibytes = 64): BenchCase {
 export function dispatchCase(): BenchCase {
   const name = "dispatches", counter = zeros([1], { dtype: "u32" });
   const program = compile(() => {
-    noGrad(() => counter.assign(increment(counter.value), "increment"));
+    noGrad(() => counter.assign(record(countOp, [counter.value], null)[0]!, "count"));
   });
   let total = 0;
   const run = async (times: number) => {

@@ -175,7 +175,7 @@ export function kernelCases(full: boolean): MakeCase[] {
     ...convs.flatMap((size) => CONV_PARTS.map((part) => () => convCase(part, size))),
     ...(["forward", "forward and gradient"] as const).map((part) => () => poolCase(part, full ? 128 : 32, 64, 32)),
     () => crossEntropyCase(full ? 32768 : 8192, 100),
-    () => sgdCase(1 << (full ? 22 : 20)),
+    () => sgdCase(1 << (full ? 24 : 22)),
   ];
 }
 

@@ -1,0 +1,173 @@
+/**
+ * `wgrad train` and `wgrad eval` as processes: what they print where, what they leave on the disk, how they fail.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { configFromJson, makeConfig } from "../../src/train/config.ts";
+import { withFolder } from "../data/fixtures.ts";
+import { metricsOf, namesIn, wgrad, writeData } from "./support.ts";
+
+const FAST = ["--data", "data", "--log-every", "5"];
+
+Deno.test("train --json and eval --json: one object on stdout, the lines on stderr, and the same figures", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const { code, out, err } = await wgrad(folder, ["train", ...FAST, "--epochs", "2", "--json"]);
+    assertEquals(code, 0, err.join("\n"));
+    assertEquals(out.length, 1);
+    const result = JSON.parse(out[0]!);
+    const keys = ["accuracy", "loss", "trainSeconds", "imagesPerSecond", "steps", "out", "adapter"];
+    assertEquals(Object.keys(result), keys);
+    // 11 steps an epoch, the last of two images.
+    assertEquals([result.steps, result.out], [22, join("runs", "lenet-1")]);
+    assert(Math.abs(result.imagesPerSecond - 84 / result.trainSeconds) < 1e-9);
+    assert(Number.isInteger(result.accuracy * 30) && result.loss > 0);
+    assert(err.some((line) => line.includes(result.adapter)), err.join("\n"));
+
+    const losses = err.filter((line) => line.startsWith("["));
+    assertEquals(losses.map((line) => line.replace(/\d\.\d{3}$/, "L")), [
+      "[1,     5] loss: L",
+      "[1,    10] loss: L",
+      "[2,     5] loss: L",
+      "[2,    10] loss: L",
+    ]);
+    const tested = err.find((line) => line.startsWith("Accuracy of"));
+    const percent = (100 * result.accuracy).toFixed(2);
+    const figures = `${percent} % (loss ${result.loss.toFixed(3)})`;
+    assertEquals(tested, `Accuracy of the network on the 30 test images: ${figures}`);
+
+    const run = join(folder, result.out);
+    assertEquals(namesIn(run), ["config.json", "metrics.jsonl", "model.safetensors"]);
+    const config = configFromJson(await Deno.readTextFile(join(run, "config.json")), "config.json");
+    assertEquals(config, makeConfig({ data: "data", logEvery: 5, epochs: 2 }));
+    const metrics = metricsOf(run), last = metrics.pop();
+    assertEquals(last, { step: 22, testLoss: result.loss, testAccuracy: result.accuracy });
+    assertEquals(metrics.map(({ epoch, stepInEpoch, step, lr }) => [epoch, stepInEpoch, step, lr]), [
+      [1, 5, 5, 0.001],
+      [1, 10, 10, 0.001],
+      [2, 5, 16, 0.001],
+      [2, 10, 21, 0.001],
+    ]);
+    assertEquals(metrics.map(({ loss }) => loss!.toFixed(3)), losses.map((line) => line.slice(-5)));
+    metrics.forEach(({ step, seconds, imagesPerSecond }, i) => {
+      const images = step! * 4 - (i > 1 ? 2 : 0);
+      assert(Math.abs(imagesPerSecond! - images / seconds!) < 1e-6 && seconds! > (metrics[i - 1]?.seconds ?? 0));
+    });
+
+    const weights = join(result.out, "model.safetensors");
+    const evaluated = await wgrad(folder, ["eval", "--weights", weights, "--data", "data", "--json"]);
+    assertEquals([evaluated.code, evaluated.out.length], [0, 1], evaluated.err.join("\n"));
+    const test = JSON.parse(evaluated.out[0]!);
+    assertEquals(Object.keys(test), ["accuracy", "loss", "perClass", "confusion"]);
+    assertEquals([test.accuracy, test.loss], [result.accuracy, result.loss]);
+    const { confusion, perClass } = test as { confusion: number[][]; perClass: Record<string, number | null> };
+    assertEquals([confusion.length, confusion.flat().length], [10, 100]);
+    assertEquals(confusion.flat().reduce((sum, count) => sum + count), 30);
+    assertEquals(confusion.reduce((sum, row, label) => sum + row[label]!, 0), Math.round(30 * test.accuracy));
+    assertEquals(Object.keys(perClass).length, 10);
+    Object.entries(perClass).forEach(([name, share], label) => {
+      const row = confusion[label]!, of = row.reduce((sum, count) => sum + count);
+      assertEquals(share, of === 0 ? null : row[label]! / of, name);
+      const line = evaluated.err.find((line) => line.startsWith(`Accuracy for class ${name}`));
+      assert(line?.endsWith(of === 0 ? ": no images" : `: ${(100 * share!).toFixed(2)} %`), line);
+    });
+  }));
+
+Deno.test("train on one .bin file, --quiet: the result alone; a larger batch than images; --normalize is kept", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const settings = ["--batch-size", "16", "--normalize", "cifar10", "--log-every", "1", "--name", "my run"];
+    const { code, out, err } = await wgrad(folder, ["train", "--data", "one.bin", ...settings, "--quiet"]);
+    assertEquals(code, 0, err.join("\n"));
+    assertEquals(out.length, 11);
+    assert(out[0]!.startsWith("Accuracy of the network on the 10 test images: "), out[0]);
+    assert(out.slice(1).every((line) => line.startsWith("Accuracy for class ")), out.join("\n"));
+    assertEquals(err.filter((line) => !line.startsWith("NOTE: no GPU is used")), []);
+    const run = join(folder, "runs", "my run"), metrics = metricsOf(run);
+    assertEquals(metrics.map(({ step }) => step), [1, 2, 2]);
+
+    // The file says how its pixels were scaled. Both splits are the one file.
+    const weights = ["--weights", join(run, "model.safetensors"), "--data", "one.bin"];
+    for (const split of ["train", "test"]) {
+      const test = await wgrad(folder, ["eval", ...weights, "--split", split, "--json", "--quiet"]);
+      const { loss } = JSON.parse(test.out.at(-1)!);
+      assertEquals(loss, metrics.at(-1)!.testLoss);
+    }
+    const other = await wgrad(folder, ["eval", ...weights, "--normalize", "half", "--json"]);
+    assert(JSON.parse(other.out[0]!).loss !== metrics.at(-1)!.testLoss);
+
+    const taken = await wgrad(folder, ["train", "--data", "one.bin", "--name", "my run"]);
+    assertEquals([taken.code, taken.err.at(-1)], [
+      2,
+      `error: ${join("runs", "my run")} is already there: choose another --name, or remove it`,
+    ]);
+  }));
+
+Deno.test("train --data synthetic says so where the accuracy stands, also under --quiet; --max-steps ends it", () =>
+  withFolder(async (folder) => {
+    const args = ["--data", "synthetic", "--max-steps", "3", "--model", "lenet-gray", "--no-progress", "--quiet"];
+    const { code, out, err } = await wgrad(folder, ["train", ...args]);
+    assertEquals(code, 0, err.join("\n"));
+    assert(out[0]!.startsWith("Accuracy of the network on the 2000 SYNTHETIC test images: "), out[0]);
+    assertEquals(metricsOf(join(folder, "runs", "lenet-gray-1")).map(({ step }) => step), [3]);
+  }));
+
+Deno.test("a loss that is not finite: exit 1, one line with the step, and the metrics of the steps before", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const args = ["train", "--data", "data", "--lr", "1e6", "--log-every", "1", "--epochs", "9", "--json"];
+    const { code, out, err } = await wgrad(folder, args);
+    assertEquals([code, out], [1, []]);
+    const match = /^error: the loss is (?:NaN|Infinity) at step (\d+): training diverged; try a smaller --lr$/
+      .exec(err.at(-1)!);
+    assert(match !== null, err.join("\n"));
+    const steps = metricsOf(join(folder, "runs", "lenet-1")).map(({ step }) => step);
+    assertEquals(steps, Array.from({ length: Number(match[1]) - 1 }, (_, i) => i + 1));
+    assert(steps.length > 0);
+    assertEquals(namesIn(join(folder, "runs", "lenet-1")), ["config.json", "metrics.jsonl"]);
+  }));
+
+Deno.test("a command that cannot do its work ends with one line, and leaves nothing behind", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const write = (name: string, bytes: Uint8Array) => Deno.writeFile(join(folder, name), bytes);
+    await write("garbage", crypto.getRandomValues(new Uint8Array(5000)));
+    await write("empty", new Uint8Array(0));
+    await write("odd.bin", new Uint8Array(3073 * 2 + 1));
+    await write("cifar100.bin", new Uint8Array(3074));
+    const cases: [args: string[], code: number, message: RegExp][] = [
+      [["eval"], 2, /^error: eval needs --weights FILE; see wgrad eval --help$/],
+      [["eval", "--weights", "none"], 1, /^error: cannot read none: no such file or folder$/],
+      [["eval", "--weights", "data"], 1, /^error: cannot read data: .*directory/],
+      [["eval", "--weights", "empty"], 1, /^error: empty is no safetensors file that can be used: it has 0 bytes$/],
+      [["eval", "--weights", "garbage"], 1, /^error: garbage is no safetensors file that can be used: its header /],
+      [["train", "--data", "odd.bin"], 1, /^error: odd\.bin: byte 6146: the last record is incomplete/],
+      [
+        ["train", "--data", "cifar100.bin"],
+        2,
+        /^error: the model lenet takes images of 3 x 32 x 32 in 10 classes, .* 100$/,
+      ],
+      [["train", "--data", "cifar10", "--offline"], 1, /^error: CIFAR-10 in the cache is not complete .*--offline/],
+      [
+        ["train", "--data", "data", "--out", "empty/runs"],
+        1,
+        /^error: cannot make a run's folder in empty.runs: [^\n]+$/,
+      ],
+      [
+        ["train", "--data", "data", "--adapter", "Voodoo 2"],
+        2,
+        /^error: no adapter is named "Voodoo 2": this machine has /,
+      ],
+    ];
+    const before = namesIn(folder);
+    for (const [args, code, message] of cases) {
+      const run = await wgrad(folder, args);
+      assertEquals(
+        [run.code, run.err.filter((line) => line.startsWith("error:")).length],
+        [code, 1],
+        run.err.join("\n"),
+      );
+      assert(message.test(run.err.at(-1)!), run.err.join("\n"));
+      assertEquals(namesIn(folder), before);
+    }
+  }));
