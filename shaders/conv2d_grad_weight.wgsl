@@ -46,7 +46,7 @@ const INSIDE: bool = PAD_H == 0 && PAD_W == 0 && (i32(STRIPS * ACROSS) - 1) * ST
 // @if NARROW
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 // @if WIDE
-@group(0) @binding(0) var<storage, read> x_wide: array<V>;
+@group(0) @binding(5) var<storage, read> x_wide: array<V>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 // @if POOLED
 @group(0) @binding(2) var<storage, read> index: array<u32>;

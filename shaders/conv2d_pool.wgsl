@@ -41,7 +41,7 @@ const DEPTHS: u32 = (O + DEEP - 1u) / DEEP;
 // @if NARROW
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 // @if WIDE
-@group(0) @binding(0) var<storage, read> x_wide: array<V>;
+@group(0) @binding(5) var<storage, read> x_wide: array<V>;
 @group(0) @binding(1) var<storage, read> w: array<f32>;
 // @if BIAS
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
