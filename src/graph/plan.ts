@@ -68,15 +68,17 @@ export function upload(gpu: Gpu, value: Value): Storage {
 }
 
 /**
- * Plans `schedule`. With `inPlace`, values that overwrite a leaf do so; otherwise they overwrite a copy of it, so that
- * whatever was recorded from the old elements stays right.
+ * Plans `schedule`. With `leaves`, which says where the leaves of a program lie, values that overwrite a leaf do so.
+ * Without, they overwrite a copy of it, so that whatever was recorded from the old elements stays right.
  */
-export function plan(gpu: Gpu, schedule: Schedule, inPlace: boolean): Plan {
-  return new Planner(gpu, schedule, inPlace).plan();
+export function plan(gpu: Gpu, schedule: Schedule, leaves?: ReadonlyMap<Value, Storage>): Plan {
+  return new Planner(gpu, schedule, leaves).plan();
 }
 
 class Planner {
-  readonly #places = new Map<Value, Storage>();
+  readonly #places: Map<Value, Storage>;
+  /** Where the elements of targets go that are not computed there: no two targets share a place. */
+  readonly #targets = new Map<Value, Storage>();
   readonly #commands: Command[] = [];
   readonly #blocks: Block[] = [];
   readonly #free: Block[] = [];
@@ -84,16 +86,23 @@ class Planner {
   readonly #reads = new Map<Value, number>();
   #nodes: Node[] = [];
 
-  constructor(readonly gpu: Gpu, readonly schedule: Schedule, readonly inPlace: boolean) {}
+  /** Values that overwrite a leaf do so where it lies. */
+  readonly #inPlace: boolean;
+
+  constructor(readonly gpu: Gpu, readonly schedule: Schedule, leaves?: ReadonlyMap<Value, Storage>) {
+    this.#inPlace = leaves !== undefined;
+    this.#places = new Map(leaves);
+  }
 
   plan(): Plan {
     this.#nodes = this.schedule.nodes.map((node) => this.#packed(node)).flat();
     for (const node of this.#nodes) for (const input of node.inputs) this.#count(input, 1);
     for (const target of this.schedule.targets) this.#placeTarget(target);
     for (const node of this.#nodes) this.#run(node);
+    for (const [target, place] of this.#targets) this.#copy(this.#place(target), place);
     return {
       commands: this.#commands,
-      targets: this.schedule.targets.map((target) => this.#place(target)),
+      targets: this.schedule.targets.map((target) => this.#targets.get(target) ?? this.#place(target)),
       blocks: this.#blocks,
     };
   }
@@ -104,13 +113,15 @@ class Planner {
     return count;
   }
 
-  /** Targets are never reused for something else. */
+  /** Gives a target a place that no other has and that is not used again. */
   #placeTarget(target: Value): void {
-    const root = base(target);
-    if (root.node && root.pending && !this.#overwritten(root)) {
-      if (!this.#places.has(root)) this.#places.set(root, this.#own(root.bytes));
-      this.#count(root, 1);
+    const root = base(target), taken = this.#places.has(root) && !this.#overwritten(root);
+    if (root.pending && root.node && !taken) {
+      if (!this.#overwritten(root)) this.#places.set(root, this.#own(root.bytes));
+    } else if (target !== root || taken) {
+      if (!this.#targets.has(target)) this.#targets.set(target, this.#own(target.bytes));
     }
+    this.#count(root, 1);
   }
 
   #overwritten(value: Value): Value | null {
@@ -135,7 +146,7 @@ class Planner {
     for (const group of groups) {
       const leaves = group.every((i) => !base(inputs[i]!).pending);
       // Leaves stay where they are, and the op makes do; copies to be overwritten are made side by side.
-      if (leaves && (this.inPlace || !overwritten.includes(group[0]!))) continue;
+      if (leaves && (this.#inPlace || !overwritten.includes(group[0]!))) continue;
       const size = group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0);
       const block = this.#own(size).block;
       let offset = 0;
@@ -195,7 +206,7 @@ class Planner {
       return;
     }
     const place = this.#place(old);
-    const own = this.inPlace || base(old).pending || this.#blocks.includes(place.block);
+    const own = this.#inPlace || base(old).pending || this.#blocks.includes(place.block);
     if (own) {
       // The block now serves both values: it must not be reused when the old one has been read for the last time.
       this.#places.set(output, place);

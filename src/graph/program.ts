@@ -12,14 +12,10 @@ import { type Rule, schedule } from "./rewrite.ts";
 
 /** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
 export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
-  const wanted = targets.filter((target) => {
-    const root = base(target);
-    if (root.host) upload(gpu, root);
-    if (!root.pending) target.storage ??= root.storage;
-    return target.pending;
-  });
+  for (const target of targets) if (target.host) upload(gpu, target);
+  const wanted = targets.filter((target) => target.pending);
   if (wanted.length === 0) return;
-  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, gpu.adapter), false);
+  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, gpu.adapter));
   await compiled();
   submit(gpu, commands);
   wanted.forEach((target, i) => target.storage = storages[i]!);
@@ -38,24 +34,24 @@ export class StepProgram {
   readonly #plan: Plan;
   /** Where each output's elements of the last run are. */
   readonly outputs: readonly Storage[];
-  /** Keeps the memory of what the step reads and writes alive. */
-  #alive: readonly Storage[];
+  /** The memory of what the step reads and writes, which is kept alive. */
+  readonly #places: ReadonlyMap<Value, Storage>;
 
-  /** `updates` are written over their leaves. Leaves must have their elements. */
+  /** `updates` are written over their leaves. `places` says where each leaf that the step reads or writes lies. */
   constructor(
     gpu: Gpu,
     outputs: readonly Value[],
     updates: readonly Update[],
-    leaves: readonly Value[],
+    places: ReadonlyMap<Value, Storage>,
     rules: readonly Rule[],
   ) {
     this.#gpu = gpu;
-    this.#alive = leaves.map((leaf) => upload(gpu, leaf));
-    for (const { block } of this.#alive) block.retain();
+    this.#places = places;
+    for (const { block } of places.values()) block.retain();
     const written = updates.map(({ leaf, value }) =>
       overwrites(value, leaf) ? value : withoutGradients(() => record(assignOp, [leaf, value], null)[0]!)
     );
-    this.#plan = plan(gpu, schedule([...outputs, ...written], rules, gpu.adapter), true);
+    this.#plan = plan(gpu, schedule([...outputs, ...written], rules, gpu.adapter), places);
     this.outputs = this.#plan.targets.slice(0, outputs.length);
   }
 
@@ -75,8 +71,7 @@ export class StepProgram {
   /** Gives the program's memory back. It must not run any more. */
   dispose(): void {
     for (const block of this.#plan.blocks) block.release();
-    for (const { block } of this.#alive) block.release();
-    this.#alive = [];
+    for (const { block } of this.#places.values()) block.release();
   }
 }
 

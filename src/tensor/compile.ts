@@ -7,25 +7,45 @@ import { ShapeError } from "../errors.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { allocateStorage, type Storage } from "../gpu/memory.ts";
 import { Value, withoutReads } from "../graph/node.ts";
-import { submit } from "../graph/plan.ts";
+import { submit, upload } from "../graph/plan.ts";
 import { evaluate, StepProgram, type Update } from "../graph/program.ts";
 import { needed } from "../graph/rewrite.ts";
 import { RULES } from "../ops/fuse.ts";
 import { holders, inTurn, settle, Tensor, watch } from "./tensor.ts";
 
-/** A tensor that the step reads, changes or returns, and the value that last owned the storage which the step uses. */
+/** Where programs find a tensor. All programs that use a tensor share its home, so that none has to copy it. */
+interface Home {
+  /** That of `origin`, from when the first of the programs is built. */
+  storage: Storage | null;
+  /** The first owner. */
+  readonly origin: Value;
+  /** The value that now owns the storage. */
+  owner: Value;
+}
+
+const homes = new WeakMap<Tensor, Home>();
+
+function homeOf(tensor: Tensor): Home {
+  let home = homes.get(tensor);
+  if (!home) homes.set(tensor, home = { storage: null, origin: tensor.value, owner: tensor.value });
+  return home;
+}
+
+/** A tensor that the step reads, changes or returns. */
 interface Slot {
   readonly tensor: Tensor;
-  owner: Value;
+  readonly home: Home;
+  /** The value that stood for it when the step was recorded. */
+  readonly leaf: Value;
   /** The step writes it. */
   readonly written: boolean;
 }
 
-/** What a run must see to first. */
+/** What a run must see to first: the storage of a home passes on to a new value. */
 interface Handover {
-  /** The value that gives its storage up. It gets a copy if something that is not computed yet reads it. */
+  readonly home: Home;
+  /** Gives the storage up. It gets a copy if something that is not computed yet reads it. */
   readonly from: Value;
-  /** The value that takes the storage over. */
   readonly to: Value;
   /** The tensor's elements at the time, if they are not those of `from`. */
   readonly moved: Value | null;
@@ -37,11 +57,9 @@ interface Handover {
  * from any of them before a run has the elements of then.
  */
 export class Program<T = unknown> {
-  readonly #slots: readonly Slot[];
-  /** The slots of the returned tensors, which come after those of leaves. */
-  readonly #outputs: readonly Value[];
+  readonly #leaves: readonly Slot[];
+  readonly #outputs: readonly Slot[];
   readonly #updates: readonly Update[];
-  readonly #leaves: readonly Value[];
   #step: StepProgram | null = null;
   #disposed = false;
 
@@ -52,14 +70,14 @@ export class Program<T = unknown> {
     updates: readonly Update[],
     used: ReadonlyMap<Tensor, Value>,
   ) {
-    this.#outputs = outputs.map(({ value }) => value);
-    this.#updates = updates;
-    this.#leaves = [...used.values()];
     const written = new Set(updates.map(({ leaf }) => leaf));
-    this.#slots = [
-      ...Array.from(used, ([tensor, owner]) => ({ tensor, owner, written: written.has(owner) })),
-      ...outputs.filter((one) => !used.has(one)).map((tensor) => ({ tensor, owner: tensor.value, written: true })),
-    ];
+    this.#updates = updates;
+    this.#leaves = Array.from(
+      used,
+      ([tensor, leaf]) => ({ tensor, home: homeOf(tensor), leaf, written: written.has(leaf) }),
+    );
+    this.#outputs = outputs.filter((one) => !used.has(one))
+      .map((tensor) => ({ tensor, home: homeOf(tensor), leaf: tensor.value, written: true }));
   }
 
   /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
@@ -67,20 +85,21 @@ export class Program<T = unknown> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
     if (this.#disposed) throw new ShapeError("run: this program was disposed of");
     if (times === 0) return;
-    const handovers = this.#slots.flatMap((slot) => {
-      const { tensor, owner: from, written } = slot, moved = tensor.value === from ? null : tensor.value;
+    // At once, before anything else is recorded: what is recorded from now on means the elements after the run.
+    const handovers = [...this.#leaves, ...this.#outputs].flatMap(({ tensor, home, written }) => {
+      const from = home.owner, moved = tensor.value === from ? null : tensor.value;
       if (!written && !moved) return [];
       const to = new Value(from.shape, from.dtype);
       tensor.rebind(to);
       settle(tensor);
-      slot.owner = to;
-      return [{ from, to, moved }];
+      home.owner = to;
+      return [{ home, from, to, moved }];
     });
     await inTurn(async () => {
       const gpu = await requestGpu();
-      await this.#built(gpu);
-      await this.#handOver(gpu, handovers);
-      await this.#step!.run(times);
+      const step = await this.#built(gpu);
+      await handOver(gpu, handovers);
+      await step.run(times);
     });
   }
 
@@ -90,29 +109,19 @@ export class Program<T = unknown> {
   }
 
   async #built(gpu: Gpu): Promise<StepProgram> {
-    if (!this.#step) {
-      // A leaf may itself be the result of something that is not computed yet.
-      await evaluate(gpu, this.#leaves, RULES);
-      this.#step = new StepProgram(gpu, this.#outputs, this.#updates, this.#leaves, RULES);
-      this.#outputs.forEach((output, i) => output.storage = this.#step!.outputs[i]!);
-    }
+    if (this.#step) return this.#step;
+    // A leaf may itself be the result of something that is not computed yet.
+    const homeless = this.#leaves.filter(({ home }) => !home.storage);
+    const known = [...this.#leaves.map(({ leaf }) => leaf), ...homeless.map(({ home }) => home.origin)];
+    await evaluate(gpu, known.filter((value) => value.node || value.host), RULES);
+    for (const { home } of homeless) home.storage ??= upload(gpu, home.origin);
+    const places = new Map(this.#leaves.map(({ leaf, home }) => [leaf, home.storage!]));
+    this.#step = new StepProgram(gpu, this.#outputs.map(({ leaf }) => leaf), this.#updates, places, RULES);
+    this.#outputs.forEach(({ leaf, home }, i) => {
+      leaf.storage = home.storage = this.#step!.outputs[i]!;
+      leaf.node = null; // From here on it is what the program wrote.
+    });
     return this.#step;
-  }
-
-  async #handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void> {
-    const moved = handovers.flatMap((one) => one.moved ?? []);
-    if (moved.length > 0) await evaluate(gpu, moved, RULES);
-    const saves: { from: Storage; to: Storage }[] = [], moves: { from: Storage; to: Storage }[] = [];
-    for (const { from, to, moved } of handovers) {
-      const storage = from.storage!;
-      to.storage = storage;
-      const copy = from.read ? allocateStorage(gpu, storage.size) : null;
-      if (copy) saves.push({ from: storage, to: copy });
-      from.storage = copy;
-      copy?.block.release(); // Held by the value now.
-      if (moved) moves.push({ from: moved.storage!, to: storage });
-    }
-    if (saves.length + moves.length > 0) submit(gpu, [...saves, ...moves]);
   }
 
   /** Gives the memory of the step's intermediates back. The program cannot run any more. */
@@ -123,6 +132,20 @@ export class Program<T = unknown> {
       return Promise.resolve();
     });
   }
+}
+
+async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void> {
+  const moved = handovers.flatMap((one) => one.moved ?? []);
+  if (moved.length > 0) await evaluate(gpu, moved, RULES);
+  const saves: { from: Storage; to: Storage }[] = [], moves: { from: Storage; to: Storage }[] = [];
+  for (const { home, from, to, moved } of handovers) {
+    const storage = to.storage = home.storage!, copy = from.read ? allocateStorage(gpu, storage.size) : null;
+    if (copy) saves.push({ from: storage, to: copy });
+    from.storage = copy;
+    copy?.block.release(); // Held by the value now.
+    if (moved) moves.push({ from: moved.storage!, to: storage });
+  }
+  if (saves.length + moves.length > 0) submit(gpu, [...saves, ...moves]);
 }
 
 /**
@@ -173,7 +196,7 @@ export function compile<T>(fn: () => T): Program<T> {
   for (const { inputs } of needed([...outputs.map(({ value }) => value), ...updates.map(({ value }) => value)])) {
     for (const input of inputs) {
       const holder = holders.get(input);
-      if (holder && !input.node) used.set(holder, input);
+      if (holder && (!input.node || homes.has(holder))) used.set(holder, input);
     }
   }
   return new Program(result, outputs, updates, used);

@@ -35,7 +35,7 @@ export async function wgrad(
   const child = new Deno.Command(Deno.execPath(), {
     args: [...COMMAND, ...args],
     cwd: folder,
-    env: { NO_COLOR: "1", RUST_BACKTRACE: "0", WGRAD_DATA: join(folder, "cache") },
+    env: { NO_COLOR: "1", RUST_BACKTRACE: "0", WGRAD_DATA: join(folder, "cache"), XDG_RUNTIME_DIR: "" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

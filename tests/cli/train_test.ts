@@ -122,7 +122,7 @@ Deno.test("a loss that is not finite: exit 1, one line with the step, and the me
       .exec(err.at(-1)!);
     assert(match !== null, err.join("\n"));
     const steps = metricsOf(join(folder, "runs", "lenet-1")).map(({ step }) => step);
-    assertEquals(steps, Array.from({ length: Number(match[1]) - 1 }, (_, i) => i + 1));
+    assertEquals(steps, Array.from({ length: Number(match![1]) - 1 }, (_, i) => i + 1));
     assert(steps.length > 0);
     assertEquals(namesIn(join(folder, "runs", "lenet-1")), ["config.json", "metrics.jsonl"]);
   }));

@@ -133,6 +133,26 @@ Deno.test("README shows the commands and flags that there are", async () => {
   }
 });
 
+Deno.test("README's table has every flag of train once, with its value and its default", async () => {
+  const train = await COMMANDS[0]?.load(), flags = train?.command.flags ?? [], named: string[] = [];
+  for (
+    const [, cell = "", fallback = ""] of read("README.md").matchAll(/^\| (`--[^|]*\S) *\|[^|]*\| *([^|]*?) *\|$/gm)
+  ) {
+    const found = [...cell.matchAll(/`--([a-z-]+)( [A-Z]+)?`/g)].map(([, name = "", value = ""]) => {
+      const flag = flags.find((flag) => [flag.name, `no-${flag.name}`].includes(name));
+      assert(flag !== undefined, name);
+      assertEquals(name.startsWith("no-"), flag.default === true, name);
+      assert(help({ ...train!.command, flags: [flag] }).includes(`--${name}${value}  `), `--${name}${value}`);
+      named.push(flag.name);
+      return flag;
+    });
+    // Where there is none, the table may say what is done instead.
+    const defaults = found.flatMap((flag) => flag.kind === "boolean" ? [] : flag.default ?? []);
+    if (defaults.length > 0) assertEquals(fallback.replaceAll("`", ""), defaults.join(", "), cell);
+  }
+  assertEquals(named.sort(), flags.map(({ name }) => name).sort());
+});
+
 Deno.test("the commands are loaded only when asked for", async () => {
   const { code, stdout } = await deno("info", "--quiet", "--json", "src/cli/commands.ts");
   assertEquals(code, 0);
