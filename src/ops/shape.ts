@@ -16,8 +16,8 @@ export const MAX_WALK = 6;
 
 /** Workgroups for `count` invocations, one each: along x, and along y where x does not suffice. */
 export function linearGrid(count: number, perGroup = 64): [number, number, number] {
-  const groups = Math.ceil(count / perGroup), x = Math.min(groups, 65535);
-  return [x, Math.ceil(groups / x), 1];
+  const groups = Math.ceil(count / perGroup), y = Math.ceil(groups / 65535);
+  return [Math.ceil(groups / y), y, 1];
 }
 
 export const text = (shape: Shape): string => `[${shape.join(", ")}]`;
