@@ -1,3 +1,6 @@
+/**
+ * Convolution 3x3: forward, input gradient, weight gradient.
+ */
 import { CONV_PARTS, convCase } from "../src/train/bench_kernels.ts";
 import { register } from "./support.ts";
 

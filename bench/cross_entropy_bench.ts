@@ -1,3 +1,6 @@
+/**
+ * Softmax and cross-entropy with their gradient.
+ */
 import { crossEntropyCase } from "../src/train/bench_kernels.ts";
 import { register } from "./support.ts";
 

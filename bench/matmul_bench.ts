@@ -1,3 +1,6 @@
+/**
+ * Square matrix products.
+ */
 import { matmulCase } from "../src/train/bench_kernels.ts";
 import { register } from "./support.ts";
 

@@ -1,3 +1,6 @@
+/**
+ * Max-pooling, forward and gradient.
+ */
 import { poolCase } from "../src/train/bench_kernels.ts";
 import { register } from "./support.ts";
 

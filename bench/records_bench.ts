@@ -1,3 +1,6 @@
+/**
+ * The record reader: bytes in memory to batches.
+ */
 import { CIFAR10_LAYOUT, recordBytes } from "../src/data/cifar.ts";
 import { readRecords } from "../src/data/records.ts";
 

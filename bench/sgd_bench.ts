@@ -1,3 +1,6 @@
+/**
+ * The update of SGD with momentum, all parameters in one kernel.
+ */
 import { sgdCase } from "../src/train/bench_kernels.ts";
 import { register } from "./support.ts";
 

@@ -1,3 +1,6 @@
+/**
+ * A whole training step of LeNet, at batch 4 and 128.
+ */
 import { benchStep } from "../src/train/bench_step.ts";
 import { register } from "./support.ts";
 

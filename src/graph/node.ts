@@ -125,7 +125,7 @@ export class Value {
 
   /** A node must run to know this value. */
   get pending(): boolean {
-    return this.#storage === null && this.host === null;
+    return this.node !== null && this.#storage === null && this.host === null;
   }
 }
 

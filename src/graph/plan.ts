@@ -116,7 +116,7 @@ class Planner {
   /** Gives a target a place that no other has and that is not used again. */
   #placeTarget(target: Value): void {
     const root = base(target), taken = this.#places.has(root) && !this.#overwritten(root);
-    if (root.pending && root.node && !taken) {
+    if (root.pending && !taken) {
       if (!this.#overwritten(root)) this.#places.set(root, this.#own(root.bytes));
     } else if (target !== root || taken) {
       if (!this.#targets.has(target)) this.#targets.set(target, this.#own(target.bytes));
@@ -178,7 +178,7 @@ class Planner {
     const root = base(value);
     const place = this.#places.get(root);
     if (place) return place;
-    if (root.pending && root.node) throw new Error(`a value of "${root.node.op.name}" is used before it is computed`);
+    if (root.pending) throw new Error(`a value of "${root.node?.op.name}" is used before it is computed`);
     return upload(this.gpu, root);
   }
 

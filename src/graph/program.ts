@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Storage } from "../gpu/memory.ts";
 import { compiled } from "../gpu/pipeline.ts";
 import { assignOp, base, type Plan, plan, submit, upload } from "./plan.ts";
-import { record, type Value, withoutGradients } from "./node.ts";
+import { Node, type Value } from "./node.ts";
 import { type Rule, schedule } from "./rewrite.ts";
 
 /** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
@@ -49,7 +49,7 @@ export class StepProgram {
     this.#places = places;
     for (const { block } of places.values()) block.retain();
     const written = updates.map(({ leaf, value }) =>
-      overwrites(value, leaf) ? value : withoutGradients(() => record(assignOp, [leaf, value], null)[0]!)
+      overwrites(value, leaf) ? value : new Node(assignOp, [leaf, value], null).outputs[0]!
     );
     this.#plan = plan(gpu, schedule([...outputs, ...written], rules, gpu.adapter), places);
     this.outputs = this.#plan.targets.slice(0, outputs.length);

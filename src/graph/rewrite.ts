@@ -59,7 +59,7 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[]): readonly Va
 /** The nodes behind `targets`, each after its inputs. Iterative: graphs may be thousands of nodes deep. */
 export function needed(targets: readonly Value[]): Node[] {
   const found: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
-  const stack = targets.flatMap((target) => target.pending && target.node ? [target.node] : []).reverse();
+  const stack = targets.flatMap((target) => target.pending ? [target.node!] : []).reverse();
   while (stack.length > 0) {
     const node = stack.at(-1)!;
     if (done.has(node)) {
@@ -71,7 +71,7 @@ export function needed(targets: readonly Value[]): Node[] {
     } else {
       open.add(node);
       for (const input of node.inputs) {
-        if (input.pending && input.node && !open.has(input.node)) stack.push(input.node);
+        if (input.pending && !open.has(input.node!)) stack.push(input.node!);
       }
     }
   }

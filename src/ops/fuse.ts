@@ -25,7 +25,7 @@ function from(value: Value | undefined, op: unknown) {
  * y, i = maxPool(r), since the only places that get a gradient are those whose value is y. The masking is done on
  * the smaller tensor, and r itself is no longer needed.
  */
-export const maskPooled: Rule = ({ op, inputs: [dr, r] }) => {
+const maskPooled: Rule = ({ op, inputs: [dr, r] }) => {
   if (op !== reluGradOp as unknown) return null;
   const scatter = from(dr, maxPoolGradOp), pool = from(scatter?.inputs[1], maxPoolOp);
   if (!scatter || pool?.inputs[0] !== r) return null;
@@ -35,7 +35,7 @@ export const maskPooled: Rule = ({ op, inputs: [dr, r] }) => {
 };
 
 /** relu after a convolution or a linear layer becomes part of it. */
-export const fuseRelu: Rule = ({ op, inputs: [y] }, users) => {
+const fuseRelu: Rule = ({ op, inputs: [y] }, users) => {
   if (op !== reluOp as unknown || users(y!) !== 1) return null;
   const conv = from(y, convOp), linear = from(y, linearOp);
   if (conv) return record(convOp, conv.inputs, { ...conv.attrs as ConvAttrs, relu: true });
@@ -44,7 +44,7 @@ export const fuseRelu: Rule = ({ op, inputs: [y] }, users) => {
 };
 
 /** A convolution whose result only a max-pool reads becomes one with it. */
-export const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
+const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
   if (op !== maxPoolOp as unknown || users(y!) !== 1) return null;
   const conv = from(y, convOp), pool = attrs as PoolAttrs;
   if (!conv || !fitsConvPool(conv.inputs, conv.attrs as ConvAttrs, pool)) return null;
@@ -52,7 +52,7 @@ export const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
 };
 
 /** The gradient of relu becomes part of the kernel that computes what it masks. */
-export const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
+const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
   if (op !== reluGradOp as unknown || users(dy!) !== 1) return null;
   const source = base(dy!), { node } = source;
   if (!node || source.size !== y!.size || (source !== dy && users(source) !== 1)) return null;
@@ -64,7 +64,7 @@ export const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
 };
 
 /** The gradient of max-pool, where windows do not overlap, is read by the gradients of a convolution unscattered. */
-export const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
+const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   const toInput = op === convGradInputOp as unknown, toWeight = op === convGradWeightOp as unknown;
   if (!toInput && !toWeight) return null;
   const scatter = from(inputs[toInput ? 0 : 1], maxPoolGradOp);
@@ -85,7 +85,7 @@ export const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
 };
 
 /** The gradient of log-softmax and negative log-likelihood together: (softmax − target) dy. */
-export const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
+const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
   if (op !== logSoftmaxGradOp as unknown || (attrs as { dim: number }).dim !== 1) return null;
   const nll = from(dp, nllGradOp);
   return nll ? record(crossEntropyGradOp, [nll.inputs[0]!, nll.inputs[1]!, p!], nll.attrs as never) : null;

@@ -11,7 +11,9 @@ import { submit, upload } from "../graph/plan.ts";
 import { evaluate, StepProgram, type Update } from "../graph/program.ts";
 import { needed } from "../graph/rewrite.ts";
 import { RULES } from "../ops/fuse.ts";
-import { holders, inTurn, settle, Tensor, watch } from "./tensor.ts";
+import { inTurn, settle } from "./realize.ts";
+import { Tensor } from "./tensor.ts";
+import { holders, watch } from "./watch.ts";
 
 /** Where programs find a tensor. All programs that use a tensor share its home, so that none has to copy it. */
 interface Home {

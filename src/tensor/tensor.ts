@@ -5,8 +5,6 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { read } from "../gpu/memory.ts";
 import {
   constant,
   type Data,
@@ -16,41 +14,14 @@ import {
   type Value,
   withoutGradients,
 } from "../graph/node.ts";
-import { evaluate } from "../graph/program.ts";
 import * as elementwise from "../ops/elementwise.ts";
-import { RULES } from "../ops/fuse.ts";
 import { logSoftmax, softmax } from "../ops/loss.ts";
 import { matmul } from "../ops/matmul.ts";
 import { argmax, reduce } from "../ops/reduce.ts";
 import * as shapes from "../ops/shape.ts";
 import { type GradFn, gradFn, gradients, type Leaf, leaves } from "./autograd.ts";
-
-/** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
-const updated = new Set<Tensor>();
-
-/** The tensor that holds a value, for `compile()`. */
-export const holders = new WeakMap<Value, Tensor>();
-
-/** What `compile()` watches while it records. */
-export interface Watcher {
-  /** `tensor` is about to get another value or gradient. */
-  changes(tensor: Tensor): void;
-  /** A gradient is about to be added to that of `tensor`. */
-  accumulates(tensor: Tensor): void;
-}
-
-let watcher: Watcher | null = null;
-
-/** Runs `fn` under `seen`'s eyes. */
-export function watch<T>(seen: Watcher, fn: () => T): T {
-  const before = watcher;
-  watcher = seen;
-  try {
-    return fn();
-  } finally {
-    watcher = before;
-  }
-}
+import { readAll, settle, unsettle } from "./realize.ts";
+import { holders, watcher } from "./watch.ts";
 
 export class Tensor implements Leaf {
   #value: Value;
@@ -112,7 +83,7 @@ export class Tensor implements Leaf {
     if (grad && (shapes.text(grad.shape) !== shapes.text(this.shape) || grad.dtype !== "f32")) {
       throw new ShapeError(`grad: ${shapes.text(grad.shape)} does not fit ${shapes.text(this.shape)}`);
     }
-    watcher?.changes(this);
+    watcher()?.changes(this);
     this.#grad = grad;
   }
 
@@ -155,7 +126,7 @@ export class Tensor implements Leaf {
 
   /** Adds `grad` to this leaf's gradient. */
   accumulate(grad: Value): void {
-    if (this.#grad) watcher?.accumulates(this);
+    if (this.#grad) watcher()?.accumulates(this);
     const before = this.#grad;
     this.grad = new Tensor(before ? withoutGradients(() => elementwise.combine("add", before.value, grad)) : grad);
   }
@@ -177,7 +148,7 @@ export class Tensor implements Leaf {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    updated.delete(this);
+    settle(this);
     this.#value.storage = null;
     this.grad?.dispose();
   }
@@ -349,9 +320,9 @@ export class Tensor implements Leaf {
       throw new ShapeError(`${action}: ${shapes.text(next.shape)} does not fit ${shapes.text(this.shape)}`);
     }
     if (next.dtype !== this.dtype) throw new ShapeError(`${action}: ${next.dtype} does not fit ${this.dtype}`);
-    watcher?.changes(this);
+    watcher()?.changes(this);
     this.rebind(next);
-    updated.add(this);
+    unsettle(this);
     return this;
   }
 
@@ -388,47 +359,4 @@ export class Tensor implements Leaf {
   zero_(): this {
     return this.fill_(0);
   }
-}
-
-/** Forgets that `tensor` was updated: whoever calls this sees to its elements. */
-export function settle(tensor: Tensor): void {
-  updated.delete(tensor);
-}
-
-let turn: Promise<unknown> = Promise.resolve();
-
-/** Runs `task` after all tasks given before it, so that what is started first sees and changes the device first. */
-export function inTurn<T>(task: () => Promise<T>): Promise<T> {
-  const done = turn.then(task);
-  turn = done.catch(() => {});
-  return done;
-}
-
-/** Computes the elements of `tensors`, and of all tensors updated in place, and keeps them on the GPU. */
-export async function realize(tensors: readonly Tensor[]): Promise<void> {
-  await computed(tensors, () => Promise.resolve());
-}
-
-/** The elements of each of `tensors`, as they are now, in one wait. */
-export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
-  const { reading } = await computed(tensors, async (values) => {
-    // Not awaited in turn: others need not wait until the elements have arrived.
-    const reading = read(await requestGpu(), values.map((value) => value.storage!));
-    reading.catch(() => {});
-    return { reading };
-  });
-  const bytes = await reading;
-  return tensors.map(({ dtype }, i) => dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!));
-}
-
-function computed<T>(tensors: readonly Tensor[], use: (values: readonly Value[]) => Promise<T>): Promise<T> {
-  const pending = [...updated], all = [...pending, ...tensors];
-  const values = all.map((one) => one.value), leaf = all.map((one) => one.isLeaf);
-  updated.clear();
-  return inTurn(async () => {
-    await evaluate(await requestGpu(), values, RULES);
-    // A leaf has its elements; how they came about is no longer needed.
-    values.forEach((value, i) => leaf[i] && (value.node = null));
-    return await use(values.slice(pending.length));
-  });
 }

@@ -5,13 +5,11 @@
  */
 import { fileError, writeAtomically } from "../data/files.ts";
 import { WeightsError } from "../errors.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { read } from "../gpu/memory.ts";
 import { decodeSafetensors, encodeSafetensors, shorten, type StoredTensor } from "../io/safetensors.ts";
 import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
-import { realize } from "../tensor/tensor.ts";
+import { readAll } from "../tensor/realize.ts";
 import { VERSION } from "../version.ts";
 import type { RunConfig } from "./config.ts";
 import { NORMALIZATIONS } from "./device_data.ts";
@@ -27,13 +25,9 @@ export interface LoadedWeights extends WeightsConfig {
 /** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
 export async function saveWeights(module: Module, path: string, { model, normalize }: WeightsConfig): Promise<void> {
   const state = [...module.stateDict()];
-  // One read for all, since each costs a wait.
-  await realize(state.map(([, parameter]) => parameter));
-  const bytes = await read(await requestGpu(), state.map(([, parameter]) => parameter.value.storage!));
+  const data = await readAll(state.map(([, parameter]) => parameter));
   const stored = new Map<string, StoredTensor>();
-  state.forEach(([name, { shape, dtype }], i) => {
-    stored.set(name, { shape, data: dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!) });
-  });
+  state.forEach(([name, { shape }], i) => stored.set(name, { shape, data: data[i]! }));
   // Readers of PyTorch's files ask for the format.
   const metadata = { format: "pt", model, normalize, wgrad: VERSION };
   await writeAtomically(path, encodeSafetensors(stored, metadata));

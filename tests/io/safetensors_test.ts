@@ -63,10 +63,10 @@ Deno.test("encodeSafetensors() writes the format: length, JSON header, bytes", (
   assertEquals(value.getUint32(0, true), 0xffffffff);
 });
 
-/** A file of this header and so many bytes behind it. */
-function file(header: string | Uint8Array, body = 8, length?: bigint): Uint8Array {
+/** A file of this header and so many bytes (default 8) behind it. */
+function file(header: string | Uint8Array, body?: number, length?: bigint): Uint8Array {
   const json = typeof header === "string" ? new TextEncoder().encode(header) : header;
-  const bytes = new Uint8Array(8 + json.length + body);
+  const bytes = new Uint8Array(8 + json.length + (body ?? 8));
   new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(json.length), true);
   bytes.set(json, 8);
   return bytes;

@@ -140,7 +140,7 @@ Deno.test("README's table has every flag of train once, with its value and its d
   ) {
     const found = [...cell.matchAll(/`--([a-z-]+)( [A-Z]+)?`/g)].map(([, name = "", value = ""]) => {
       const flag = flags.find((flag) => [flag.name, `no-${flag.name}`].includes(name));
-      assert(flag !== undefined, name);
+      if (flag === undefined) throw new Error(`train has no flag --${name}`);
       assertEquals(name.startsWith("no-"), flag.default === true, name);
       assert(help({ ...train!.command, flags: [flag] }).includes(`--${name}${value}  `), `--${name}${value}`);
       named.push(flag.name);

@@ -53,24 +53,24 @@ Deno.test("DeviceData gives the images of the file in the order of permute(), by
   const dataset = images(COUNT), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
   const { labels, pixels } = await allOf(dataset.train);
   const next = batches(data, 4, 4, half), tail = batches(data, 1, 4, half);
-  const check = async (batch: { x: ArrayLike<number>; labels: number[] }, indices: number[]) => {
+  const check = (batch: { x: ArrayLike<number>; labels: number[] }, indices: number[]) => {
     assertEquals(batch.labels, indices.map((index) => labels[index]!));
     assertClose(batch.x, expected(pixels, indices, half), { rtol: 0, atol: 3e-7 });
   };
-  await check(await next(), [0, 1, 2, 3]); // The file's own order, before the first epoch.
+  check(await next(), [0, 1, 2, 3]); // The file's own order, before the first epoch.
   for (const [seed, epoch] of [[0, 0], [0, 1], [7, 0], [2 ** 33, 0]] as const) {
     await data.begin(seed, epoch);
     const key = permuteKey(seed, epoch), seen: number[] = [];
     for (let start = 0; start < COUNT; start += 4) {
       const length = Math.min(4, COUNT - start);
       const indices = Array.from({ length }, (_, i) => permute(start + i, COUNT, key));
-      await check(await (length === 4 ? next() : tail()), indices);
+      check(await (length === 4 ? next() : tail()), indices);
       seen.push(...indices);
     }
     assertEquals(seen.sort((a, b) => a - b), Array.from({ length: COUNT }, (_, i) => i));
   }
   data.rewind();
-  await check(await next(), Array.from({ length: 4 }, (_, i) => permute(i, COUNT, permuteKey(2 ** 33, 0))));
+  check(await next(), Array.from({ length: 4 }, (_, i) => permute(i, COUNT, permuteKey(2 ** 33, 0))));
   assertEquals((await data.counters.data())[1], 42, "rewind() leaves the step of the run alone");
 });
 

@@ -1,0 +1,53 @@
+/**
+ * Computing what tensors stand for, in the order in which it is asked for.
+ *
+ * @module
+ */
+import { requestGpu } from "../gpu/device.ts";
+import { read } from "../gpu/memory.ts";
+import type { Data } from "../graph/node.ts";
+import { evaluate } from "../graph/program.ts";
+import { RULES } from "../ops/fuse.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
+const updated = new Set<Tensor>();
+
+/** Says that `tensor` was updated in place. */
+export function unsettle(tensor: Tensor): void {
+  updated.add(tensor);
+}
+
+/** Forgets that `tensor` was updated: whoever calls this sees to its elements. */
+export function settle(tensor: Tensor): void {
+  updated.delete(tensor);
+}
+
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Runs `task` after all tasks given before it, so that what is started first sees and changes the device first. */
+export function inTurn<T>(task: () => Promise<T>): Promise<T> {
+  const done = turn.then(task);
+  turn = done.catch(() => {});
+  return done;
+}
+
+/**
+ * The elements of each of `tensors`, as they are now, in one wait. Computes what they need, and all tensors that were
+ * updated in place; what was computed stays on the GPU.
+ */
+export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
+  const all = [...tensors, ...updated], values = all.map((one) => one.value), leaf = all.map((one) => one.isLeaf);
+  updated.clear();
+  const { reading } = await inTurn(async () => {
+    const gpu = await requestGpu();
+    await evaluate(gpu, values, RULES);
+    // A leaf has its elements; how they came about is no longer needed.
+    values.forEach((value, i) => leaf[i] && (value.node = null));
+    const reading = read(gpu, values.slice(0, tensors.length).map((value) => value.storage!));
+    reading.catch(() => {});
+    return { reading }; // Not awaited in turn: others need not wait until the elements have arrived.
+  });
+  const bytes = await reading;
+  return tensors.map(({ dtype }, i) => dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!));
+}
