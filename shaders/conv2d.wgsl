@@ -1,7 +1,8 @@
 // y [N, GROUPS O, OH, OW] = the convolution of x [N, GROUPS C, H, W], spread out by SPREAD with zeros between, with w
 // (+ bias) (relu), or 0 where mask is not positive. Serves the forward pass and, with SPREAD = stride and FLIP, the gradient
 // of the input. With POOL_H and POOL_W, x is given by its max-pooled windows: xp holds their values, and index their places.
-// An invocation computes ACROSS neighbours of a row for DEEP output channels, in registers.
+// An invocation computes DOWN rows of ACROSS neighbours for DEEP output channels, in registers. It loads the rows of x that
+// it needs for all taps at once, or, without WHOLE, for one row of taps after the other.
 
 const N: u32 = 1u;
 const C: u32 = 1u;
@@ -33,17 +34,22 @@ const PLAIN: bool = true;
 const POOLED: bool = false;
 const POOL_H: u32 = 1u;
 const POOL_W: u32 = 1u;
-const UNROLL: bool = false;
+const WHOLE: bool = false;
+const DOWN: u32 = 1u;
 const ACROSS: u32 = 1u;
 const DEEP: u32 = 1u;
 
 const TILES: u32 = (OW + ACROSS - 1u) / ACROSS;
+const LINES: u32 = (OH + DOWN - 1u) / DOWN;
 const DEPTHS: u32 = (O + DEEP - 1u) / DEEP;
-// The row of x that ACROSS outputs need.
+// The rows of taps in one turn, and what of x they need.
+const TAPS: u32 = select(1u, KH, WHOLE);
+const BAND: u32 = ((DOWN - 1u) * u32(STEP_H) + (TAPS - 1u) * u32(DIL_H) + POOL_H) / POOL_H * POOL_H;
 const SPAN: u32 = ((ACROSS - 1u) * u32(STEP_W) + (KW - 1u) * u32(DIL_W) + POOL_W) / POOL_W * POOL_W;
+const PATCH: u32 = DOWN * ACROSS;
 // No window reaches over an edge of x.
 const INSIDE: bool = PAD_H <= 0 && PAD_W <= 0 && SPREAD_H == 1 && SPREAD_W == 1 &&
-  (i32(OH) - 1) * STEP_H - PAD_H + (i32(KH) - 1) * DIL_H < i32(H) &&
+  (i32(LINES * DOWN) - 1) * STEP_H - PAD_H + (i32(KH) - 1) * DIL_H < i32(H) &&
   (i32(TILES * ACROSS) - 1) * STEP_W - PAD_W + (i32(KW) - 1) * DIL_W < i32(W);
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -59,58 +65,77 @@ const INSIDE: bool = PAD_H <= 0 && PAD_W <= 0 && SPREAD_H == 1 && SPREAD_W == 1 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (id.y * groups.x + id.x) * 8u + lane;
-  if (i >= N * OH * TILES * DEPTHS * GROUPS) {
+  if (i >= N * LINES * TILES * DEPTHS * GROUPS) {
     return;
   }
   let left = i % TILES * ACROSS;
-  let row = i / TILES % OH;
-  let n = i / TILES / OH % N;
-  let depth = i / TILES / OH / N % DEPTHS * DEEP;
-  let group = i / TILES / OH / N / DEPTHS;
-  var total: array<f32, ACROSS * DEEP>;
+  let top = i / TILES % LINES * DOWN;
+  let n = i / TILES / LINES % N;
+  let depth = i / TILES / LINES / N % DEPTHS * DEEP;
+  let group = i / TILES / LINES / N / DEPTHS;
+  let from_x = i32(left) * STEP_W - PAD_W;
+  var total: array<f32, DEEP * PATCH>;
   for (var c = 0u; c < C; c++) {
     let plane = (n * GROUPS + group) * C + c;
-    // @unroll UNROLL
-    for (var ky = 0u; ky < KH; ky++) {
-      let from_y = i32(row) * STEP_H - PAD_H + i32(ky) * DIL_H;
-      let y_ok = INSIDE || (from_y >= 0 && from_y % SPREAD_H == 0 && from_y / SPREAD_H < i32(H));
-      let line = u32(clamp(from_y / SPREAD_H, 0, i32(H) - 1));
-      let from_x = i32(left) * STEP_W - PAD_W;
-      var span: array<f32, SPAN>;
+    for (var first = 0u; first < KH; first += TAPS) {
+      let from_y = i32(top) * STEP_H - PAD_H + i32(first) * DIL_H;
+      var field: array<f32, BAND * SPAN>;
       // @if PLAIN
       {
         // @unroll
-        for (var j = 0u; j < SPAN; j++) {
-          let at = from_x + i32(j);
-          let ok = INSIDE || (y_ok && at >= 0 && at % SPREAD_W == 0 && at / SPREAD_W < i32(W));
-          span[j] = select(0.0, x[(plane * H + line) * W + u32(clamp(at / SPREAD_W, 0, i32(W) - 1))], ok);
+        for (var j = 0u; j < BAND; j++) {
+          let y = from_y + i32(j);
+          let y_ok = INSIDE || (y >= 0 && y % SPREAD_H == 0 && y / SPREAD_H < i32(H));
+          let line = (plane * H + u32(clamp(y / SPREAD_H, 0, i32(H) - 1))) * W;
+          // @unroll
+          for (var k = 0u; k < SPAN; k++) {
+            let at = from_x + i32(k);
+            let ok = INSIDE || (y_ok && at >= 0 && at % SPREAD_W == 0 && at / SPREAD_W < i32(W));
+            field[j * SPAN + k] = select(0.0, x[line + u32(clamp(at / SPREAD_W, 0, i32(W) - 1))], ok);
+          }
         }
       }
       // @if POOLED
       {
-        // from_x is a multiple of POOL_W, and so is SPAN, rounded up. Each window is read once.
-        let windows = (plane * (H / POOL_H) + min(line / POOL_H, H / POOL_H - 1u)) * (W / POOL_W);
+        // The field begins with a window: from_y and from_x are multiples of its size. Each window is read once.
         // @unroll
-        for (var j = 0u; j < SPAN; j += POOL_W) {
-          let at = from_x + i32(j);
-          let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
-          let place = select(0xffffffffu, index[windows + column], y_ok && at >= 0 && at < i32(W / POOL_W * POOL_W));
-          let value = x[windows + column];
+        for (var j = 0u; j < BAND; j += POOL_H) {
+          let y = from_y + i32(j);
+          let line = u32(clamp(y / i32(POOL_H), 0, i32(H / POOL_H) - 1));
+          let y_ok = y >= 0 && y < i32(H / POOL_H * POOL_H);
           // @unroll
-          for (var t = 0u; t < POOL_W; t++) {
-            span[j + t] = select(0.0, value, place == line * W + column * POOL_W + t);
+          for (var k = 0u; k < SPAN; k += POOL_W) {
+            let at = from_x + i32(k);
+            let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
+            let window = (plane * (H / POOL_H) + line) * (W / POOL_W) + column;
+            let place = select(0xffffffffu, index[window] - line * POOL_H * W - column * POOL_W, y_ok && at >= 0 && at < i32(W / POOL_W * POOL_W));
+            let value = x[window];
+            // @unroll
+            for (var s = 0u; s < POOL_H; s++) {
+              // @unroll
+              for (var t = 0u; t < POOL_W; t++) {
+                field[(j + s) * SPAN + k + t] = select(0.0, value, place == s * W + t);
+              }
+            }
           }
         }
       }
       // @unroll
       for (var o = 0u; o < DEEP; o++) {
-        let weights = group * W_GROUP + min(depth + o, O - 1u) * W_OUT + c * W_IN + select(ky * KW, KH * KW - KW - ky * KW, FLIP);
+        let weights = group * W_GROUP + min(depth + o, O - 1u) * W_OUT + c * W_IN;
         // @unroll
-        for (var kx = 0u; kx < KW; kx++) {
-          let weight = w[weights + select(kx, KW - 1u - kx, FLIP)];
+        for (var ky = 0u; ky < TAPS; ky++) {
+          let row = weights + select(first + ky, KH - 1u - first - ky, FLIP) * KW;
           // @unroll
-          for (var t = 0u; t < ACROSS; t++) {
-            total[o * ACROSS + t] += span[t * u32(STEP_W) + kx * u32(DIL_W)] * weight;
+          for (var kx = 0u; kx < KW; kx++) {
+            let weight = w[row + select(kx, KW - 1u - kx, FLIP)];
+            // @unroll
+            for (var r = 0u; r < DOWN; r++) {
+              // @unroll
+              for (var t = 0u; t < ACROSS; t++) {
+                total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weight;
+              }
+            }
           }
         }
       }
@@ -121,17 +146,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     if (depth + o < O) {
       let channel = group * O + depth + o;
       // @unroll
-      for (var t = 0u; t < ACROSS; t++) {
-        if (left + t < OW) {
-          let to = ((n * GROUPS * O + channel) * OH + row) * OW + left + t;
-          var value = total[o * ACROSS + t];
-          // @if BIAS
-          value += bias[channel];
-          // @if RELU
-          value = select(value, 0.0, value < 0.0);
-          // @if MASK
-          value = select(value, 0.0, mask[to] <= 0.0);
-          y[to] = value;
+      for (var r = 0u; r < DOWN; r++) {
+        // @unroll
+        for (var t = 0u; t < ACROSS; t++) {
+          if (top + r < OH && left + t < OW) {
+            let to = ((n * GROUPS * O + channel) * OH + top + r) * OW + left + t;
+            var value = total[o * PATCH + r * ACROSS + t];
+            // @if BIAS
+            value += bias[channel];
+            // @if RELU
+            value = select(value, 0.0, value < 0.0);
+            // @if MASK
+            value = select(value, 0.0, mask[to] <= 0.0);
+            y[to] = value;
+          }
         }
       }
     }

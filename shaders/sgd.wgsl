@@ -8,12 +8,19 @@ const WEIGHT_DECAY: f32 = 0.0;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read> rate: array<f32>;
 
+// Vectors for one invocation, a workgroup apart.
+const EACH: u32 = 4u;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Read before any branch: a software driver then reads it once for all lanes.
   let lr = rate[0];
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < SIZE) {
-    p[i] -= lr * (g[i] + WEIGHT_DECAY * p[i]);
+  let first = (group.y * groups.x + group.x) * 64u * EACH + lane;
+  // @unroll
+  for (var e = 0u; e < EACH; e++) {
+    let i = first + e * 64u;
+    if (i < SIZE) {
+      p[i] -= lr * (g[i] + WEIGHT_DECAY * p[i]);
+    }
   }
 }

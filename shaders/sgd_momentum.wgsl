@@ -13,20 +13,28 @@ const NESTEROV: bool = false;
 @group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(3) var<storage, read> rate: array<f32>;
 
+// Vectors for one invocation, a workgroup apart.
+const EACH: u32 = 4u;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   // Read before any branch: a software driver then reads it once for all lanes.
   let lr = rate[0];
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i >= SIZE) {
-    return;
+  let first = (group.y * groups.x + group.x) * 64u * EACH + lane;
+  // @unroll
+  for (var e = 0u; e < EACH; e++) {
+    let i = first + e * 64u;
+    if (i < SIZE) {
+      let before = p[i];
+      let d = g[i] + WEIGHT_DECAY * before;
+      let last = m[i];
+      var next = MOMENTUM * last + (1.0 - DAMPENING) * d;
+      if (DAMPENING != 0.0) {
+        // The buffer holds NaN before the first step. Looks at the bits, since drivers may assume that there is none.
+        next = select(next, d, (bitcast<vec4u>(last) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+      }
+      m[i] = next;
+      p[i] = before - lr * select(next, d + MOMENTUM * next, NESTEROV);
+    }
   }
-  let d = g[i] + WEIGHT_DECAY * p[i];
-  var next = MOMENTUM * m[i] + (1.0 - DAMPENING) * d;
-  if (DAMPENING != 0.0) {
-    // The buffer holds NaN before the first step. Looks at the bits, since drivers may assume that there is none.
-    next = select(next, d, (bitcast<vec4u>(m[i]) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-  }
-  m[i] = next;
-  p[i] -= lr * select(next, d + MOMENTUM * next, NESTEROV);
 }

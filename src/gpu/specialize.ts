@@ -67,15 +67,28 @@ function literal(value: number | boolean, type: string): string {
 export function evaluate(expression: string, scope: ReadonlyMap<string, number>): number | null {
   const tokens = expression.match(/\d+[ui]?|\w+|[-+*/%()]|[^\s]/g) ?? [];
   let at = 0;
+  const next = () => tokens[at++];
   const atom = (): number => {
-    const token = tokens[at++];
+    const token = next();
     if (token === undefined) return NaN;
     if (token === "(") {
       const value = sum();
-      return tokens[at++] === ")" ? value : NaN;
+      return next() === ")" ? value : NaN;
     }
     if (token === "-") return -atom();
     if (token === "u32" || token === "i32") return atom();
+    if (token === "select") {
+      const [open, ifFalse, comma, ifTrue, second, condition, close] = [
+        next(),
+        sum(),
+        next(),
+        sum(),
+        next(),
+        sum(),
+        next(),
+      ];
+      return `${open}${comma}${second}${close}` === "(,,)" ? (condition ? ifTrue : ifFalse) : NaN;
+    }
     if (/^\d/.test(token)) return parseInt(token);
     return scope.get(token) ?? NaN;
   };

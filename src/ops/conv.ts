@@ -130,21 +130,38 @@ function convDispatch(
 ): Dispatch {
   const [n, channels, h, width] = from as [number, number, number, number];
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
-  const per = outputs / groups, step = Number(constants.STEP_W ?? 1), dilation = Number(constants.DIL_W);
-  // A tile of a pooled gradient begins with a window.
-  const whole = divisors(ow, 16).filter((across) => across % Number(constants.POOL_W ?? 1) === 0);
-  const tiles = whole.flatMap((across) =>
-    divisors(per, 16).map((deep) => ({
-      across,
-      deep,
-      invocations: n * oh * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
-      loads: channels / groups * kh * ((across - 1) * step + (kw - 1) * dilation + 1 + deep * kw),
-      multiplyAdds: channels / groups * kh * kw * across * deep,
-      registers: across * deep,
-      body: kw * across * deep,
-    }))
-  );
-  const { across, deep, invocations, body } = cheapest(tiles, target);
+  const per = outputs / groups, at = (name: string, otherwise: number) => Number(constants[name] ?? otherwise);
+  const [sh, sw, dh, dw, ph, pw] = [
+    at("STEP_H", 1),
+    at("STEP_W", 1),
+    at("DIL_H", 1),
+    at("DIL_W", 1),
+    at("POOL_H", 1),
+    at("POOL_W", 1),
+  ];
+  const pooled = ph * pw > 1, work = channels / groups * kh * kw;
+  const tiles = divisors(ow, 16).filter((across) => across % pw === 0).flatMap((across) =>
+    divisors(oh, 4).filter((down) => down % ph === 0).flatMap((down) =>
+      divisors(per, 16).flatMap((deep) =>
+        [true, false].map((whole) => {
+          const band = (down - 1) * sh + ((whole ? kh : 1) - 1) * dh + 1, span = (across - 1) * sw + (kw - 1) * dw + 1;
+          const field = band * span * (whole ? 1 : kh) / (pooled ? ph * pw / 2 : 1);
+          return {
+            across,
+            down,
+            deep,
+            whole,
+            invocations: n * Math.ceil(oh / down) * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
+            loads: channels / groups * (field + deep * kh * kw),
+            multiplyAdds: work * across * down * deep,
+            registers: across * down * deep,
+            body: (whole ? kh : 1) * kw * across * down * deep,
+          };
+        })
+      )
+    )
+  ).filter(({ whole }) => whole || !pooled);
+  const { across, down, deep, whole, invocations } = cheapest(tiles, target);
   return {
     kernel: convKernel,
     constants: {
@@ -159,8 +176,9 @@ function convDispatch(
       KW: kw,
       GROUPS: groups,
       ACROSS: across,
+      DOWN: down,
       DEEP: deep,
-      UNROLL: kh * body <= 512,
+      WHOLE: whole,
       ...constants,
     },
     bindings: [...inputs, y],

@@ -72,11 +72,12 @@ const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   const { kernel, stride, padding, shape } = scatter.attrs as PoolAttrs & { shape: Shape };
   if (padding.some((by) => by !== 0) || kernel.some((size, i) => size !== stride[i])) return null;
   if (toInput) {
-    const { padding: by, dilation, stride: step } = attrs as ConvAttrs, width = inputs[1]!.shape[3]!;
-    // The kernel reads whole windows: it must begin with one, and walk without gaps.
-    const aligned = (dilation[1] * (width - 1) - by[1]) % kernel[1] === 0 &&
-      (attrs as { size: Pair }).size[1] % kernel[1] === 0;
-    if (!aligned || step.some((one) => one !== 1)) return null;
+    // The kernel reads whole windows: its tiles must begin with one, and it walks without gaps.
+    const { padding: by, dilation, stride: step, size } = attrs as ConvAttrs & { size: Pair }, taps = inputs[1]!.shape;
+    const aligned = kernel.every((window, i) =>
+      (dilation[i]! * (taps[2 + i]! - 1) - by[i]!) % window === 0 && size[i]! % window === 0 && step[i] === 1
+    );
+    if (!aligned || taps[2]! * taps[3]! > 64) return null;
   }
   const pooled: Pooled = { window: kernel, size: [shape[2]!, shape[3]!] };
   const [first, second, ...rest] = inputs as [Value, Value];

@@ -43,12 +43,12 @@ const sgdOp: Op<SgdAttrs> = {
       const size = Math.ceil(storages[0]!.size / 16);
       const common = { SIZE: size, WEIGHT_DECAY: weightDecay };
       return momentum === 0
-        ? { kernel: sgdKernel, constants: common, bindings: [...storages, rate], grid: linearGrid(size) }
+        ? { kernel: sgdKernel, constants: common, bindings: [...storages, rate], grid: linearGrid(size, 256) }
         : {
           kernel: momentumKernel,
           constants: { ...common, MOMENTUM: momentum, DAMPENING: dampening, NESTEROV: nesterov },
           bindings: [...storages, rate],
-          grid: linearGrid(size),
+          grid: linearGrid(size, 256),
         };
     });
   },

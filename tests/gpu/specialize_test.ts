@@ -103,6 +103,8 @@ Deno.test("evaluate() computes integer expressions and refuses the rest", () => 
   const cases: [string, number | null][] = [
     ["(N - 1u) * u32(2) + 7u / 2u", 11],
     ["-N % 3", -2],
+    ["1 + select(2u, N, 1) * select(3, 4, N - 5)", 16],
+    ["select(1, 2)", null],
     ["2 * (N", null],
     ["M + 1", null],
     ["1 / 0", null],
