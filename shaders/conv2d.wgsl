@@ -4,6 +4,8 @@
 // An invocation computes DOWN rows of ACROSS neighbours for DEEP output channels, in registers. It loads the rows of x that
 // it needs for all taps at once, or, without WHOLE, for one row of taps after the other.
 
+// Invocations in a workgroup.
+const LANES: u32 = 8u;
 const N: u32 = 1u;
 const C: u32 = 1u;
 const H: u32 = 1u;
@@ -62,9 +64,9 @@ const INSIDE: bool = PAD_H <= 0 && PAD_W <= 0 && SPREAD_H == 1 && SPREAD_W == 1 
 @group(0) @binding(4) var<storage, read> mask: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (id.y * groups.x + id.x) * 8u + lane;
+  let i = (id.y * groups.x + id.x) * LANES + lane;
   if (i >= N * LINES * TILES * DEPTHS * GROUPS) {
     return;
   }

@@ -1,13 +1,16 @@
 // dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]. The rows
 // of dy are dealt out to PARTS, in turn, and each part sums its own. With POOL_H and POOL_W, dy is given by its max-pooled
 // windows: dy holds their values and index their places, and a row is a row of windows.
-// An invocation sums all taps of DEEP output channels for one input channel, in registers, taking ACROSS neighbours at a time.
+// An invocation sums TAPS rows of taps of DEEP output channels for one input channel, in registers, taking ACROSS neighbours
+// at a time.
 
 // Rows of x are loaded as vectors of VECTOR elements, where they and the steps along them are multiples of it.
 alias V = vec4f;
 const VECTOR: u32 = 1u;
 const WIDE: bool = false;
 const NARROW: bool = true;
+// Invocations in a workgroup.
+const LANES: u32 = 8u;
 const N: u32 = 1u;
 const C: u32 = 1u;
 const H: u32 = 1u;
@@ -30,12 +33,14 @@ const POOL_W: u32 = 1u;
 const BIAS: bool = false;
 const PLAIN: bool = true;
 const PARTS: u32 = 1u;
+const TAPS: u32 = 1u;
 const DEEP: u32 = 1u;
 const ACROSS: u32 = 1u;
 
 const DEPTHS: u32 = (O + DEEP - 1u) / DEEP;
+const TURNS: u32 = KH / TAPS;
 // What of x the POOL_H rows of ACROSS outputs need.
-const SPAN_H: u32 = (POOL_H - 1u) * u32(STEP_H) + (KH - 1u) * u32(DIL_H) + 1u;
+const SPAN_H: u32 = (POOL_H - 1u) * u32(STEP_H) + (TAPS - 1u) * u32(DIL_H) + 1u;
 const SPAN: u32 = ((ACROSS - 1u) * u32(STEP_W) + (KW - 1u) * u32(DIL_W) + VECTOR) / VECTOR * VECTOR;
 const LINES: u32 = OH / POOL_H;
 const STRIPS: u32 = select((OW + ACROSS - 1u) / ACROSS, OW / POOL_W * POOL_W / ACROSS, POOLED);
@@ -54,17 +59,18 @@ const INSIDE: bool = PAD_H == 0 && PAD_W == 0 && (i32(STRIPS * ACROSS) - 1) * ST
 // @if BIAS
 @group(0) @binding(4) var<storage, read_write> db: array<f32>;
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (id.y * groups.x + id.x) * 8u + lane;
-  if (i >= PARTS * DEPTHS * C * GROUPS) {
+  let i = (id.y * groups.x + id.x) * LANES + lane;
+  if (i >= PARTS * TURNS * DEPTHS * C * GROUPS) {
     return;
   }
   let part = i % PARTS;
-  let c = i / PARTS % C;
-  let depth = i / PARTS / C % DEPTHS * DEEP;
-  let group = i / PARTS / C / DEPTHS;
-  var total: array<f32, DEEP * KH * KW>;
+  let first = i / PARTS % TURNS * TAPS;
+  let c = i / PARTS / TURNS % C;
+  let depth = i / PARTS / TURNS / C % DEPTHS * DEEP;
+  let group = i / PARTS / TURNS / C / DEPTHS;
+  var total: array<f32, DEEP * TAPS * KW>;
   var sums: array<f32, DEEP>;
   for (var line = part; line < N * LINES; line += PARTS) {
     let n = line / LINES;
@@ -106,7 +112,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       for (var j = 0u; j < SPAN_H; j++) {
         // @if WIDE
         {
-          let start = (plane + (row * u32(STEP_H) + j) * W + left * u32(STEP_W)) / VECTOR;
+          let start = (plane + (row * u32(STEP_H) + first * u32(DIL_H) + j) * W + left * u32(STEP_W)) / VECTOR;
           // @unroll
           for (var k = 0u; k < SPAN; k += VECTOR) {
             let values = x_wide[start + k / VECTOR];
@@ -118,7 +124,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
         }
         // @if NARROW
         {
-          let from_y = i32(row) * STEP_H - PAD_H + i32(j);
+          let from_y = i32(row) * STEP_H - PAD_H + i32(first) * DIL_H + i32(j);
           let y_ok = INSIDE || (from_y >= 0 && from_y < i32(H));
           let start = plane + u32(clamp(from_y, 0, i32(H) - 1)) * W;
           let from_x = i32(left) * STEP_W - PAD_W;
@@ -140,10 +146,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
             // @if BIAS
             sums[o] += here;
             // @unroll
-            for (var ky = 0u; ky < KH; ky++) {
+            for (var ky = 0u; ky < TAPS; ky++) {
               // @unroll
               for (var kx = 0u; kx < KW; kx++) {
-                total[(o * KH + ky) * KW + kx] += here * field[(s * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)];
+                total[(o * TAPS + ky) * KW + kx] += here * field[(s * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)];
               }
             }
           }
@@ -156,11 +162,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     if (depth + o < O) {
       let channel = part * GROUPS * O + group * O + depth + o;
       // @unroll
-      for (var k = 0u; k < KH * KW; k++) {
-        dw[(channel * C + c) * KH * KW + k] = total[o * KH * KW + k];
+      for (var k = 0u; k < TAPS * KW; k++) {
+        dw[((channel * C + c) * KH + first) * KW + k] = total[o * TAPS * KW + k];
       }
       // @if BIAS
-      if (c == 0u) {
+      if (c == 0u && first == 0u) {
         db[channel] = sums[o];
       }
     }

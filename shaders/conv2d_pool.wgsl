@@ -8,6 +8,8 @@ alias V = vec4f;
 const VECTOR: u32 = 1u;
 const WIDE: bool = false;
 const NARROW: bool = true;
+// Invocations in a workgroup.
+const LANES: u32 = 8u;
 const N: u32 = 1u;
 const C: u32 = 1u;
 const H: u32 = 1u;
@@ -52,9 +54,9 @@ fn is_nan(v: f32) -> bool {
   return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.y * groups.x + group.x) * 8u + lane;
+  let i = (group.y * groups.x + group.x) * LANES + lane;
   // An invocation too many computes a place again, so that no branch surrounds the loads.
   let place = i % PLACES;
   let column = place % TILES * ACROSS;

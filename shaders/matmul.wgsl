@@ -15,8 +15,14 @@ const BIAS: bool = false;
 const RELU: bool = false;
 const MASK: bool = false;
 const SUMS: bool = false;
+const BATCH: u32 = 1u;
+// Invocations in a workgroup.
+const LANES: u32 = 8u;
 const ROWS: u32 = 4u;
 const COLS: u32 = 2u;
+
+const TILES_M: u32 = (M + ROWS - 1u) / ROWS;
+const TILES_N: u32 = (N + COLS - 1u) / COLS;
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -28,10 +34,15 @@ const COLS: u32 = 2u;
 // @if SUMS
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
-@compute @workgroup_size(8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * ROWS;
-  let col = id.x * COLS;
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * groups.x + group.x) * LANES + lane;
+  let col = i % TILES_N * COLS;
+  let row = i / TILES_N % TILES_M * ROWS;
+  let z = i / TILES_N / TILES_M;
+  if (z >= BATCH) {
+    return;
+  }
   var total: array<f32, ROWS * COLS>;
   var row_sums: array<f32, ROWS>;
   for (var k = 0u; k < K; k++) {
@@ -39,14 +50,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     // @unroll
     for (var r = 0u; r < ROWS; r++) {
       let m = min(row + r, M - 1u);
-      left[r] = a[id.z * BATCH_A + select(m * K + k, k * M + m, TRANS_A)];
+      left[r] = a[z * BATCH_A + select(m * K + k, k * M + m, TRANS_A)];
       // @if SUMS
       row_sums[r] += left[r];
     }
     // @unroll
     for (var s = 0u; s < COLS; s++) {
       let n = min(col + s, N - 1u);
-      let right = b[id.z * BATCH_B + select(k * N + n, n * K + k, TRANS_B)];
+      let right = b[z * BATCH_B + select(k * N + n, n * K + k, TRANS_B)];
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
         total[r * COLS + s] += left[r] * right;
@@ -68,7 +79,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
         if (row + r < M) {
-          let to = (id.z * M + row + r) * N + col + s;
+          let to = (z * M + row + r) * N + col + s;
           var value = total[r * COLS + s];
           // @if BIAS
           value += bias[col + s];

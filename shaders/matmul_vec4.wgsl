@@ -14,6 +14,12 @@ const BIAS: bool = false;
 const RELU: bool = false;
 const MASK: bool = false;
 const SUMS: bool = false;
+const BATCH: u32 = 1u;
+// Invocations in a workgroup.
+const LANES: u32 = 8u;
+
+const TILES_M: u32 = (M + 4u - 1u) / 4u;
+const TILES_N: u32 = (N + 4u - 1u) / 4u;
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -25,10 +31,15 @@ const SUMS: bool = false;
 // @if SUMS
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
 
-@compute @workgroup_size(8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * 4u;
-  let col = id.x * 4u;
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * groups.x + group.x) * LANES + lane;
+  let col = i % TILES_N * 4u;
+  let row = i / TILES_N % TILES_M * 4u;
+  let z = i / TILES_N / TILES_M;
+  if (z >= BATCH) {
+    return;
+  }
   var total: array<f32, 16>;
   var row_sums: array<f32, 4>;
   for (var k = 0u; k < K; k += 4u) {
@@ -37,8 +48,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     // @unroll
     for (var i = 0u; i < 4u; i++) {
       // left[i] is row i of a along k, or, transposed, element i along k of four rows; likewise right.
-      left[i] = a[(id.z * BATCH_A + select(min(row + i, M - 1u) * K + k, (k + i) * M + min(row, max(M, 4u) - 4u), TRANS_A)) / 4u];
-      right[i] = b[(id.z * BATCH_B + select((k + i) * N + min(col, max(N, 4u) - 4u), min(col + i, N - 1u) * K + k, TRANS_B)) / 4u];
+      left[i] = a[(z * BATCH_A + select(min(row + i, M - 1u) * K + k, (k + i) * M + min(row, max(M, 4u) - 4u), TRANS_A)) / 4u];
+      right[i] = b[(z * BATCH_B + select((k + i) * N + min(col, max(N, 4u) - 4u), min(col + i, N - 1u) * K + k, TRANS_B)) / 4u];
     }
     // @unroll
     for (var e = 0u; e < 4u; e++) {
@@ -68,7 +79,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   // @unroll
   for (var r = 0u; r < 4u; r++) {
     if (row + r < M) {
-      let to = ((id.z * M + row + r) * N + col) / 4u;
+      let to = ((z * M + row + r) * N + col) / 4u;
       var value = vec4f(total[r * 4u], total[r * 4u + 1u], total[r * 4u + 2u], total[r * 4u + 3u]);
       // @if BIAS
       value += bias[col / 4u];

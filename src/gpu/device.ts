@@ -130,11 +130,15 @@ async function open(options: DeviceOptions): Promise<Gpu> {
     throw new GpuError(`the adapter "${adapter.info.description}" is too small for wgrad: ${list}`);
   }
   const asked = Object.keys(REQUIRED).map((name) => [name, limit(adapter.limits, name)]);
-  const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: Object.fromEntries(asked),
-  });
-  return new Gpu(device, describe(adapter));
+  try {
+    const device = await adapter.requestDevice({
+      requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+      requiredLimits: Object.fromEntries(asked),
+    });
+    return new Gpu(device, describe(adapter));
+  } catch (error) {
+    throw new GpuError(`the adapter "${describe(adapter).name}" gave no device: ${oneLine((error as Error).message)}`);
+  }
 }
 
 async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
@@ -185,7 +189,8 @@ function limit(limits: GPUSupportedLimits, name: string): number {
   return (limits as unknown as Record<string, number>)[name] ?? 0;
 }
 
-function oneLine(text: string): string {
+/** Whitespace, line breaks included, as single spaces: errors are lines. */
+export function oneLine(text: string): string {
   return text.replace(/\s+/g, " ").trim();
 }
 

@@ -9,7 +9,15 @@ import { counters, type Gpu } from "./device.ts";
 /** One GPU buffer with a count of its users. At zero it goes back to the pool, for the next block of its size. */
 export class Block {
   #users = 0;
-  constructor(readonly buffer: GPUBuffer, readonly size: number) {}
+  /**
+   * Memory of the same size that is never touched: it tells the garbage collector, which does not see GPU memory, that what
+   * holds this block is not small. A buffer costs the driver some kilobytes, however small it is.
+   */
+  readonly weight: ArrayBuffer;
+
+  constructor(readonly buffer: GPUBuffer, readonly size: number) {
+    this.weight = new ArrayBuffer(Math.max(size, 16384));
+  }
 
   retain(): this {
     this.#users++;
@@ -39,13 +47,13 @@ let pooledBytes = 0;
 /** Blocks kept for reuse. Past this, they are destroyed. */
 const POOL_BYTES = 256 * 1024 * 1024;
 
-/** A block of at least `bytes`, zeroed where new. Throws `GpuError` when no adapter limit allows it. */
+/** A block of at least `bytes`, which the caller releases. Throws `GpuError` where the adapter's limits do not allow it. */
 export function allocate(gpu: Gpu, bytes: number): Block {
   const size = align(bytes);
   const pooled = pool.get(size)?.pop();
   if (pooled) {
     pooledBytes -= size;
-    return pooled;
+    return pooled.retain();
   }
   const most = Math.min(gpu.device.limits.maxBufferSize, gpu.device.limits.maxStorageBufferBindingSize);
   if (size > most) {
@@ -60,7 +68,7 @@ export function allocate(gpu: Gpu, bytes: number): Block {
   counters.buffersCreated++;
   counters.buffersLive++;
   counters.bytesLive += size;
-  return new Block(buffer, size);
+  return new Block(buffer, size).retain();
 }
 
 function recycle(block: Block): void {
@@ -78,7 +86,7 @@ function recycle(block: Block): void {
 
 /** A new storage of its own. The caller releases its block. */
 export function allocateStorage(gpu: Gpu, bytes: number): Storage {
-  return { block: allocate(gpu, bytes).retain(), offset: 0, size: bytes };
+  return { block: allocate(gpu, bytes), offset: 0, size: bytes };
 }
 
 /** Writes `data` at the start of `storage`, before any later submit. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import { counters, type Gpu } from "./device.ts";
+import { counters, type Gpu, oneLine } from "./device.ts";
 import { type Constants, type Kernel, specialize } from "./specialize.ts";
 import type { Storage } from "./memory.ts";
 
@@ -24,7 +24,11 @@ export function pipelineOf(gpu: Gpu, kernel: Kernel, constants: Constants): Pipe
   if (!pipelines) cache.set(gpu, pipelines = new Map());
   const key = `${kernel.file} ${JSON.stringify(constants)}`;
   let pipeline = pipelines.get(key);
-  if (!pipeline) pipelines.set(key, pipeline = compile(gpu, kernel, constants));
+  if (!pipeline) {
+    const all = pipelines;
+    // One that did not compile is forgotten, so that its next use says so again.
+    all.set(key, pipeline = compile(gpu, kernel, constants, () => all.delete(key)));
+  }
   return pipeline;
 }
 
@@ -33,7 +37,7 @@ export async function compiled(): Promise<void> {
   if (checks.length > 0) await Promise.all(checks.splice(0));
 }
 
-function compile(gpu: Gpu, kernel: Kernel, constants: Constants): Pipeline {
+function compile(gpu: Gpu, kernel: Kernel, constants: Constants, forget: () => void): Pipeline {
   const { device } = gpu;
   const code = specialize(kernel, constants);
   const declared = code.matchAll(/@binding\((\d+)\) *var<storage, *(read|read_write)>/g);
@@ -58,7 +62,9 @@ function compile(gpu: Gpu, kernel: Kernel, constants: Constants): Pipeline {
   counters.pipelinesCreated++;
   checks.push(
     device.popErrorScope().then(async (error) => {
-      if (error) throw new GpuError(await explain(kernel, code, module, error.message));
+      if (!error) return;
+      forget();
+      throw new GpuError(oneLine(await explain(kernel, code, module, error.message)));
     }),
   );
   checks.at(-1)!.catch(() => {});

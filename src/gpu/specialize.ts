@@ -57,7 +57,7 @@ function optional(text: string, scope: ReadonlyMap<string, number>): string {
 function literal(value: number | boolean, type: string): string {
   if (type === "bool") return value ? "true" : "false";
   const number = Number(value);
-  if (!Number.isFinite(number)) throw new Error(`${number} cannot be a constant`);
+  if (!Number.isFinite(Math.fround(number))) throw new Error(`${number} cannot be a constant`);
   if (type === "f32") return `f32(${Math.fround(number)})`;
   if (!Number.isInteger(number)) throw new Error(`${number} is not an integer`);
   return type === "u32" ? `${number}u` : `${number}`;

@@ -65,18 +65,25 @@ export interface Op<A = unknown> {
 
 export class Node<A = unknown> {
   readonly outputs: readonly Value[];
-  constructor(readonly op: Op<A>, readonly inputs: readonly Value[], readonly attrs: A) {
-    this.outputs = op.outputs(inputs, attrs).map(({ shape, dtype }) => new Value(shape, dtype, this as Node));
+  /** @param outputs values that another node has computed so far; by default new ones. */
+  constructor(readonly op: Op<A>, readonly inputs: readonly Value[], readonly attrs: A, outputs?: readonly Value[]) {
+    this.outputs = outputs ??
+      op.outputs(inputs, attrs).map(({ shape, dtype }) => new Value(shape, dtype, this as Node));
   }
 }
 
-/** Values of one block that share its storage: the parameters of an optimizer, say. Offsets in bytes. */
+/** Leaves that will share a block: the parameters of an optimizer, say. Sizes and offsets in bytes. */
 export interface Pack {
-  block: Block | null;
   readonly size: number;
+  readonly members: readonly { readonly value: Value; readonly offset: number }[];
 }
 
 let values = 0;
+
+/** The number of the next value. */
+export function nextId(): number {
+  return values;
+}
 
 /** Frees a value's memory when nothing holds the value any more. */
 const registry = new FinalizationRegistry<Block>((block) => block.release());
@@ -89,10 +96,10 @@ export class Value {
   needsGrad = false;
   /** Given elements that are not on the GPU yet. */
   host: Data | null = null;
-  /** A node that is to be computed on its own reads this value: its elements must stay as they are. */
+  /** A node outside of programs reads this value, or will: its elements must stay as they are. */
   read = false;
   /** Where this value's elements must lie, when it is uploaded. */
-  place: { readonly pack: Pack; readonly offset: number } | null = null;
+  place: { readonly pack: Pack } | null = null;
   #storage: Storage | null = null;
 
   constructor(readonly shape: Shape, readonly dtype: DType, public node: Node | null = null) {}

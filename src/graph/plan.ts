@@ -4,34 +4,28 @@
  *
  * @module
  */
-import { ShapeError } from "../errors.ts";
-import { counters, type Gpu } from "../gpu/device.ts";
-import { align, allocate, allocateStorage, type Block, type Storage, write } from "../gpu/memory.ts";
+import { GpuError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { align, allocateStorage, type Block, type Storage } from "../gpu/memory.ts";
 import { bind, pipelineOf } from "../gpu/pipeline.ts";
-import { type Dispatch, Node, type Op, type Pack, Value } from "./node.ts";
+import type { Command } from "./commands.ts";
+import { upload } from "./leaves.ts";
+import { type Dispatch, Node, type Op, Value } from "./node.ts";
 import type { Schedule } from "./rewrite.ts";
-
-/** A dispatch, ready to encode. */
-interface Run {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly grid: readonly [number, number, number];
-}
-
-/** A copy between two storages. */
-interface Copy {
-  readonly from: Storage;
-  readonly to: Storage;
-}
-
-export type Command = Run | Copy;
 
 export interface Plan {
   readonly commands: readonly Command[];
   /** Where each target's elements will be. */
   readonly targets: readonly Storage[];
-  /** Every block that the plan holds. Releasing them is the caller's part. */
+  /** Every block that the commands use. Releasing them is the caller's part. */
   readonly blocks: readonly Block[];
+}
+
+/** Where the leaves of a program lie, and which of them the step changes. */
+export interface Homes {
+  readonly places: ReadonlyMap<Value, Storage>;
+  /** For some of the targets: the leaf that gets its elements at the end of the step. */
+  readonly updates: ReadonlyMap<number, Value>;
 }
 
 /** An op whose output has the elements of input 0, in a place of its own. */
@@ -42,92 +36,102 @@ export const copyOp: Op<null> = {
   grad: (_, [dy]) => [dy!],
 };
 
-/** Writes input 1 over input 0. */
-export const assignOp: Op<null> = { name: "assign", outputs: ([to]) => [to!], overwrites: () => [0] };
-
-/** The value whose storage holds `value`'s elements: views have none of their own. */
-export function base(value: Value): Value {
-  while (value.pending && value.node?.op.view) value = value.node.inputs[0]!;
-  return value;
-}
-
-/** Puts the elements of a leaf on the GPU, if they are not there yet, and returns where they are. */
-export function upload(gpu: Gpu, value: Value): Storage {
-  if (value.storage) return value.storage;
-  const { host, place } = value;
-  if (!host) throw new ShapeError("a tensor that this result depends on was disposed of before it was computed");
-  if (place) {
-    place.pack.block ??= allocate(gpu, place.pack.size);
-    value.storage = { block: place.pack.block, offset: place.offset, size: value.bytes };
-  } else {
-    value.storage = { block: allocate(gpu, value.bytes), offset: 0, size: value.bytes };
-  }
-  write(gpu, value.storage!, host);
-  value.host = null;
-  return value.storage!;
-}
-
 /**
- * Plans `schedule`. With `leaves`, which says where the leaves of a program lie, values that overwrite a leaf do so.
- * Without, they overwrite a copy of it, so that whatever was recorded from the old elements stays right.
+ * Plans `schedule`. Values that overwrite a leaf of a program do so where it lies. All others overwrite a copy, so that
+ * whatever was recorded from the old elements stays right.
  */
-export function plan(gpu: Gpu, schedule: Schedule, leaves?: ReadonlyMap<Value, Storage>): Plan {
-  return new Planner(gpu, schedule, leaves).plan();
+export function plan(gpu: Gpu, schedule: Schedule, homes?: Homes): Plan {
+  return new Planner(gpu, schedule, homes).plan();
 }
 
 class Planner {
   readonly #places: Map<Value, Storage>;
+  /** The leaves that the step changes. */
+  readonly #changed: ReadonlySet<Value>;
   /** Where the elements of targets go that are not computed there: no two targets share a place. */
   readonly #targets = new Map<Value, Storage>();
   readonly #commands: Command[] = [];
   readonly #blocks: Block[] = [];
+  /** Blocks of intermediates, and those of them that are free again. */
+  readonly #slots = new Set<Block>();
   readonly #free: Block[] = [];
-  /** How many reads of a block's values are still to come, for blocks that are shared. */
+  /** How many reads of a value are still to come. */
   readonly #reads = new Map<Value, number>();
-  #nodes: Node[] = [];
+  /** The last node that reads a value, by its place in the order; infinity for targets. */
+  readonly #lastRead = new Map<Value, number>();
+  /** Where values that the node at hand overwrites are from then on. */
+  readonly #saved = new Map<Value, Storage>();
+  /** For outputs that overwrite a copy: that copy, in place of the node's own input. */
+  readonly #copies = new Map<Value, Value>();
 
-  /** Values that overwrite a leaf do so where it lies. */
-  readonly #inPlace: boolean;
-
-  constructor(readonly gpu: Gpu, readonly schedule: Schedule, leaves?: ReadonlyMap<Value, Storage>) {
-    this.#inPlace = leaves !== undefined;
-    this.#places = new Map(leaves);
+  constructor(readonly gpu: Gpu, readonly schedule: Schedule, readonly homes?: Homes) {
+    this.#places = new Map(homes?.places);
+    for (const { block } of this.#places.values()) this.#blocks.push(block.retain());
+    this.#changed = new Set(homes?.updates.values());
   }
 
   plan(): Plan {
-    this.#nodes = this.schedule.nodes.map((node) => this.#packed(node)).flat();
-    for (const node of this.#nodes) for (const input of node.inputs) this.#count(input, 1);
-    for (const target of this.schedule.targets) this.#placeTarget(target);
-    for (const node of this.#nodes) this.#run(node);
+    try {
+      return this.#plan();
+    } catch (error) {
+      for (const block of this.#blocks) block.release();
+      throw error;
+    }
+  }
+
+  #plan(): Plan {
+    const { nodes, targets } = this.schedule, { updates = new Map<number, Value>() } = this.homes ?? {};
+    nodes.forEach(({ inputs }, i) => inputs.forEach((input) => this.#lastRead.set(this.#base(input), i)));
+    for (const target of targets) this.#lastRead.set(this.#base(target), Infinity);
+    const packed = nodes.map((node, i) => this.#packed(node, i));
+    for (const node of packed.flat()) for (const input of node.inputs) this.#count(input, 1);
+    targets.forEach((target, i) => this.#placeTarget(target, updates.has(i)));
+    packed.forEach((some, i) => some.forEach((node) => this.#run(node, i)));
     for (const [target, place] of this.#targets) this.#copy(this.#place(target), place);
-    return {
-      commands: this.#commands,
-      targets: this.schedule.targets.map((target) => this.#targets.get(target) ?? this.#place(target)),
-      blocks: this.#blocks,
-    };
+    for (const [i, leaf] of updates) this.#copy(this.#place(targets[i]!), this.homes!.places.get(leaf)!);
+    const places = targets.map((target) => this.#targets.get(target) ?? this.#place(target));
+    return { commands: this.#commands, targets: places, blocks: this.#blocks };
+  }
+
+  /** The value whose place holds `value`'s elements: views have none of their own. */
+  #base(value: Value): Value {
+    while (!this.#isLeaf(value) && value.node!.op.view) value = value.node!.inputs[0]!;
+    return value;
+  }
+
+  #isLeaf(value: Value): boolean {
+    return !value.pending || (this.homes?.places.has(value) ?? false);
   }
 
   #count(value: Value, by: number): number {
-    const root = base(value), count = (this.#reads.get(root) ?? 0) + by;
+    const root = this.#base(value), count = (this.#reads.get(root) ?? 0) + by;
     this.#reads.set(root, count);
     return count;
   }
 
-  /** Gives a target a place that no other has and that is not used again. */
-  #placeTarget(target: Value): void {
-    const root = base(target), taken = this.#places.has(root) && !this.#overwritten(root);
-    if (root.pending && !taken) {
-      if (!this.#overwritten(root)) this.#places.set(root, this.#own(root.bytes));
-    } else if (target !== root || taken) {
-      if (!this.#targets.has(target)) this.#targets.set(target, this.#own(target.bytes));
-    }
+  /** Gives a target a place that no other has and that is not used again. Those of updates are copied in the end. */
+  #placeTarget(target: Value, update: boolean): void {
+    const root = this.#base(target);
     this.#count(root, 1);
+    if (update) return;
+    const taken = this.#places.has(root) || this.#isLeaf(root) || this.#overwritten(root) !== null;
+    if (taken) this.#targets.set(target, this.#own(target.bytes));
+    else this.#places.set(root, this.#own(root.bytes));
   }
 
+  /** The value that `value` is written over, if there is one. */
   #overwritten(value: Value): Value | null {
-    const { node } = value;
-    const at = node?.op.overwrites?.(node)[node.outputs.indexOf(value)];
-    return at === undefined ? null : node!.inputs[at]!;
+    if (this.#isLeaf(value)) return null;
+    const node = value.node!, at = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
+    return at === undefined ? null : this.#base(this.#copies.get(value) ?? node.inputs[at]!);
+  }
+
+  /** The leaf of a program over which `value` comes to lie, by one overwriting after the other. */
+  #home(value: Value): Value | null {
+    for (let root: Value | null = this.#base(value); root; root = this.#overwritten(root)) {
+      if (this.#changed.has(root)) return root;
+    }
+    return null;
   }
 
   /** Memory that is the plan's alone. */
@@ -137,84 +141,85 @@ class Planner {
     return storage;
   }
 
-  /** Gives the groups of `node`'s inputs that must lie together a common block, and copies what cannot be put there. */
-  #packed(node: Node): Node[] {
-    const groups = node.op.packs?.(node);
-    if (!groups) return [node];
-    const inputs = node.inputs.slice(), copies: Node[] = [];
-    const overwritten = node.op.overwrites?.(node) ?? [];
-    for (const group of groups) {
-      const leaves = group.every((i) => !base(inputs[i]!).pending);
-      // Leaves stay where they are, and the op makes do; copies to be overwritten are made side by side.
-      if (leaves && (this.#inPlace || !overwritten.includes(group[0]!))) continue;
-      const size = group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0);
-      const block = this.#own(size).block;
+  /** Gives the groups of a node's inputs that must lie together a common block; what cannot be put there is copied. */
+  #packed(node: Node, index: number): Node[] {
+    const overwritten = node.op.overwrites?.(node) ?? [], inputs = node.inputs.slice(), copies: Node[] = [];
+    for (const group of node.op.packs?.(node) ?? []) {
+      const written = overwritten.includes(group[0]!);
+      const stays = (root: Value) => written ? this.#home(root) !== null : this.#isLeaf(root);
+      // What lies in the program's leaves stays there, and the op makes do.
+      if (group.every((i) => stays(this.#base(inputs[i]!)))) continue;
+      const block = this.#own(group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0)).block;
       let offset = 0;
       for (const i of group) {
-        const value = inputs[i]!, root = base(value);
-        const storage = { block, offset, size: value.bytes };
+        const value = inputs[i]!, root = this.#base(value), place = { block, offset, size: value.bytes };
         offset += align(value.bytes);
-        if (root.pending && !this.#places.has(root) && !this.#overwritten(root)) {
-          this.#places.set(root, storage);
+        const free = !this.#isLeaf(root) && !this.#places.has(root) && this.#overwritten(root) === null;
+        if (free && (!written || this.#lastRead.get(root)! <= index)) {
+          this.#places.set(root, place);
         } else {
-          const copy = new Node(copyOp, [value], null);
-          this.#places.set(copy.outputs[0]!, storage);
-          inputs[i] = copy.outputs[0]!;
-          copies.push(copy);
+          const [copy] = new Node(copyOp, [value], null).outputs;
+          this.#places.set(copy!, place);
+          inputs[i] = copy!;
+          copies.push(copy!.node!);
+          const output = node.outputs[overwritten.indexOf(i)];
+          if (output) this.#copies.set(output, copy!);
         }
-        this.#count(root, 1); // Packed values keep their place to the end.
       }
     }
-    if (copies.length === 0) return [node];
-    const replacement = new Node(node.op, inputs, node.attrs);
-    // The outputs keep their identity: others read them.
-    (replacement as { outputs: readonly Value[] }).outputs = node.outputs;
-    for (const output of node.outputs) output.node = replacement;
-    return [...copies, replacement];
+    return copies.length === 0 ? [node] : [...copies, new Node(node.op, inputs, node.attrs, node.outputs)];
   }
 
   /** Where the elements of `value` are. */
   #place(value: Value): Storage {
-    const root = base(value);
-    const place = this.#places.get(root);
-    if (place) return place;
-    if (root.pending) throw new Error(`a value of "${root.node?.op.name}" is used before it is computed`);
-    return upload(this.gpu, root);
+    const root = this.#base(value);
+    let place = this.#places.get(root);
+    if (!place) {
+      if (!this.#isLeaf(root)) throw new Error(`a value of "${root.node?.op.name}" is used before it is computed`);
+      place = upload(this.gpu, root);
+      this.#blocks.push(place.block.retain());
+      this.#places.set(root, place);
+    }
+    return place;
   }
 
-  #run(node: Node): void {
+  #run(node: Node, index: number): void {
     const { op } = node;
     if (!op.view) {
-      node.outputs.forEach((output) => this.#placeOutput(output));
-      if (op === assignOp as unknown) this.#copy(this.#place(node.inputs[1]!), this.#place(node.outputs[0]!));
-      else if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
+      for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, index);
+      if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
       else {
         const target = { place: (value: Value) => this.#place(value), cpu: this.gpu.adapter.cpu };
-        const dispatches = op.dispatches?.(node, target) ?? missing(node);
-        for (const dispatch of dispatches) this.#dispatch(dispatch);
+        for (const dispatch of op.dispatches!(node, target)) this.#dispatch(dispatch);
       }
     }
-    for (const output of node.outputs) if ((this.#reads.get(base(output)) ?? 0) === 0) this.#release(base(output));
-    for (const input of node.inputs) if (this.#count(input, -1) === 0) this.#release(base(input));
+    for (const [old, place] of this.#saved) this.#places.set(old, place);
+    this.#saved.clear();
+    for (const output of node.outputs) if ((this.#reads.get(this.#base(output)) ?? 0) === 0) this.#release(output);
+    for (const input of node.inputs) if (this.#count(input, -1) === 0) this.#release(input);
   }
 
-  #placeOutput(output: Value): void {
-    if (this.#places.has(output)) return;
+  #placeOutput(output: Value, index: number): void {
     const old = this.#overwritten(output);
     if (!old) {
       this.#places.set(output, this.#slot(output.bytes));
       return;
     }
-    const place = this.#place(old);
-    const own = this.#inPlace || base(old).pending || this.#blocks.includes(place.block);
-    if (own) {
-      // The block now serves both values: it must not be reused when the old one has been read for the last time.
+    const place = this.#place(old), later = this.#lastRead.get(old)! > index, atHome = this.#home(output) !== null;
+    if (atHome || (!this.#isLeaf(old) && !later)) {
+      if (later) {
+        // The old elements are read once more, after this node: from elsewhere.
+        const saved = this.#own(old.bytes);
+        this.#copy(place, saved);
+        this.#saved.set(old, saved);
+      } else {
+        this.#count(old, 1); // The place is the output's now, to give back.
+      }
       this.#places.set(output, place);
-      this.#count(old, 1);
     } else {
-      const copy = this.#own(output.bytes);
-      this.#copy(place, copy);
-      this.#places.set(output, copy);
+      const own = this.#slot(output.bytes);
+      this.#copy(place, own);
+      this.#places.set(output, own);
     }
   }
 
@@ -223,14 +228,19 @@ class Planner {
     const size = align(bytes);
     const fits = this.#free.filter((block) => block.size >= size && block.size <= 4 * size);
     const block = fits.sort((a, b) => a.size - b.size)[0];
-    if (!block) return this.#own(bytes);
-    this.#free.splice(this.#free.indexOf(block), 1);
-    return { block, offset: 0, size: bytes };
+    if (block) {
+      this.#free.splice(this.#free.indexOf(block), 1);
+      return { block, offset: 0, size: bytes };
+    }
+    const storage = this.#own(bytes);
+    this.#slots.add(storage.block);
+    return storage;
   }
 
+  /** Frees the block of an intermediate that nothing reads any more. */
   #release(value: Value): void {
-    const place = this.#places.get(value);
-    if (place && value.pending && this.#overwritten(value) === null) this.#free.push(place.block);
+    const block = this.#places.get(this.#base(value))?.block;
+    if (block && this.#slots.has(block) && !this.#free.includes(block)) this.#free.push(block);
   }
 
   #copy(from: Storage, to: Storage): void {
@@ -243,6 +253,9 @@ class Planner {
   }
 
   #dispatch({ kernel, constants, bindings, grid }: Dispatch): void {
+    if (grid.some((extent) => extent > 65535)) {
+      throw new GpuError(`${kernel.file}: a tensor is too large for one dispatch (${grid.join(" x ")} workgroups)`);
+    }
     const pipeline = pipelineOf(this.gpu, kernel, constants);
     const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
     const written = new Set(storages.filter((_, i) => pipeline.bindings[i]!.writes).map((storage) => storage.block));
@@ -253,50 +266,5 @@ class Planner {
       return apart;
     });
     this.#commands.push({ pipeline: pipeline.pipeline, group: bind(this.gpu, pipeline, safe), grid });
-  }
-}
-
-function missing(node: Node): never {
-  throw new Error(`the op "${node.op.name}" has no kernel`);
-}
-
-/** Encodes `commands`, `times` over, into one command buffer and submits it. */
-export function submit(gpu: Gpu, commands: readonly Command[], times = 1): void {
-  gpu.check();
-  const encoder = gpu.device.createCommandEncoder();
-  let pass: GPUComputePassEncoder | null = null;
-  let pipeline: GPUComputePipeline | null = null;
-  for (let i = 0; i < times; i++) {
-    for (const command of commands) {
-      if ("pipeline" in command) {
-        if (!pass) {
-          pass = encoder.beginComputePass();
-          pipeline = null;
-        }
-        if (pipeline !== command.pipeline) pass.setPipeline(pipeline = command.pipeline);
-        pass.setBindGroup(0, command.group);
-        pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
-        counters.dispatches++;
-      } else if (command.from.size > 0) {
-        pass?.end();
-        pass = null;
-        const { from, to } = command, size = Math.ceil(from.size / 4) * 4;
-        encoder.copyBufferToBuffer(from.block.buffer, from.offset, to.block.buffer, to.offset, size);
-      }
-    }
-  }
-  pass?.end();
-  gpu.device.queue.submit([encoder.finish()]);
-  counters.submits++;
-}
-
-/** Makes one block of the given leaves' future storages, so that one kernel can treat them as one array. */
-export function packLeaves(values: readonly Value[]): void {
-  if (values.some((value) => !value.host || value.place || value.storage)) return;
-  const pack: Pack = { block: null, size: values.reduce((sum, value) => sum + align(value.bytes), 0) };
-  let offset = 0;
-  for (const value of values) {
-    value.place = { pack, offset };
-    offset += align(value.bytes);
   }
 }

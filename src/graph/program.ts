@@ -6,20 +6,28 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Storage } from "../gpu/memory.ts";
 import { compiled } from "../gpu/pipeline.ts";
-import { assignOp, base, type Plan, plan, submit, upload } from "./plan.ts";
-import { Node, type Value } from "./node.ts";
+import { submit } from "./commands.ts";
+import { lost, upload } from "./leaves.ts";
+import type { Value } from "./node.ts";
+import { type Plan, plan } from "./plan.ts";
 import { type Rule, schedule } from "./rewrite.ts";
 
 /** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
 export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
-  for (const target of targets) if (target.host) upload(gpu, target);
+  for (const target of targets) {
+    if (target.host) upload(gpu, target);
+    else if (!target.storage && !target.node) throw lost();
+  }
   const wanted = targets.filter((target) => target.pending);
   if (wanted.length === 0) return;
   const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, gpu.adapter));
-  await compiled();
-  submit(gpu, commands);
-  wanted.forEach((target, i) => target.storage = storages[i]!);
-  for (const block of blocks) block.release();
+  try {
+    await compiled();
+    submit(gpu, commands);
+    wanted.forEach((target, i) => target.storage = storages[i]!);
+  } finally {
+    for (const block of blocks) block.release();
+  }
 }
 
 /** A leaf and the value that takes its place at the end of each step. */
@@ -34,10 +42,8 @@ export class StepProgram {
   readonly #plan: Plan;
   /** Where each output's elements of the last run are. */
   readonly outputs: readonly Storage[];
-  /** The memory of what the step reads and writes, which is kept alive. */
-  readonly #places: ReadonlyMap<Value, Storage>;
 
-  /** `updates` are written over their leaves. `places` says where each leaf that the step reads or writes lies. */
+  /** `updates` are written over their leaves. `places` says where each leaf lies that a tensor holds. */
   constructor(
     gpu: Gpu,
     outputs: readonly Value[],
@@ -46,12 +52,10 @@ export class StepProgram {
     rules: readonly Rule[],
   ) {
     this.#gpu = gpu;
-    this.#places = places;
-    for (const { block } of places.values()) block.retain();
-    const written = updates.map(({ leaf, value }) =>
-      overwrites(value, leaf) ? value : new Node(assignOp, [leaf, value], null).outputs[0]!
-    );
-    this.#plan = plan(gpu, schedule([...outputs, ...written], rules, gpu.adapter), places);
+    const targets = [...outputs, ...updates.map(({ value }) => value)];
+    const scheduled = schedule(targets, rules, gpu.adapter, (value) => places.has(value));
+    const leaves = new Map(updates.map(({ leaf }, i) => [outputs.length + i, leaf]));
+    this.#plan = plan(gpu, scheduled, { places, updates: leaves });
     this.outputs = this.#plan.targets.slice(0, outputs.length);
   }
 
@@ -71,17 +75,5 @@ export class StepProgram {
   /** Gives the program's memory back. It must not run any more. */
   dispose(): void {
     for (const block of this.#plan.blocks) block.release();
-    for (const { block } of this.#places.values()) block.release();
-  }
-}
-
-/** Whether `value` comes to lie over `leaf` by itself. */
-function overwrites(value: Value, leaf: Value): boolean {
-  for (let current = base(value);;) {
-    if (current === leaf) return true;
-    const { node } = current;
-    const at = node?.op.overwrites?.(node)[node.outputs.indexOf(current)];
-    if (at === undefined) return false;
-    current = base(node!.inputs[at]!);
   }
 }

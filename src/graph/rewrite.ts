@@ -7,7 +7,7 @@
 import { type Device, Node, type Value, withoutGradients } from "./node.ts";
 
 /**
- * A rewriting rule. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
+ * A rewriting rule. Rules only save work: whatever others read of what they replace is computed as well. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
  * `users` counts the inputs and targets that read a value.
  */
 export type Rule = (node: Node, users: (value: Value) => number) => readonly Value[] | null;
@@ -18,18 +18,31 @@ export interface Schedule {
   readonly targets: readonly Value[];
 }
 
-/** Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded. */
-export function schedule(targets: readonly Value[], rules: readonly Rule[], device: Device): Schedule {
-  const fused = rewrite(targets, rules);
-  const expanded = rewrite(fused, [(node) => node.op.expand?.(node, device) ?? null]);
-  return { nodes: needed(expanded), targets: expanded };
+/** Says that a value's elements are known, whatever computed them. */
+export type Known = (value: Value) => boolean;
+
+/**
+ * Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded.
+ *
+ * @param known leaves beside those that have their elements.
+ */
+export function schedule(
+  targets: readonly Value[],
+  rules: readonly Rule[],
+  device: Device,
+  known: Known = () => false,
+): Schedule {
+  const stop = (value: Value) => !value.pending || known(value);
+  const fused = rewrite(targets, rules, stop);
+  const expanded = rewrite(fused, [(node) => node.op.expand?.(node, device) ?? null], stop);
+  return { nodes: needed(expanded, stop), targets: expanded };
 }
 
 /** Applies `rules` until none applies. */
-function rewrite(targets: readonly Value[], rules: readonly Rule[]): readonly Value[] {
+function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known): readonly Value[] {
   for (let changed = true; changed;) {
     changed = false;
-    const nodes = needed(targets);
+    const nodes = needed(targets, stop);
     const counts = new Map<Value, number>();
     const count = (value: Value) => counts.set(value, (counts.get(value) ?? 0) + 1);
     for (const node of nodes) node.inputs.forEach(count);
@@ -56,10 +69,10 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[]): readonly Va
   return targets;
 }
 
-/** The nodes behind `targets`, each after its inputs. Iterative: graphs may be thousands of nodes deep. */
-export function needed(targets: readonly Value[]): Node[] {
+/** The nodes behind `targets` as far as `stop` says, each after its inputs. Iterative: graphs may be thousands deep. */
+export function needed(targets: readonly Value[], stop: Known): Node[] {
   const found: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
-  const stack = targets.flatMap((target) => target.pending ? [target.node!] : []).reverse();
+  const stack = targets.flatMap((target) => stop(target) ? [] : [target.node!]).reverse();
   while (stack.length > 0) {
     const node = stack.at(-1)!;
     if (done.has(node)) {
@@ -71,7 +84,7 @@ export function needed(targets: readonly Value[]): Node[] {
     } else {
       open.add(node);
       for (const input of node.inputs) {
-        if (input.pending && !open.has(input.node!)) stack.push(input.node!);
+        if (!stop(input) && !open.has(input.node!)) stack.push(input.node!);
       }
     }
   }
@@ -125,4 +138,22 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
   const copy = new Node(node.op, inputs, node.attrs);
   orders.set(copy, orderOf(node));
   return copy;
+}
+
+/**
+ * A copy of the graph behind `targets` that nothing else can see or change.
+ *
+ * @param outer the values at which the graph ends; these are not copied.
+ * @returns the copies of the targets, and the outer values that the graph reads.
+ */
+export function snapshot(targets: readonly Value[], outer: Known): { targets: readonly Value[]; leaves: Set<Value> } {
+  const copies = new Map<Value, Value>(), leaves = new Set<Value>();
+  const copyOf = (value: Value) => copies.get(value) ?? value;
+  for (const node of needed(targets, (value) => outer(value) || !value.node)) {
+    for (const input of node.inputs) if (outer(input)) leaves.add(input);
+    const copy = new Node(node.op, node.inputs.map(copyOf), node.attrs);
+    node.outputs.forEach((output, i) => copies.set(output, copy.outputs[i]!));
+  }
+  for (const target of targets) if (outer(target)) leaves.add(target);
+  return { targets: targets.map(copyOf), leaves };
 }

@@ -4,11 +4,15 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
+import type { Value } from "../graph/node.ts";
 import * as conv from "../ops/conv.ts";
+import { apply } from "../ops/elementwise.ts";
 import * as loss from "../ops/loss.ts";
 import * as matmul from "../ops/matmul.ts";
+import { checkOptions, describe } from "../ops/options.ts";
 import * as pool from "../ops/pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { valueOf } from "../tensor/value_of.ts";
 
 /** One number for both dimensions, or [height, width]. */
 export type Size = number | readonly [number, number];
@@ -41,11 +45,11 @@ export interface CrossEntropyOptions extends LossOptions {
   labelSmoothing?: number;
 }
 
-/** Refuses options that `action` does not have: a misspelt one would be ignored otherwise. */
-export function checkOptions(options: object, known: readonly string[], action: string): void {
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw new ShapeError(`${action}: unknown option "${key}" (it has ${known.join(", ")})`);
-  }
+/** The value of a bias, which may be left out. Options in its place are what a caller may well write. */
+function biasOf(bias: Tensor | null | undefined, action: string, usage: string): Value | null {
+  if (bias === undefined || bias === null) return null;
+  if (bias instanceof Tensor) return bias.value;
+  throw new ShapeError(`${action}: expected a bias (a Tensor or null), got ${describe(bias)}; write ${usage}`);
 }
 
 /**
@@ -55,11 +59,12 @@ export function checkOptions(options: object, known: readonly string[], action: 
  * @throws {ShapeError} where shapes or options do not fit.
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
-  return new Tensor(conv.conv2d(x.value, weight.value, bias?.value ?? null, convOptions(options)));
+  const b = biasOf(bias, "conv2d", "conv2d(x, weight, null, { stride: 2 }) for options");
+  return new Tensor(conv.conv2d(valueOf(x, "conv2d"), valueOf(weight, "conv2d"), b, convOptions(options)));
 }
 
 export function convOptions(options: Conv2dOptions): conv.ConvOptions {
-  checkOptions(options, ["stride", "padding", "dilation", "groups"], "conv2d");
+  checkOptions(options, { stride: 2, padding: 1, dilation: 2, groups: 2 }, "conv2d");
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
   if (!Number.isInteger(groups) || groups < 1) throw new ShapeError(`conv2d: groups must be 1 or more, got ${groups}`);
   return {
@@ -77,11 +82,11 @@ export function convOptions(options: Conv2dOptions): conv.ConvOptions {
  * @throws {ShapeError} where the window does not fit, or the padding is more than half of it.
  */
 export function maxPool2d(x: Tensor, kernel: Size, options: MaxPool2dOptions = {}): Tensor {
-  return new Tensor(pool.maxPool2d(x.value, poolOptions(kernel, options)));
+  return new Tensor(pool.maxPool2d(valueOf(x, "maxPool2d"), poolOptions(kernel, options)));
 }
 
 export function poolOptions(kernel: Size, options: MaxPool2dOptions): pool.PoolAttrs {
-  checkOptions(options, ["stride", "padding"], "maxPool2d");
+  checkOptions(options, { stride: 2, padding: 1 }, "maxPool2d");
   return {
     kernel: conv.pair(kernel, 1, "maxPool2d: kernel"),
     stride: conv.pair(options.stride ?? kernel, 1, "maxPool2d: stride"),
@@ -91,15 +96,16 @@ export function poolOptions(kernel: Size, options: MaxPool2dOptions): pool.PoolA
 
 /** x [..., in] weight [out, in]ᵀ + bias [out]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  return new Tensor(matmul.linear(x.value, weight.value, bias?.value ?? null));
+  const b = biasOf(bias, "linear", "linear(x, weight) for none");
+  return new Tensor(matmul.linear(valueOf(x, "linear"), valueOf(weight, "linear"), b));
 }
 
 /** max(x, 0). */
-export const relu = (x: Tensor): Tensor => x.relu();
+export const relu = (x: Tensor): Tensor => new Tensor(apply("relu", valueOf(x, "relu")));
 /** exp(x) over its sum along `dim` (default: the last). */
-export const softmax = (x: Tensor, dim = -1): Tensor => x.softmax(dim);
+export const softmax = (x: Tensor, dim = -1): Tensor => new Tensor(loss.softmax(valueOf(x, "softmax"), dim));
 /** The logarithm of `softmax`, computed without overflow. */
-export const logSoftmax = (x: Tensor, dim = -1): Tensor => x.logSoftmax(dim);
+export const logSoftmax = (x: Tensor, dim = -1): Tensor => new Tensor(loss.logSoftmax(valueOf(x, "logSoftmax"), dim));
 
 function reductionOf(options: LossOptions, action: string): loss.Reduction {
   const { reduction = "mean" } = options;
@@ -116,11 +122,12 @@ function reductionOf(options: LossOptions, action: string): loss.Reduction {
  * @throws {ShapeError} where shapes, types, options or (known) labels do not fit.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  return new Tensor(loss.crossEntropy(logits.value, labels.value, crossEntropyOptions(options)));
+  const x = valueOf(logits, "crossEntropy"), y = valueOf(labels, "crossEntropy");
+  return new Tensor(loss.crossEntropy(x, y, crossEntropyOptions(options)));
 }
 
 export function crossEntropyOptions(options: CrossEntropyOptions): { smoothing: number; reduction: loss.Reduction } {
-  checkOptions(options, ["reduction", "labelSmoothing"], "crossEntropy");
+  checkOptions(options, { reduction: "sum", labelSmoothing: 0.1 }, "crossEntropy");
   const { labelSmoothing: smoothing = 0 } = options;
   if (typeof smoothing !== "number" || !(smoothing >= 0 && smoothing <= 1)) {
     throw new ShapeError(`crossEntropy: labelSmoothing must lie between 0 and 1, got ${smoothing}`);
@@ -130,10 +137,10 @@ export function crossEntropyOptions(options: CrossEntropyOptions): { smoothing: 
 
 /** The squared differences of x and y, which are broadcast together. As `torch.nn.functional.mse_loss`. */
 export function mseLoss(x: Tensor, y: Tensor, options: LossOptions = {}): Tensor {
-  return new Tensor(loss.mseLoss(x.value, y.value, mseOptions(options)));
+  return new Tensor(loss.mseLoss(valueOf(x, "mseLoss"), valueOf(y, "mseLoss"), mseOptions(options)));
 }
 
 export function mseOptions(options: LossOptions): loss.Reduction {
-  checkOptions(options, ["reduction"], "mseLoss");
+  checkOptions(options, { reduction: "sum" }, "mseLoss");
   return reductionOf(options, "mseLoss");
 }

@@ -5,7 +5,10 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Pair } from "../ops/conv.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { checkFlag, checkOptions, describe } from "../ops/options.ts";
+import { flatten } from "../ops/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";
 import { defaultParameter } from "./init.ts";
 import { Module } from "./module.ts";
@@ -37,7 +40,7 @@ export class Conv2d extends Module {
     options: Conv2dLayerOptions = {},
   ) {
     super();
-    F.checkOptions(options, ["stride", "padding", "dilation", "groups", "bias"], "Conv2d");
+    checkOptions(options, { stride: 2, padding: 1, dilation: 2, groups: 2, bias: false }, "Conv2d");
     const { bias = true, ...rest } = options;
     checkCount(inChannels, "Conv2d: the number of input channels");
     checkCount(outChannels, "Conv2d: the number of output channels");
@@ -48,7 +51,7 @@ export class Conv2d extends Module {
     this.#options = rest;
     const fanIn = inChannels / groups * kh * kw;
     this.weight = defaultParameter([outChannels, inChannels / groups, kh, kw], fanIn);
-    this.bias = bias ? defaultParameter([outChannels], fanIn) : null;
+    this.bias = checkFlag(bias, "Conv2d: bias") ? defaultParameter([outChannels], fanIn) : null;
   }
 
   override forward(x: Tensor): Tensor {
@@ -77,11 +80,12 @@ export class Linear extends Module {
 
   constructor(readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean } = {}) {
     super();
-    F.checkOptions(options, ["bias"], "Linear");
+    checkOptions(options, { bias: false }, "Linear");
+    const { bias = true } = options;
     checkCount(inFeatures, "Linear: the number of input features");
     checkCount(outFeatures, "Linear: the number of output features");
     this.weight = defaultParameter([outFeatures, inFeatures], inFeatures);
-    this.bias = options.bias ?? true ? defaultParameter([outFeatures], inFeatures) : null;
+    this.bias = checkFlag(bias, "Linear: bias") ? defaultParameter([outFeatures], inFeatures) : null;
   }
 
   override forward(x: Tensor): Tensor {
@@ -126,7 +130,7 @@ export class Flatten extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return x.flatten(this.startDim, this.endDim);
+    return new Tensor(flatten(valueOf(x, "Flatten"), this.startDim, this.endDim));
   }
 
   override extraRepr(): string {
@@ -140,6 +144,10 @@ export class Sequential extends Module {
 
   constructor(...modules: Module[]) {
     super();
+    for (const one of modules) {
+      if (one instanceof Module) continue;
+      throw new ShapeError(`Sequential: expected modules, as in Sequential(a, b), got ${describe(one)}`);
+    }
     this.#modules = modules;
   }
 

@@ -1,11 +1,13 @@
 /**
- * `Module`: the base of layers and networks. A module's parameters are the tensors among its properties that require
- * gradients, its children the modules among them, both in the order in which they were assigned.
+ * `Module`: the base of layers and networks. A module's parameters are the leaves among its properties that require
+ * gradients or did so once (which are frozen now), its children the modules among them, both in the order in which they
+ * were assigned.
  *
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import { noGrad } from "../tensor/create.ts";
+import { trainable } from "../tensor/create.ts";
+import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 export abstract class Module {
@@ -45,9 +47,7 @@ export abstract class Module {
    * own, not copies.
    */
   stateDict(prefix = ""): Map<string, Tensor> {
-    const own = Object.entries(this).filter((entry): entry is [string, Tensor] =>
-      entry[1] instanceof Tensor && entry[1].requiresGrad
-    );
+    const own = Object.entries(this).filter((entry): entry is [string, Tensor] => isParameter(entry[1]));
     return new Map([
       ...own.map(([name, parameter]): [string, Tensor] => [dotted(prefix, name), parameter]),
       ...this.namedChildren().flatMap(([name, child]) => [...child.stateDict(dotted(prefix, name))]),
@@ -57,29 +57,12 @@ export abstract class Module {
   /**
    * Takes the elements of `state`, by name.
    *
-   * @throws {WeightsError} naming each parameter that is missing, unexpected, or of another shape. Nothing is changed then.
+   * @throws {WeightsError} naming each parameter that is missing, unexpected, no tensor, or of another shape or type.
+   * Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
-    const own = this.stateDict(), wrong: string[] = [];
-    const missing = [...own.keys()].filter((name) => !state.has(name));
-    const unexpected = [...state.keys()].filter((name) => !own.has(name));
-    if (missing.length > 0) wrong.push(`missing ${missing.join(", ")}`);
-    if (unexpected.length > 0) wrong.push(`unexpected ${unexpected.join(", ")}`);
-    for (const [name, parameter] of own) {
-      const given = state.get(name);
-      if (!given) continue;
-      if (String(given.shape) !== String(parameter.shape)) {
-        wrong.push(`${name} has shape [${given.shape.join(", ")}] instead of [${parameter.shape.join(", ")}]`);
-      } else if (given.dtype !== parameter.dtype) {
-        wrong.push(`${name} is ${given.dtype} instead of ${parameter.dtype}`);
-      }
-    }
-    if (wrong.length > 0) {
-      throw new WeightsError(`the weights do not fit ${this.constructor.name}: ${wrong.join("; ")}`);
-    }
-    noGrad(() => {
-      for (const [name, parameter] of own) parameter.copy_(state.get(name)!);
-    });
+    const { name } = this.constructor;
+    loadState(this.stateDict(), state, (why) => new WeightsError(`the weights do not fit ${name}: ${why}`));
   }
 
   /** Sets the training mode of this module and all below it. */
@@ -111,6 +94,13 @@ export abstract class Module {
     if (children.length === 0) return `${this.constructor.name}(${extra})`;
     return `${this.constructor.name}(\n${extra ? `  ${indent(extra)}\n` : ""}${children.join("")})`;
   }
+}
+
+/** Whether a module's property is a parameter. One that requires gradients is remembered, since it may be frozen later. */
+function isParameter(value: unknown): value is Tensor {
+  if (!(value instanceof Tensor) || !value.isLeaf) return false;
+  if (value.requiresGrad) trainable.add(value);
+  return trainable.has(value);
 }
 
 const dotted = (prefix: string, name: string) => prefix ? `${prefix}.${name}` : name;

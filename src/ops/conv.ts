@@ -13,7 +13,7 @@ import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
-import { cheapest, divisors, LOAD_GAIN, vectorOf, wideConstants } from "./tiling.ts";
+import { cheapest, divisors, lanesOf, LOAD_GAIN, MOST_ACROSS, MOST_DOWN, vectorOf, wideConstants } from "./tiling.ts";
 
 const convKernel = { file: "conv2d.wgsl", source: convSource };
 const sumKernel = { file: "sum_parts.wgsl", source: sumSource };
@@ -140,8 +140,8 @@ function convDispatch(
     at("POOL_W", 1),
   ];
   const pooled = ph * pw > 1, work = channels / groups * kh * kw;
-  const tiles = divisors(ow, 16).filter((across) => across % pw === 0).flatMap((across) =>
-    divisors(oh, 4).filter((down) => down % ph === 0).flatMap((down) =>
+  const tiles = divisors(ow, MOST_ACROSS).filter((across) => across % pw === 0).flatMap((across) =>
+    divisors(oh, MOST_DOWN).filter((down) => down % ph === 0).flatMap((down) =>
       divisors(per, 16).flatMap((deep) =>
         [true, false].map((whole) => {
           const band = (down - 1) * sh + ((whole ? kh : 1) - 1) * dh + 1, span = (across - 1) * sw + (kw - 1) * dw + 1;
@@ -165,6 +165,7 @@ function convDispatch(
   return {
     kernel: convKernel,
     constants: {
+      LANES: lanesOf(target.cpu),
       N: n,
       C: channels / groups,
       H: h,
@@ -182,7 +183,7 @@ function convDispatch(
       ...constants,
     },
     bindings: [...inputs, y],
-    grid: linearGrid(invocations, 8),
+    grid: linearGrid(invocations, lanesOf(target.cpu)),
   };
 }
 
@@ -215,10 +216,11 @@ export const convGradWeightOp: Op<WeightAttrs> = {
     const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs, parts = attrs.parts!;
     const [ph, pw] = pooled?.window ?? [1, 1], [oh, ow] = pooled?.size ?? [lines, columns], per = out / groups;
     const tiles = weightTiles(inputs, attrs, parts);
-    const { across, deep, wide, invocations } = cheapest(tiles, target);
+    const { across, deep, taps, wide, invocations } = cheapest(tiles, target);
     return [{
       kernel: weightKernel,
       constants: {
+        LANES: lanesOf(target.cpu),
         N: n,
         C: channels / groups,
         H: h,
@@ -241,12 +243,13 @@ export const convGradWeightOp: Op<WeightAttrs> = {
         POOL_W: pw,
         BIAS: bias,
         PARTS: parts,
+        TAPS: taps,
         DEEP: deep,
         ACROSS: across,
         ...wideConstants(wide),
       },
       bindings: [...inputs, ...outputs],
-      grid: linearGrid(invocations, 8),
+      grid: linearGrid(invocations, lanesOf(target.cpu)),
     }];
   },
 };
@@ -258,24 +261,28 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
   const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
   const [ph, pw] = pooled?.window ?? [1, 1], per = out / groups;
   return divisors(columns, 8).flatMap((windows) =>
-    divisors(per, 8).map((deep) => {
-      const across = windows * pw, spanH = (ph - 1) * stride[0] + (kh - 1) * dilation[0] + 1;
-      const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;
-      const turns = Math.ceil(n * lines / parts) * Math.ceil(columns / windows), body = deep * kh * kw * ph * across;
-      const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1]);
-      return {
-        parts,
-        across,
-        deep,
-        wide,
-        invocations: parts * Math.ceil(per / deep) * channels,
-        loads: turns * (spanH * span / LOAD_GAIN[wide] + deep * windows * (pooled ? 2 : 1)) + deep * kh * kw,
-        multiplyAdds: turns * body,
-        registers: deep * kh * kw,
-        body,
-        partial: parts === 1 ? 0 : parts * out * channels / groups * kh * kw,
-      };
-    })
+    divisors(per, 8).flatMap((deep) =>
+      [kh, 1].map((taps) => {
+        const across = windows * pw, spanH = (ph - 1) * stride[0] + (taps - 1) * dilation[0] + 1;
+        const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;
+        const turns = Math.ceil(n * lines / parts) * Math.ceil(columns / windows),
+          body = deep * taps * kw * ph * across;
+        const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1]);
+        return {
+          parts,
+          across,
+          deep,
+          taps,
+          wide,
+          invocations: parts * Math.ceil(per / deep) * channels * kh / taps,
+          loads: turns * (spanH * span / LOAD_GAIN[wide] + deep * windows * (pooled ? 2 : 1)) + deep * taps * kw,
+          multiplyAdds: turns * body,
+          registers: deep * taps * kw,
+          body,
+          partial: parts === 1 ? 0 : parts * out * channels / groups * kh * kw,
+        };
+      })
+    )
   );
 }
 

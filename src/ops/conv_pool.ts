@@ -8,7 +8,7 @@ import type { Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
 import { linearGrid } from "./shape.ts";
-import { cheapest, divisors, LOAD_GAIN, vectorOf, wideConstants } from "./tiling.ts";
+import { cheapest, divisors, lanesOf, LOAD_GAIN, MOST_UNROLLED, vectorOf, wideConstants } from "./tiling.ts";
 
 const kernel = { file: "conv2d_pool.wgsl", source };
 
@@ -28,7 +28,7 @@ export function fitsConvPool(
 ): boolean {
   const [, , kh, kw] = inputs[1]!.shape as [number, number, number, number];
   const plain = conv.padding.every((by) => by === 0) && padding.every((by) => by === 0) && conv.groups === 1;
-  return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= 256;
+  return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= MOST_UNROLLED;
 }
 
 export const convPoolOp: Op<ConvPoolAttrs> = {
@@ -64,6 +64,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     return [{
       kernel,
       constants: {
+        LANES: lanesOf(target.cpu),
         N: n,
         C: channels,
         H: h,
@@ -88,7 +89,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
         CONV_W: Math.floor((width - conv.dilation[1] * (kw - 1) - 1) / conv.stride[1]) + 1,
       },
       bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
-      grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), 8),
+      grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), lanesOf(target.cpu)),
     }];
   },
 };

@@ -175,6 +175,8 @@ const INTEGER: readonly Binary[] = [
 export function combine(name: Binary, a: Value, b: Value): Value {
   if (a.dtype !== b.dtype) throw new ShapeError(`${name}: the operands are ${a.dtype} and ${b.dtype}`);
   if (a.dtype === "u32" && !INTEGER.includes(name)) throw new ShapeError(`${name}: not defined for u32`);
+  const shape = broadcast(a.shape, b.shape, name);
+  walk(shape, [a, b].map((operand) => broadcastStrides(operand.shape, shape)), name); // Throws where a kernel could not.
   return record(binaryOps[name], [a, b], null)[0]!;
 }
 

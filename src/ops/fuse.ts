@@ -5,20 +5,46 @@
  * @module
  */
 import { record, type Shape, type Value } from "../graph/node.ts";
-import { base } from "../graph/plan.ts";
 import type { Rule } from "../graph/rewrite.ts";
 import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pair, type Pooled } from "./conv.ts";
 import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
 import { reluGradOp, reluOp } from "./elementwise.ts";
 import { crossEntropyGradOp, logSoftmaxGradOp, nllGradOp } from "./loss.ts";
-import { linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
+import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
 import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
-import { view } from "./shape.ts";
+import { transposedFrom, view } from "./shape.ts";
+import { MOST_ACROSS, MOST_DOWN, MOST_UNROLLED } from "./tiling.ts";
 
 /** The node behind `value`, if it is one of `op`. */
 function from(value: Value | undefined, op: unknown) {
   return value?.node && value.node.op === op && value.pending ? value.node : null;
 }
+
+/** The value whose elements `value` shows, where it is a view of a computed one. */
+function viewed(value: Value): Value {
+  while (value.pending && value.node!.op.view) value = value.node!.inputs[0]!;
+  return value;
+}
+
+/** A product reads a transposed matrix as it lay before. */
+const fuseTranspose: Rule = ({ op, inputs, attrs }) => {
+  if (op !== matmulOp as unknown && op !== batchedOp as unknown) return null;
+  const [a, b] = inputs.slice(0, 2).map((x) => x.pending ? transposedFrom(x.node!) : null);
+  if (!a && !b) return null;
+  const { transA, transB } = attrs as MatmulAttrs;
+  const changed = { transA: transA !== (a !== null), transB: transB !== (b !== null) };
+  return record(op, [a ?? inputs[0]!, b ?? inputs[1]!, ...inputs.slice(2)], { ...attrs as object, ...changed });
+};
+
+/** A product that is only read transposed is computed so: cᵀ = bᵀ aᵀ. */
+const fuseTransposed: Rule = (node, users) => {
+  const source = transposedFrom(node), c = source && from(source, matmulOp);
+  if (!c || users(source) !== 1 || c.outputs.length > 1 || c.inputs.length > 2) return null;
+  const { m, n, transA, transB, relu } = c.attrs as MatmulAttrs, [a, b] = c.inputs as [Value, Value];
+  return relu
+    ? null
+    : record(matmulOp, [b, a], { ...c.attrs as MatmulAttrs, m: n, n: m, transA: !transB, transB: !transA });
+};
 
 /**
  * The gradient of relu before max-pool: reluGrad(maxPoolGrad(dy, i), r) = maxPoolGrad(reluGrad(dy, y), i) where
@@ -54,7 +80,7 @@ const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
 /** The gradient of relu becomes part of the kernel that computes what it masks. */
 const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
   if (op !== reluGradOp as unknown || users(dy!) !== 1) return null;
-  const source = base(dy!), { node } = source;
+  const source = viewed(dy!), node = source.pending ? source.node : null;
   if (!node || source.size !== y!.size || (source !== dy && users(source) !== 1)) return null;
   const isMatmul = node.op === matmulOp as unknown, isConv = node.op === convGradInputOp as unknown;
   const attrs = node.attrs as { mask: boolean; relu: boolean };
@@ -71,13 +97,15 @@ const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   if (!scatter) return null;
   const { kernel, stride, padding, shape } = scatter.attrs as PoolAttrs & { shape: Shape };
   if (padding.some((by) => by !== 0) || kernel.some((size, i) => size !== stride[i])) return null;
+  const [kh, kw] = toInput ? inputs[1]!.shape.slice(2) as unknown as Pair : (attrs as { kernel: Pair }).kernel;
+  if (kh * kw * kernel[0] * kernel[1] > MOST_UNROLLED || kernel[0] > MOST_DOWN || kernel[1] > MOST_ACROSS) return null;
   if (toInput) {
     // The kernel reads whole windows: its tiles must begin with one, and it walks without gaps.
-    const { padding: by, dilation, stride: step, size } = attrs as ConvAttrs & { size: Pair }, taps = inputs[1]!.shape;
+    const { padding: by, dilation, stride: step, size } = attrs as ConvAttrs & { size: Pair };
     const aligned = kernel.every((window, i) =>
-      (dilation[i]! * (taps[2 + i]! - 1) - by[i]!) % window === 0 && size[i]! % window === 0 && step[i] === 1
+      (dilation[i]! * ([kh, kw][i]! - 1) - by[i]!) % window === 0 && size[i]! % window === 0 && step[i] === 1
     );
-    if (!aligned || taps[2]! * taps[3]! > 64) return null;
+    if (!aligned) return null;
   }
   const pooled: Pooled = { window: kernel, size: [shape[2]!, shape[3]!] };
   const [first, second, ...rest] = inputs as [Value, Value];
@@ -92,4 +120,13 @@ const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
   return nll ? record(crossEntropyGradOp, [nll.inputs[0]!, nll.inputs[1]!, p!], nll.attrs as never) : null;
 };
 
-export const RULES: readonly Rule[] = [maskPooled, fuseRelu, fusePool, fuseMask, fuseUnpool, fuseCrossEntropyGrad];
+export const RULES: readonly Rule[] = [
+  fuseTranspose,
+  fuseTransposed,
+  maskPooled,
+  fuseRelu,
+  fusePool,
+  fuseMask,
+  fuseUnpool,
+  fuseCrossEntropyGrad,
+];

@@ -9,7 +9,8 @@ import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
-import { broadcast, expand, requireType, text, transposedFrom, view } from "./shape.ts";
+import { lanesOf } from "./tiling.ts";
+import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
 const vectorKernel = { file: "matmul_vec4.wgsl", source: vectorSource };
@@ -46,11 +47,11 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     const weight = dw ?? (transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false));
     return [da && sumTo(da, a!.shape), needs[1] ? sumTo(weight, b!.shape) : null, db ?? null];
   },
-  dispatches({ inputs, outputs, attrs }) {
+  dispatches({ inputs, outputs, attrs }, { cpu }) {
     const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs;
     // Vectors of four need every row to start at a multiple of four.
     const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
-    const count = sizeOf(batch), [rows, columns] = vector ? [4, 4] : [4, 2];
+    const count = sizeOf(batch), lanes = lanesOf(cpu), [rows, columns] = vector ? [4, 4] : [4, 2];
     return [{
       kernel: vector ? vectorKernel : scalarKernel,
       constants: {
@@ -65,19 +66,21 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
         RELU: relu,
         MASK: mask,
         SUMS: sums,
+        BATCH: count,
+        LANES: lanes,
       },
       bindings: [...inputs, ...outputs],
-      grid: [Math.ceil(n / columns / 8), Math.ceil(m / rows), count],
+      grid: linearGrid(count * Math.ceil(m / rows) * Math.ceil(n / columns), lanes),
     }];
   },
 });
 
 export const matmulOp = define("matmul", "MmBackward0");
-const batchedOp = define("matmul", "BmmBackward0");
+export const batchedOp = define("matmul", "BmmBackward0");
 export const linearOp = define("linear", "AddmmBackward0");
 
 /** a b for matrices or batches of them that fit; either may lie transposed. A single matrix serves a whole batch. */
-function product(a: Value, b: Value, transA: boolean, transB: boolean): Value {
+export function product(a: Value, b: Value, transA: boolean, transB: boolean): Value {
   const [m, k] = matrix(a, transA), [inner, n] = matrix(b, transB);
   if (k !== inner) throw new ShapeError(`matmul: ${text(a.shape)} and ${text(b.shape)} do not fit`);
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul");
@@ -122,9 +125,7 @@ export function matmul(a: Value, b: Value): Value {
   }
   const vectorA = a.shape.length === 1, vectorB = b.shape.length === 1;
   const left = vectorA ? view(a, [1, ...a.shape]) : a, right = vectorB ? view(b, [...b.shape, 1]) : b;
-  // A matrix that was transposed just before is read as it lay.
-  const fromA = transposedFrom(left), fromB = transposedFrom(right);
-  const c = product(fromA ?? left, fromB ?? right, fromA !== null, fromB !== null);
+  const c = product(left, right, false, false);
   const shape = c.shape.slice(0, -2);
   return view(c, [...shape, ...(vectorA ? [] : [c.shape.at(-2)!]), ...(vectorB ? [] : [c.shape.at(-1)!])]);
 }

@@ -147,7 +147,7 @@ const OPS = {
 /** The dimensions that `dim` names, sorted: all of them for `undefined`. */
 function dimsOf(x: Value, dim: number | readonly number[] | undefined, action: string): number[] {
   const rank = x.shape.length;
-  if (dim === undefined) return x.shape.map((_, i) => i);
+  if (dim === undefined || (typeof dim !== "number" && dim.length === 0)) return x.shape.map((_, i) => i);
   const dims = (typeof dim === "number" ? [dim] : dim).map((one) => axis(one, rank, action));
   if (new Set(dims).size !== dims.length) throw new ShapeError(`${action}: a dimension is named twice in [${dim}]`);
   return dims.filter((one) => one < rank).sort((a, b) => a - b);

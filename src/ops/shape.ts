@@ -5,7 +5,7 @@
  */
 import stridedSource from "../../shaders/strided.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type DType, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
+import { type DType, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { copyOp } from "../graph/plan.ts";
 import { sumTo } from "./reduce.ts";
 
@@ -122,6 +122,11 @@ export function view(x: Value, shape: Shape, gradName = "ViewBackward0"): Value 
   return record(viewOp(gradName), [x], shape)[0]!;
 }
 
+/** Another value with the same elements, for another tensor. */
+export function alias(x: Value): Value {
+  return record(viewOp("AliasBackward0"), [x], x.shape)[0]!;
+}
+
 /** `reshape` with at most one extent of -1, which takes what is left. */
 export function reshape(x: Value, shape: Shape): Value {
   const holes = shape.filter((extent) => extent === -1).length;
@@ -211,16 +216,17 @@ export function permute(
       gradName,
     );
   }
+  const own = strides(x.shape), shape = order.map((dim) => x.shape[dim]!);
+  walk(shape, [order.map((dim) => own[dim]!)], "permute"); // Throws where a kernel could not.
   return record(PERMUTES[gradName], [x], { dims: order })[0]!;
 }
 
-/** If `x` is another matrix (or batch of them) with its last two dimensions exchanged: that one. */
-export function transposedFrom(x: Value): Value | null {
-  const { node } = x, rank = x.shape.length;
-  if (rank < 2 || !node || node.op.name !== "permute") return null;
-  const { dims } = node.attrs as PermuteAttrs;
-  const swap = dims.every((dim, i) => dim === (i < rank - 2 ? i : 2 * rank - 3 - i));
-  return swap ? node.inputs[0]! : null;
+/** If `node` exchanges the last two dimensions, and does nothing else: what it reads. */
+export function transposedFrom({ op, inputs: [x], attrs }: Node): Value | null {
+  if (op.name !== "permute") return null;
+  const { dims } = attrs as PermuteAttrs, rank = dims.length;
+  const swap = rank > 1 && dims.every((dim, i) => dim === (i < rank - 2 ? i : 2 * rank - 3 - i));
+  return swap ? x! : null;
 }
 
 const expandOp: Op<StridedAttrs> = {
@@ -240,5 +246,7 @@ export function expand(x: Value, to: Shape): Value {
     x.shape.every((extent, i) => extent === 1 || extent === shape[shape.length - x.shape.length + i]);
   if (!fits) throw new ShapeError(`expand: ${text(x.shape)} does not expand to ${text(shape)}`);
   if (sizeOf(shape) === x.size) return view(x, shape);
-  return record(expandOp, [x], { shape, strides: broadcastStrides(x.shape, shape) })[0]!;
+  const own = broadcastStrides(x.shape, shape);
+  walk(shape, [own], "expand");
+  return record(expandOp, [x], { shape, strides: own })[0]!;
 }

@@ -28,6 +28,16 @@ const KINDS = {
   gpu: { lanes: 8192, load: 4, registers: 64, body: 1100 },
 };
 
+/** The most outputs of a row, and rows, that an invocation of a convolution computes. */
+export const MOST_ACROSS = 16, MOST_DOWN = 4;
+/** The most multiply-adds for one output, taps times the places of a pool's window, that are unrolled. */
+export const MOST_UNROLLED = 256;
+
+/** The invocations of a workgroup: what a software driver runs side by side, or enough to fill a GPU's. */
+export function lanesOf(cpu: boolean): number {
+  return cpu ? 8 : 64;
+}
+
 /** An estimate of the time that a tile takes, in multiply-adds. */
 function cost(tile: Tile, { cpu }: Device): number {
   const { lanes, load, registers, body } = cpu ? KINDS.cpu : KINDS.gpu;
@@ -39,15 +49,17 @@ function cost(tile: Tile, { cpu }: Device): number {
 
 /** The tile that should take the least time. Tiles that are too large are taken only where all are. */
 export function cheapest<T extends Tile>(tiles: readonly T[], device: Device): T {
+  if (tiles.length === 0) throw new Error("a kernel has no tile for these shapes");
   return tiles.reduce((best, tile) => cost(tile, device) < cost(best, device) ? tile : best);
 }
 
-/** 1, 2, …, `last`. */
-const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1);
-
 /** The sizes up to `most` of a tile along `extent` that leave no remainder. */
 export function divisors(extent: number, most: number): number[] {
-  return upTo(Math.min(extent, most)).filter((size) => extent % size === 0);
+  const found: number[] = [];
+  for (let size = 1; size <= most && size * size <= extent; size++) {
+    if (extent % size === 0) found.push(size, extent / size);
+  }
+  return [...new Set(found)].filter((size) => size <= most).sort((a, b) => a - b);
 }
 
 /** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */

@@ -4,10 +4,12 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { packLeaves } from "../graph/plan.ts";
+import { packLeaves } from "../graph/leaves.ts";
 import { sgd } from "../ops/optimizer.ts";
+import { checkFlag, checkOptions, describe, isPlain } from "../ops/options.ts";
 import { full, noGrad, tensor } from "../tensor/create.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { loadState } from "../tensor/state.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 export interface SgdOptions {
   /** The learning rate, 0 or more. Default 0.001. */
@@ -76,26 +78,25 @@ class Group {
  * With d = gradient + weightDecay p: b = d at first, later momentum b + (1 − dampening) d; p −= lr b, or, with Nesterov,
  * p −= lr (d + momentum b).
  *
- * @throws {UsageError} where an option is out of range or unknown.
+ * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class SGD {
   readonly paramGroups: readonly Group[];
 
-  /** @param params tensors that require gradients, or groups of them. Those without a gradient are left alone. */
+  /** @param params leaves, or groups of them. Those without a gradient, such as frozen ones, are left alone. */
   constructor(params: readonly Tensor[] | readonly SgdGroup[], options: SgdOptions = {}) {
-    if (params.length === 0) throw new UsageError("SGD: there are no parameters");
-    const grouped = "params" in params[0]! ? params as readonly SgdGroup[] : [{ params: params as readonly Tensor[] }];
+    checkOptions(options, DEFAULTS, "SGD", UsageError);
     const seen = new Set<Tensor>();
-    this.paramGroups = grouped.map(({ params, ...own }) => {
+    // All are checked before the first group is made.
+    const groups = groupsOf(params).map(({ params, ...own }): [readonly Tensor[], Settings] => {
       for (const param of params) {
-        if (!param.isLeaf || !param.requiresGrad) {
-          throw new UsageError("SGD: a parameter is no leaf that requires gradients");
-        }
+        checkParameter(param);
         if (seen.has(param)) throw new UsageError("SGD: a parameter is given twice");
         seen.add(param);
       }
-      return new Group(params, check({ ...DEFAULTS, ...options, ...own }));
+      return [[...params], check({ ...DEFAULTS, ...options, ...own })];
     });
+    this.paramGroups = groups.map(([params, settings]) => new Group(params, settings));
   }
 
   /** The learning rate of the first group; setting it sets that of all. */
@@ -140,30 +141,54 @@ export class SGD {
     );
   }
 
-  /** Takes the elements of a state that `stateDict()` of the same optimizer gave. Throws `UsageError` where it differs. */
+  /**
+   * Takes the elements of a state that `stateDict()` of the same optimizer gave.
+   *
+   * @throws {UsageError} naming each tensor that is missing, unexpected, or of another shape or type. Nothing is changed
+   * then.
+   */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
-    const own = this.stateDict();
-    const odd = [...own.keys()].filter((name) => String(state.get(name)?.shape) !== String(own.get(name)!.shape));
-    const extra = [...state.keys()].filter((name) => !own.has(name));
-    if (odd.length + extra.length > 0) {
-      throw new UsageError(`SGD: the state does not fit: ${[...odd, ...extra].join(", ")}`);
-    }
-    for (const [name, mine] of own) mine.copy_(state.get(name)!);
+    loadState(this.stateDict(), state, (why) => new UsageError(`SGD: the state does not fit: ${why}`));
   }
 }
 
-function check(settings: Settings): Settings {
-  for (const name of Object.keys(settings)) {
-    if (!(name in DEFAULTS)) throw new UsageError(`SGD: unknown option "${name}"`);
-  }
-  for (const name of ["lr", "momentum", "weightDecay"] as const) {
-    if (!(settings[name] >= 0 && settings[name] < Infinity)) {
-      throw new UsageError(`SGD: ${name} must be 0 or more, got ${settings[name]}`);
+/** What the optimizer is given, as groups. */
+function groupsOf(params: readonly Tensor[] | readonly SgdGroup[]): readonly SgdGroup[] {
+  const expected = "expected an array of tensors, such as model.parameters(), or of groups { params: [...] }";
+  if (!Array.isArray(params)) throw new UsageError(`SGD: ${expected}, got ${describe(params)}`);
+  if (params.length === 0) throw new UsageError("SGD: there are no parameters");
+  if (!params.some(isPlain)) return [{ params }];
+  for (const group of params) {
+    if (!isPlain(group)) throw new UsageError(`SGD: ${expected}, got ${describe(group)} among groups`);
+    if (!Array.isArray(group.params)) {
+      throw new UsageError(`SGD: params of a group must be an array of tensors, got ${describe(group.params)}`);
     }
   }
-  if (!Number.isFinite(settings.dampening)) {
-    throw new UsageError(`SGD: dampening must be a number, got ${settings.dampening}`);
+  return params as readonly SgdGroup[];
+}
+
+function checkParameter(param: unknown): void {
+  if (!(param instanceof Tensor)) throw new UsageError(`SGD: expected a Tensor as parameter, got ${describe(param)}`);
+  if (!param.isLeaf) throw new UsageError("SGD: a parameter is no leaf: it was computed from other tensors");
+  if (param.dtype !== "f32") throw new UsageError(`SGD: parameters must be f32, got one of ${param.dtype}`);
+}
+
+/** Whether `value` is a number that f32, in which kernels compute, can hold. */
+const fits = (value: unknown) => typeof value === "number" && Number.isFinite(Math.fround(value));
+
+function check(settings: Settings): Settings {
+  checkOptions(settings, DEFAULTS, "SGD", UsageError);
+  for (const name of ["lr", "momentum", "weightDecay"] as const) {
+    if (!fits(settings[name]) || settings[name] < 0) {
+      throw new UsageError(
+        `SGD: ${name} must be a number of 0 or more that f32 holds, got ${describe(settings[name])}`,
+      );
+    }
   }
+  if (!fits(settings.dampening)) {
+    throw new UsageError(`SGD: dampening must be a number that f32 holds, got ${describe(settings.dampening)}`);
+  }
+  checkFlag(settings.nesterov, "SGD: nesterov", UsageError);
   if (settings.nesterov && (settings.momentum === 0 || settings.dampening !== 0)) {
     throw new UsageError("SGD: nesterov needs a momentum and no dampening");
   }

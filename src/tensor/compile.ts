@@ -6,11 +6,13 @@
 import { ShapeError } from "../errors.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { allocateStorage, type Storage } from "../gpu/memory.ts";
-import { Value, withoutReads } from "../graph/node.ts";
-import { submit, upload } from "../graph/plan.ts";
+import { type Copy, submit } from "../graph/commands.ts";
+import { upload } from "../graph/leaves.ts";
+import { nextId, Value, withoutReads } from "../graph/node.ts";
 import { evaluate, StepProgram, type Update } from "../graph/program.ts";
-import { needed } from "../graph/rewrite.ts";
+import { snapshot } from "../graph/rewrite.ts";
 import { RULES } from "../ops/fuse.ts";
+import { alias } from "../ops/shape.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
 import { holders, watch } from "./watch.ts";
@@ -37,7 +39,7 @@ function homeOf(tensor: Tensor): Home {
 interface Slot {
   readonly tensor: Tensor;
   readonly home: Home;
-  /** The value that stood for it when the step was recorded. */
+  /** The value that stands for it in the step. */
   readonly leaf: Value;
   /** The step writes it. */
   readonly written: boolean;
@@ -46,11 +48,22 @@ interface Slot {
 /** What a run must see to first: the storage of a home passes on to a new value. */
 interface Handover {
   readonly home: Home;
-  /** Gives the storage up. It gets a copy if something that is not computed yet reads it. */
+  /** Gives the storage up. It gets a copy if something outside of programs reads it. */
   readonly from: Value;
   readonly to: Value;
   /** The tensor's elements at the time, if they are not those of `from`. */
   readonly moved: Value | null;
+}
+
+/** What `compile()` found in a step. */
+interface Recording {
+  /** The tensors that the step returns, with the values that the step computes for them. */
+  readonly outputs: readonly { readonly tensor: Tensor; readonly value: Value }[];
+  readonly updates: readonly Update[];
+  /** The tensors made before the step that it reads or changes, with the values that they then had. */
+  readonly used: ReadonlyMap<Tensor, Value>;
+  /** Values made before the step that it reads, and no tensor holds. */
+  readonly others: readonly Value[];
 }
 
 /**
@@ -62,24 +75,21 @@ export class Program<T = unknown> {
   readonly #leaves: readonly Slot[];
   readonly #outputs: readonly Slot[];
   readonly #updates: readonly Update[];
+  readonly #others: readonly Value[];
   #step: StepProgram | null = null;
   #disposed = false;
 
   /** Made by `compile()`. @param result what the step returned. */
-  constructor(
-    readonly result: T,
-    outputs: readonly Tensor[],
-    updates: readonly Update[],
-    used: ReadonlyMap<Tensor, Value>,
-  ) {
-    const written = new Set(updates.map(({ leaf }) => leaf));
+  constructor(readonly result: T, { outputs, updates, used, others }: Recording) {
+    const changed = new Set(updates.map(({ leaf }) => leaf));
     this.#updates = updates;
+    this.#others = others;
     this.#leaves = Array.from(
       used,
-      ([tensor, leaf]) => ({ tensor, home: homeOf(tensor), leaf, written: written.has(leaf) }),
+      ([tensor, leaf]) => ({ tensor, home: homeOf(tensor), leaf, written: changed.has(leaf) }),
     );
-    this.#outputs = outputs.filter((one) => !used.has(one))
-      .map((tensor) => ({ tensor, home: homeOf(tensor), leaf: tensor.value, written: true }));
+    this.#outputs = outputs.filter(({ tensor }) => !used.has(tensor))
+      .map(({ tensor, value }) => ({ tensor, home: homeOf(tensor), leaf: value, written: true }));
   }
 
   /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
@@ -98,10 +108,15 @@ export class Program<T = unknown> {
       return [{ home, from, to, moved }];
     });
     await inTurn(async () => {
-      const gpu = await requestGpu();
-      const step = await this.#built(gpu);
-      await handOver(gpu, handovers);
-      await step.run(times);
+      try {
+        const gpu = await requestGpu();
+        const step = await this.#built(gpu);
+        await handOver(gpu, handovers);
+        await step.run(times);
+      } catch (error) {
+        handovers.forEach(takeBack);
+        throw error;
+      }
     });
   }
 
@@ -114,22 +129,24 @@ export class Program<T = unknown> {
     if (this.#step) return this.#step;
     // A leaf may itself be the result of something that is not computed yet.
     const homeless = this.#leaves.filter(({ home }) => !home.storage);
-    const known = [...this.#leaves.map(({ leaf }) => leaf), ...homeless.map(({ home }) => home.origin)];
+    const known = [
+      ...this.#leaves.map(({ leaf }) => leaf),
+      ...homeless.map(({ home }) => home.origin),
+      ...this.#others,
+    ];
     await evaluate(gpu, known.filter((value) => value.node || value.host), RULES);
-    for (const { home } of homeless) home.storage ??= upload(gpu, home.origin);
-    const places = new Map(this.#leaves.map(({ leaf, home }) => [leaf, home.storage!]));
+    const places = new Map(this.#leaves.map(({ leaf, home }) => [leaf, home.storage ?? upload(gpu, home.origin)]));
     this.#step = new StepProgram(gpu, this.#outputs.map(({ leaf }) => leaf), this.#updates, places, RULES);
-    this.#outputs.forEach(({ leaf, home }, i) => {
-      leaf.storage = home.storage = this.#step!.outputs[i]!;
-      leaf.node = null; // From here on it is what the program wrote.
-    });
+    for (const { leaf, home } of this.#leaves) home.storage = places.get(leaf)!;
+    this.#outputs.forEach(({ home }, i) => home.storage = this.#step!.outputs[i]!);
     return this.#step;
   }
 
   /** Gives the memory of the step's intermediates back. The program cannot run any more. */
-  dispose(): Promise<void> {
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
     this.#disposed = true;
-    return inTurn(() => {
+    await inTurn(() => {
       this.#step?.dispose();
       return Promise.resolve();
     });
@@ -139,15 +156,29 @@ export class Program<T = unknown> {
 async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void> {
   const moved = handovers.flatMap((one) => one.moved ?? []);
   if (moved.length > 0) await evaluate(gpu, moved, RULES);
-  const saves: { from: Storage; to: Storage }[] = [], moves: { from: Storage; to: Storage }[] = [];
+  const saves: Copy[] = [], moves: Copy[] = [];
   for (const { home, from, to, moved } of handovers) {
-    const storage = to.storage = home.storage!, copy = from.read ? allocateStorage(gpu, storage.size) : null;
-    if (copy) saves.push({ from: storage, to: copy });
-    from.storage = copy;
-    copy?.block.release(); // Held by the value now.
+    const storage = home.storage!,
+      owned = from.storage?.block === storage.block && from.storage.offset === storage.offset;
+    to.storage = storage; // Before it is given up, so that it is never free.
+    if (owned && from.read) {
+      const copy = allocateStorage(gpu, storage.size);
+      saves.push({ from: storage, to: copy });
+      from.storage = copy;
+      copy.block.release(); // Held by the value now.
+    } else if (owned) {
+      from.storage = null;
+    }
     if (moved) moves.push({ from: moved.storage!, to: storage });
   }
   if (saves.length + moves.length > 0) submit(gpu, [...saves, ...moves]);
+}
+
+/** After a failed run: where the elements did not reach their new value, it stands for the old ones. */
+function takeBack({ home, from, to, moved }: Handover): void {
+  if (to.storage) return;
+  to.node = alias(moved ?? from).node;
+  if (home.owner === to) home.owner = from;
 }
 
 /**
@@ -168,6 +199,7 @@ async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void>
  * ```
  */
 export function compile<T>(fn: () => T): Program<T> {
+  const start = nextId(), outer = (value: Value) => value.id < start;
   const before = new Map<Tensor, { value: Value; grad: Tensor | null }>();
   const watcher = {
     changes(tensor: Tensor) {
@@ -178,30 +210,41 @@ export function compile<T>(fn: () => T): Program<T> {
       throw new ShapeError("compile: the step adds to a gradient from before it; call zeroGrad() in the step");
     },
   };
-  let result: T;
-  const updates: Update[] = [];
-  const used = new Map<Tensor, Value>();
+  let result: T, tensors: readonly Tensor[] = [], after: readonly Value[] = [];
+  const changed: { tensor: Tensor; leaf: Value; value: Value }[] = [];
   try {
     result = withoutReads(() => watch(watcher, fn));
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw new ShapeError("compile: the step must not be async: what it records after an await is not part of it");
+    }
+    tensors = tensorsIn(result);
+    after = tensors.map(({ value }) => value);
   } finally {
     for (const [tensor, { value: leaf, grad }] of before) {
-      if (tensor.value !== leaf) {
-        updates.push({ leaf, value: tensor.value });
-        used.set(tensor, leaf);
+      settle(tensor);
+      // A tensor made in the step is made anew by each step.
+      if (tensor.value !== leaf && outer(leaf)) {
+        changed.push({ tensor, leaf, value: tensor.value });
         tensor.rebind(leaf);
-        settle(tensor);
       }
       tensor.grad = grad;
     }
   }
-  const outputs = tensorsIn(result);
-  for (const { inputs } of needed([...outputs.map(({ value }) => value), ...updates.map(({ value }) => value)])) {
-    for (const input of inputs) {
-      const holder = holders.get(input);
-      if (holder && (!input.node || homes.has(holder))) used.set(holder, input);
-    }
+  const { targets, leaves } = snapshot([...after, ...changed.map(({ value }) => value)], outer);
+  const used = new Map(changed.map(({ tensor, leaf }) => [tensor, leaf]));
+  const others: Value[] = [];
+  for (const leaf of leaves) {
+    const holder = holders.get(leaf);
+    if (!holder) others.push(leaf);
+    else if (!used.has(holder)) used.set(holder, leaf);
   }
-  return new Program(result, outputs, updates, used);
+  return new Program(result, {
+    outputs: tensors.map((tensor, i) => ({ tensor, value: targets[i]! })),
+    updates: changed.map(({ leaf }, i) => ({ leaf, value: targets[after.length + i]! })),
+    used,
+    others,
+  });
 }
 
 /** The tensors in `result`: itself, or the items of an array, or the values of an object. */

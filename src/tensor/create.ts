@@ -8,6 +8,7 @@ import { fillNormal, fillUniform, Purpose, type RandomKey, seedWords } from "../
 import { ShapeError } from "../errors.ts";
 import { constant, type Data, type DType, type Shape, sizeOf, withoutGradients } from "../graph/node.ts";
 import { checkNumber } from "../ops/elementwise.ts";
+import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { checkShape, text } from "../ops/shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -23,22 +24,34 @@ export type Nested = number | readonly Nested[];
 
 type Numbers = Float32Array | Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
 
-function make(data: Data, shape: Shape, { requiresGrad = false }: TensorOptions): Tensor {
+/** Tensors that were made to require gradients: they are parameters of the module that holds them, also when frozen. */
+export const trainable = new WeakSet<Tensor>();
+
+function make(data: Data, shape: Shape, { requiresGrad = false }: TensorOptions, action: string): Tensor {
   const result = new Tensor(constant(data, shape));
-  if (requiresGrad) result.requiresGrad = true;
+  if (checkFlag(requiresGrad, `${action}: requiresGrad`)) {
+    result.requiresGrad = true;
+    trainable.add(result);
+  }
   return result;
 }
 
-const KNOWN = ["shape", "dtype", "requiresGrad"];
+const OPTIONS = { dtype: "u32", requiresGrad: true };
 
-function checkOptions(options: object, action: string): void {
-  for (const key of Object.keys(options)) {
-    if (!KNOWN.includes(key)) throw new ShapeError(`${action}: unknown option "${key}"`);
-  }
-  const { dtype } = options as TensorOptions;
+function checkDType({ dtype }: TensorOptions, action: string): void {
   if (dtype !== undefined && dtype !== "f32" && dtype !== "u32") {
-    throw new ShapeError(`${action}: dtype "${dtype}" is neither f32 nor u32`);
+    throw new ShapeError(`${action}: dtype ${describe(dtype)} is neither f32 nor u32`);
   }
+}
+
+/** A copy of a shape that a caller gave, who may change it later. */
+function shapeOf(shape: Shape, action: string): Shape {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${action}: expected a shape such as [2, 3], got ${describe(shape)}`);
+  }
+  const own: Shape = Array.from(shape);
+  checkShape(own, action);
+  return own;
 }
 
 /**
@@ -49,21 +62,28 @@ function checkOptions(options: object, action: string): void {
  * number from 0 to 2^32 − 1).
  */
 export function tensor(data: Nested | Numbers, options: TensorOptions & { shape?: Shape } = {}): Tensor {
-  checkOptions(options, "tensor");
-  const flat: number[] = [];
-  const own = ArrayBuffer.isView(data) ? [data.length] : nesting(data, flat, 0);
-  const shape = options.shape ?? own;
-  checkShape(shape, "tensor");
-  const elements = ArrayBuffer.isView(data) ? data : flat;
+  checkOptions(options, { shape: [2, 3], ...OPTIONS }, "tensor");
+  checkDType(options, "tensor");
+  const flat: number[] = [], typed = isTyped(data);
+  const own = typed ? [data.length] : nesting(data, flat, 0);
+  const shape = shapeOf(options.shape ?? own, "tensor");
+  const elements = typed ? data : flat;
   if (sizeOf(shape) !== elements.length) {
     throw new ShapeError(`tensor: ${elements.length} elements do not fit shape ${text(shape)}`);
   }
   const dtype = options.dtype ?? (data instanceof Uint32Array ? "u32" : "f32");
-  if (dtype === "u32") {
-    const wrong = Array.from(elements).find((one) => !Number.isInteger(one) || one < 0 || one > 0xffffffff);
-    if (wrong !== undefined) throw new ShapeError(`tensor: ${wrong} is no u32`);
+  if (dtype === "u32" && !(data instanceof Uint32Array)) {
+    for (const one of elements) {
+      if (!Number.isInteger(one) || one < 0 || one > 0xffffffff) throw new ShapeError(`tensor: ${one} is no u32`);
+    }
   }
-  return make(dtype === "u32" ? Uint32Array.from(elements) : Float32Array.from(elements), shape, options);
+  return make(dtype === "u32" ? new Uint32Array(elements) : new Float32Array(elements), shape, options, "tensor");
+}
+
+/** Whether `data` is a typed array of numbers: no array of bigints, and no view of bytes. */
+function isTyped(data: unknown): data is Numbers {
+  const others = [BigInt64Array, BigUint64Array, DataView];
+  return ArrayBuffer.isView(data) && !others.some((other) => data instanceof other);
 }
 
 /** Appends the numbers in `data` to `flat` and returns its shape. */
@@ -72,7 +92,7 @@ function nesting(data: Nested, flat: number[], depth: number): number[] {
     flat.push(data);
     return [];
   }
-  if (!Array.isArray(data)) throw new ShapeError(`tensor: ${typeof data} is neither a number nor a list of numbers`);
+  if (!Array.isArray(data)) throw new ShapeError(`tensor: expected numbers or lists of them, got ${describe(data)}`);
   let inner: number[] | null = null;
   for (const item of data) {
     const shape = nesting(item, flat, depth + 1);
@@ -82,28 +102,28 @@ function nesting(data: Nested, flat: number[], depth: number): number[] {
   return [data.length, ...(inner ?? [])];
 }
 
-/** A tensor of one value everywhere. */
-export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
-  checkOptions(options, "full");
-  checkShape(shape, "full");
+function filled(shape: Shape, value: number, options: TensorOptions, action: string): Tensor {
+  const own = shapeOf(shape, action);
+  checkOptions(options, OPTIONS, action);
+  checkDType(options, action);
   checkNumber(value, options.dtype ?? "f32");
-  const size = sizeOf(shape);
-  return make(
-    options.dtype === "u32" ? new Uint32Array(size).fill(value) : new Float32Array(size).fill(value),
-    shape,
-    options,
-  );
+  const data = options.dtype === "u32" ? new Uint32Array(sizeOf(own)) : new Float32Array(sizeOf(own));
+  return make(data.fill(value), own, options, action);
 }
 
-export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => full(shape, 0, options);
-export const ones = (shape: Shape, options: TensorOptions = {}): Tensor => full(shape, 1, options);
+/** A tensor of one value everywhere. */
+export const full = (shape: Shape, value: number, options: TensorOptions = {}): Tensor =>
+  filled(shape, value, options, "full");
+export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => filled(shape, 0, options, "zeros");
+export const ones = (shape: Shape, options: TensorOptions = {}): Tensor => filled(shape, 1, options, "ones");
 
 /** 0, 1, …, count − 1. */
 export function arange(count: number, options: TensorOptions = {}): Tensor {
-  checkOptions(options, "arange");
+  checkOptions(options, OPTIONS, "arange");
+  checkDType(options, "arange");
   checkShape([count], "arange");
   const data = options.dtype === "u32" ? new Uint32Array(count) : new Float32Array(count);
-  return make(data.map((_, i) => i), [count], options);
+  return make(data.map((_, i) => i), [count], options, "arange");
 }
 
 // --- random ----------------------------------------------------------------------------------------------------------
@@ -126,35 +146,52 @@ function nextKey(): RandomKey {
   return { seed, purpose: Purpose.user, epoch: drawn++ };
 }
 
-/** Uniform in [low, high). */
-export function uniform(shape: Shape, low: number, high: number, options: TensorOptions = {}): Tensor {
-  checkOptions(options, "rand");
-  checkShape(shape, "rand");
-  const data = fillUniform(nextKey(), 0, new Float32Array(sizeOf(shape)));
-  return make(data.map((one) => low + one * (high - low)), shape, options);
+/** Random numbers are f32, whatever else is asked for; `randint()` draws u32. */
+function checkRandom(options: TensorOptions, action: string): void {
+  checkOptions(options, { requiresGrad: true, dtype: "f32" }, action);
+  if (options.dtype !== undefined && options.dtype !== "f32") {
+    throw new ShapeError(`${action}: dtype ${describe(options.dtype)} is not f32; randint() makes random u32`);
+  }
 }
 
-/** Uniform in [0, 1). */
+/** Uniform in [low, high), f32. */
+export function uniform(shape: Shape, low: number, high: number, options: TensorOptions = {}): Tensor {
+  const own = shapeOf(shape, "rand");
+  checkRandom(options, "rand");
+  const data = fillUniform(nextKey(), 0, new Float32Array(sizeOf(own)));
+  return make(data.map((one) => low + one * (high - low)), own, options, "rand");
+}
+
+/** Uniform in [0, 1), f32. */
 export const rand = (shape: Shape, options: TensorOptions = {}): Tensor => uniform(shape, 0, 1, options);
 
-/** Standard normal. */
+/** Standard normal, f32. */
 export function randn(shape: Shape, options: TensorOptions = {}): Tensor {
-  checkOptions(options, "randn");
-  checkShape(shape, "randn");
-  return make(fillNormal(nextKey(), 0, new Float32Array(sizeOf(shape))), shape, options);
+  const own = shapeOf(shape, "randn");
+  checkRandom(options, "randn");
+  return make(fillNormal(nextKey(), 0, new Float32Array(sizeOf(own))), own, options, "randn");
 }
 
 /** Whole numbers in [low, high), u32. */
 export function randint(low: number, high: number, shape: Shape): Tensor {
-  checkShape(shape, "randint");
+  const own = shapeOf(shape, "randint");
   if (!Number.isInteger(low) || !Number.isInteger(high) || low < 0 || high <= low || high > 2 ** 32) {
     throw new ShapeError(`randint: expected whole numbers 0 <= low < high <= 2^32, got ${low} and ${high}`);
   }
-  const data = fillUniform(nextKey(), 0, new Float64Array(sizeOf(shape)));
-  return make(Uint32Array.from(data, (one) => low + Math.floor(one * (high - low))), shape, {});
+  const data = fillUniform(nextKey(), 0, new Float64Array(sizeOf(own)));
+  return make(Uint32Array.from(data, (one) => low + Math.floor(one * (high - low))), own, {}, "randint");
 }
 
-/** Runs `fn` without recording what gradients would need. */
+/**
+ * Runs `fn` without recording what gradients would need.
+ *
+ * @throws {ShapeError} where `fn` is asynchronous: what it records after its first `await` would not be covered.
+ */
 export function noGrad<T>(fn: () => T): T {
-  return withoutGradients(fn);
+  const result = withoutGradients(fn);
+  if (result instanceof Promise) {
+    result.catch(() => {}); // Nobody else gets to see it.
+    throw new ShapeError("noGrad: the function is asynchronous; await what it computes outside of noGrad()");
+  }
+  return result;
 }

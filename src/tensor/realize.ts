@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { ShapeError } from "../errors.ts";
 import { requestGpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
 import type { Data } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import { RULES } from "../ops/fuse.ts";
 import type { Tensor } from "./tensor.ts";
+import { watcher } from "./watch.ts";
 
 /** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
 const updated = new Set<Tensor>();
@@ -37,6 +39,7 @@ export function inTurn<T>(task: () => Promise<T>): Promise<T> {
  * updated in place; what was computed stays on the GPU.
  */
 export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
+  if (watcher()) throw new ShapeError("elements cannot be read while a step is recorded: return the tensor from it");
   const all = [...tensors, ...updated], values = all.map((one) => one.value), leaf = all.map((one) => one.isLeaf);
   updated.clear();
   const { reading } = await inTurn(async () => {

@@ -30,8 +30,9 @@ export class Tensor implements Leaf {
 
   /** For the rooms of this program; users make tensors with `tensor()`, `zeros()` and their like. */
   constructor(value: Value) {
-    this.#value = value;
-    holders.set(value, this);
+    // Two tensors never share a value: what happens to one would happen to the other.
+    this.#value = holders.has(value) ? shapes.alias(value) : value;
+    holders.set(this.#value, this);
   }
 
   /** The graph's value behind this handle. */

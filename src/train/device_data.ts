@@ -8,9 +8,9 @@ import { permuteHalfBits, permuteKey } from "../data/random.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { DataError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { allocate, write } from "../gpu/memory.ts";
+import { allocateStorage, write } from "../gpu/memory.ts";
 import { Value } from "../graph/node.ts";
-import { upload } from "../graph/plan.ts";
+import { upload } from "../graph/leaves.ts";
 import { gatherBatch, shuffle } from "../ops/batch.ts";
 import { compile, type Program } from "../tensor/compile.ts";
 import { arange, tensor } from "../tensor/create.ts";
@@ -72,7 +72,8 @@ export class DeviceData {
     }
     const half = (images: number) => {
       const bytes = Math.max(1, images) * imageBytes, value = new Value([bytes / 4], "u32");
-      value.storage = { block: allocate(gpu, bytes), offset: 0, size: bytes };
+      value.storage = allocateStorage(gpu, bytes);
+      value.storage.block.release(); // Held by the value now.
       return new Tensor(value);
     };
     const pixels = [half(first), half(count - first)] as const;

@@ -26,7 +26,8 @@ export interface Evaluation {
 }
 
 /**
- * Runs `model` in evaluation mode over all of `data`, from its first batch. Leaves the model's mode as it was.
+ * Runs `model` in evaluation mode over all of `data`, from its first batch. Leaves the mode of each of its modules as it
+ * was, also where it throws.
  *
  * @param classes how many there are.
  * @throws {TrainingError} where the loss is not finite.
@@ -37,33 +38,40 @@ export async function evaluateModel(
   classes: number,
   options: BatchOptions,
 ): Promise<Evaluation> {
-  const { training } = model, oneStep = tensor(Uint32Array.of(1, 0));
+  const modes = model.namedModules().map(([, module]) => ({ module, training: module.training }));
+  const oneStep = tensor(Uint32Array.of(1, 0));
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let total = 0;
   model.eval();
-  data.rewind();
-  for (let done = 0; done < data.count;) {
-    const count = Math.min(BATCH, data.count - done);
-    const program = compile(() =>
-      noGrad(() => {
-        const [x, labels] = data.next(count, BATCH, options);
-        const logits = model.forward(x);
-        data.counters.add_(oneStep);
-        return { losses: crossEntropy(logits, labels, { reduction: "none" }), guesses: logits.argmax(1), labels };
-      })
-    );
-    while (done + count <= data.count) {
-      await program.run();
-      const { losses, guesses, labels } = program.result;
-      const bytes = await read(data.gpu, [losses, guesses, labels].map(({ value }) => value.storage!));
-      const guessed = new Uint32Array(bytes[1]!);
-      for (const loss of new Float32Array(bytes[0]!)) total += loss;
-      new Uint32Array(bytes[2]!).forEach((label, i) => confusion[label]![guessed[i]!]!++);
-      done += count;
+  try {
+    data.rewind();
+    for (let done = 0; done < data.count;) {
+      const count = Math.min(BATCH, data.count - done);
+      const program = compile(() =>
+        noGrad(() => {
+          const [x, labels] = data.next(count, BATCH, options);
+          const logits = model.forward(x);
+          data.counters.add_(oneStep);
+          return { losses: crossEntropy(logits, labels, { reduction: "none" }), guesses: logits.argmax(1), labels };
+        })
+      );
+      try {
+        while (done + count <= data.count) {
+          await program.run();
+          const { losses, guesses, labels } = program.result;
+          const bytes = await read(data.gpu, [losses, guesses, labels].map(({ value }) => value.storage!));
+          const guessed = new Uint32Array(bytes[1]!);
+          for (const loss of new Float32Array(bytes[0]!)) total += loss;
+          new Uint32Array(bytes[2]!).forEach((label, i) => confusion[label]![guessed[i]!]!++);
+          done += count;
+        }
+      } finally {
+        await program.dispose();
+      }
     }
-    await program.dispose();
+  } finally {
+    for (const { module, training } of modes) module.training = training;
   }
-  model.train(training);
   const loss = total / data.count, sum = (row: readonly number[]) => row.reduce((sum, count) => sum + count, 0);
   if (!Number.isFinite(loss)) throw new TrainingError(`the loss of the images is ${loss}: the weights have diverged`);
   return {

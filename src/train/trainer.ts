@@ -8,7 +8,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { TrainingError, UsageError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
-import { upload } from "../graph/plan.ts";
+import { upload } from "../graph/leaves.ts";
 import { crossEntropy } from "../nn/functional.ts";
 import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";

@@ -86,6 +86,76 @@ Deno.test("loadStateDict() names every key that is missing, unexpected or of ano
   (await values(net.parameters())).forEach((weights, i) => assertSameBits(weights, before[i]!));
 });
 
+Deno.test("loadStateDict() refuses what is no map of tensors, and changes nothing", async () => {
+  const net = new nn.Linear(1, 2), before = await values(net.parameters());
+  const gone = ones([2]);
+  gone.dispose();
+  const weight = ones([2, 1]),
+    wrong: [unknown, string][] = [
+      [{}, "expected a Map of tensors by name, as stateDict() gives, got an object"],
+      [{ weight, bias: ones([2]) }, "expected a Map"],
+      [undefined, "got undefined"],
+      [new Map<string, unknown>([["weight", weight], ["bias", [1, 2]]]), "bias is an array instead of a Tensor"],
+      [new Map<string, unknown>([["weight", weight], ["bias", undefined]]), "bias is undefined instead of a Tensor"],
+      [new Map([["weight", weight], ["bias", zeros([2], { dtype: "u32" })]]), "bias is u32 instead of f32"],
+      [new Map([["weight", weight], ["bias", gone]]), "disposed"],
+    ];
+  for (const [state, message] of wrong) {
+    assertThrows(() => net.loadStateDict(state as Map<string, Tensor>), WgradError, message);
+  }
+  (await values(net.parameters())).forEach((weights, i) => assertSameBits(weights, before[i]!));
+});
+
+Deno.test("loadStateDict() reads the state before it changes anything, so that parameters can change places", async () => {
+  const net = new nn.Sequential(new nn.Linear(2, 2, { bias: false }), new nn.Linear(2, 2, { bias: false }));
+  const [a, b] = await values(net.parameters()), [first, second] = net.parameters();
+  net.loadStateDict(new Map([["0.weight", second!], ["1.weight", first!]]));
+  assertSameBits(await first!.data(), b!);
+  assertSameBits(await second!.data(), a!);
+});
+
+/** Parameters of its own, and tensors that are none. */
+class Scaled extends nn.Module {
+  fc = new nn.Linear(2, 2);
+  scale = tensor([2], { requiresGrad: true });
+  shift = zeros([2]);
+  steps = tensor(new Uint32Array(1));
+  seen: Tensor | null = null;
+
+  override forward(x: Tensor): Tensor {
+    return this.seen = this.fc.forward(x).mul(this.scale).add(this.shift);
+  }
+}
+
+Deno.test("frozen parameters stay parameters, in the state too; other tensors are none", async () => {
+  const net = new Scaled(), names = ["scale", "fc.weight", "fc.bias"];
+  // Frozen before anything has looked at them.
+  for (const p of [net.fc.weight, net.fc.bias!, net.scale]) p.requiresGrad = false;
+  assertEquals(net.namedParameters().map(([name]) => name), names);
+  assertEquals([...net.stateDict().keys()], names);
+  assertEquals(net.parameters().length, 3);
+
+  const other = new Scaled();
+  net.loadStateDict(other.stateDict());
+  assertSameBits(await net.fc.weight.data(), await other.fc.weight.data());
+  assert(net.parameters().every((p) => !p.requiresGrad));
+
+  net.fc.weight.requiresGrad = true;
+  net.forward(ones([1, 2])).sum().backward();
+  assertEquals(net.parameters().map((p) => p.grad !== null), [false, true, false]);
+  // The output that the module keeps requires a gradient, but was computed.
+  assert(net.seen!.requiresGrad);
+  assertEquals([...net.stateDict().keys()], names);
+});
+
+Deno.test("a tensor that is told to require gradients after it was made is a parameter from when that is seen", () => {
+  const net = new Scaled();
+  net.shift.requiresGrad = true;
+  assertEquals(net.namedParameters().map(([name]) => name), ["scale", "shift", "fc.weight", "fc.bias"]);
+  net.shift.requiresGrad = false;
+  assertEquals(net.parameters().length, 4);
+});
+
 Deno.test("train() and eval() reach every module and return the module", () => {
   const net = new Shared(), all = () => net.namedModules().map(([, module]) => module.training);
   assertEquals(all(), [true, true, true, true, true]);

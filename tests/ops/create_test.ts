@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ShapeError, WgradError } from "../../src/errors.ts";
-import { arange, full, manualSeed, ones, rand, randint, randn, tensor, zeros } from "../../src/mod.ts";
+import { arange, full, manualSeed, noGrad, ones, rand, randint, randn, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertSameBits, assertShape } from "../support/close.ts";
 
 Deno.test("tensor() takes numbers, nested numbers and typed arrays", async () => {
@@ -77,6 +77,72 @@ Deno.test("shapes and data that do not fit are refused at once", () => {
   assertThrows(() => tensor([[1, 2], 3] as number[]), ShapeError);
   assertThrows(() => arange(-1), WgradError);
   assertThrows(() => arange(2.5), WgradError);
+});
+
+Deno.test("a shape is copied, and one with holes refused", () => {
+  const shape = [2, 3], made = [zeros(shape), rand(shape), randn(shape), randint(0, 2, shape), full(shape, 1)];
+  const given = tensor([1, 2, 3, 4, 5, 6], { shape });
+  shape[0] = 5;
+  for (const one of [...made, given]) assertEquals([...one.shape], [2, 3]);
+  assertThrows(() => zeros(new Array(2)), ShapeError);
+});
+
+Deno.test("tensor() refuses arrays that hold no numbers, naming them", () => {
+  const wrong: [unknown, string][] = [
+    [new BigInt64Array(1), "a BigInt64Array"],
+    [new BigUint64Array(0), "a BigUint64Array"],
+    [new DataView(new ArrayBuffer(4)), "a DataView"],
+    [new ArrayBuffer(4), "an ArrayBuffer"],
+    [[1n], "1"],
+    [[null], "null"],
+    [tensor([1]), "a Tensor"],
+    [undefined, "undefined"],
+    [[[1], "x"], '"x"'],
+  ];
+  for (const [data, text] of wrong) {
+    assertThrows(() => tensor(data as number[]), ShapeError, `tensor: expected numbers or lists of them, got ${text}`);
+  }
+});
+
+Deno.test("tensor() takes every typed array of numbers", async () => {
+  for (const type of [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Float64Array]) {
+    const data = type.of(1, 2) as Uint8Array;
+    assertEquals([...await tensor(data).data()], [1, 2]);
+    assertEquals(await tensor(data, { dtype: "u32" }).data(), Uint32Array.of(1, 2));
+  }
+  assertThrows(() => tensor(Int32Array.of(1, -2), { dtype: "u32" }), ShapeError, "-2 is no u32");
+  assertThrows(() => tensor(Float64Array.of(0, 2 ** 32), { dtype: "u32" }), ShapeError, "4294967296 is no u32");
+});
+
+Deno.test("tensor() copies a typed array as a whole, not by element", async () => {
+  const alone = <A extends Float32Array | Uint32Array>(data: A): A => {
+    data[Symbol.iterator] = () => {
+      throw new Error("the elements are walked");
+    };
+    return data;
+  };
+  assertEquals([...await tensor(alone(Uint32Array.of(7, 8))).data()], [7, 8]);
+  assertEquals([...await tensor(alone(Float32Array.of(0.5))).data()], [0.5]);
+});
+
+Deno.test("options that would be ignored are refused", () => {
+  for (const make of [zeros, ones, rand, randn] as ((shape: number[], options: object) => unknown)[]) {
+    assertThrows(() => make([2], { shape: [3] }), ShapeError, 'unknown option "shape"');
+    assertThrows(() => make([2], { requiresGrad: "yes" }), ShapeError, "requiresGrad must be true or false");
+  }
+  for (const draw of [rand, randn]) {
+    assertThrows(() => draw([2], { dtype: "u32" }), ShapeError, 'dtype "u32" is not f32; randint() makes random u32');
+    assertEquals(draw([2], { dtype: "f32" }).dtype, "f32");
+  }
+});
+
+Deno.test("noGrad() refuses an asynchronous function, also one that fails, and records again after it", async () => {
+  const x = tensor([1], { requiresGrad: true });
+  assertThrows(() => noGrad(async () => await x.mul(2).data()), ShapeError, "noGrad: the function is asynchronous");
+  assertThrows(() => noGrad(() => Promise.reject(new Error("unseen"))), ShapeError, "asynchronous");
+  assert(x.mul(2).requiresGrad);
+  await new Promise((done) => setTimeout(done)); // A rejection that nobody sees to would end the test.
+  assertEquals(noGrad(() => x.mul(2)).requiresGrad, false);
 });
 
 Deno.test("values that a dtype cannot hold are refused at once", () => {

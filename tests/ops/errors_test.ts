@@ -1,9 +1,10 @@
 /**
  * Wrong arguments are refused when the op is called, with a typed error in one line.
  */
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ShapeError, UsageError } from "../../src/errors.ts";
-import { F, nn, type Tensor, tensor, zeros } from "../../src/mod.ts";
+import { arange, F, full, nn, ones, optim, rand, randint, randn, type Tensor, tensor, zeros } from "../../src/mod.ts";
+import { checkOptions, describe } from "../../src/ops/options.ts";
 
 const x = zeros([1, 4, 6, 6]), w = zeros([8, 4, 3, 3]), labels = tensor(new Uint32Array([0, 1]));
 // deno-lint-ignore no-explicit-any
@@ -109,3 +110,148 @@ for (const [what, call] of Object.entries(refused)) {
     assert(message.length > 15 && !message.includes("\n"), `no message in one line: ${message}`);
   });
 }
+
+// --- what a PyTorch user would write: the message says what to write instead -----------------------------------------
+
+// deno-lint-ignore no-explicit-any
+const any = (value: unknown) => value as any;
+const p = tensor([1, 2], { requiresGrad: true }), two = zeros([2, 3]);
+
+const habits: [what: string, call: () => unknown, message: string][] = [
+  ["MaxPool2d(3, 2)", () => make("MaxPool2d", 3, 2), "maxPool2d: expected options such as { stride: 2 }, got 2"],
+  ["maxPool2d(x, 2, 1)", () => pool(x, 2, 1), "maxPool2d: expected options such as { stride: 1 }, got 1"],
+  [
+    "maxPool2d(x, 2, [2, 2])",
+    () => pool(x, 2, [2, 2]),
+    "maxPool2d: expected options such as { stride: 2 }, got an array",
+  ],
+  ["Conv2d(3, 6, 5, 2)", () => make("Conv2d", 3, 6, 5, 2), "Conv2d: expected options such as { stride: 2 }, got 2"],
+  [
+    "Conv2d(3, 6, 5, null)",
+    () => make("Conv2d", 3, 6, 5, null),
+    "Conv2d: expected options such as { stride: 2 }, got null",
+  ],
+  [
+    "conv2d(x, w, { stride: 2 })",
+    () => conv(x, w, { stride: 2 }),
+    "conv2d: expected a bias (a Tensor or null), got an object; write conv2d(x, weight, null, { stride: 2 }) for options",
+  ],
+  ["conv2d(x, w, b, 2)", () => conv(x, w, null, 2), "conv2d: expected options such as { stride: 2 }, got 2"],
+  ["conv2d(x, w, b, b)", () => conv(x, w, null, w), "conv2d: expected options such as { stride: 2 }, got a Tensor"],
+  ["linear(x, w, 2)", () => F.linear(two, zeros([4, 3]), any(2)), "linear: expected a bias (a Tensor or null), got 2"],
+  [
+    "Linear(3, 4, false)",
+    () => make("Linear", 3, 4, false),
+    "Linear: expected options such as { bias: false }, got false",
+  ],
+  ["Linear(3, 4, { bias: 0 })", () => make("Linear", 3, 4, { bias: 0 }), "Linear: bias must be true or false, got 0"],
+  [
+    'Conv2d(3, 4, 1, { bias: "no" })',
+    () => make("Conv2d", 3, 4, 1, { bias: "no" }),
+    'Conv2d: bias must be true or false, got "no"',
+  ],
+  [
+    "crossEntropy(x, y, 0.1)",
+    () => cross(two, labels, 0.1),
+    "crossEntropy: expected options such as { labelSmoothing: 0.1 }, got 0.1",
+  ],
+  ['MSELoss("sum")', () => make("MSELoss", "sum"), 'mseLoss: expected options such as { reduction: "sum" }, got "sum"'],
+  [
+    "CrossEntropyLoss(weight)",
+    () => make("CrossEntropyLoss", two),
+    'crossEntropy: expected options such as { reduction: "sum" }, got a Tensor',
+  ],
+  ["SGD(params, 0.1)", () => new optim.SGD([p], any(0.1)), "SGD: expected options such as { lr: 0.1 }, got 0.1"],
+  [
+    "Sequential([a, b])",
+    () => new nn.Sequential(any([new nn.ReLU()])),
+    "Sequential: expected modules, as in Sequential(a, b), got an array",
+  ],
+  [
+    "Sequential(relu)",
+    () => new nn.Sequential(any(F.relu)),
+    "Sequential: expected modules, as in Sequential(a, b), got a function",
+  ],
+  ["zeros(2, 3)", () => zeros(any(2), any(3)), "zeros: expected a shape such as [2, 3], got 2"],
+  ["ones(2)", () => ones(any(2)), "ones: expected a shape such as [2, 3], got 2"],
+  ["full(2, 1)", () => full(any(2), 1), "full: expected a shape such as [2, 3], got 2"],
+  ["rand(2, 3)", () => rand(any(2), any(3)), "rand: expected a shape such as [2, 3], got 2"],
+  ['randn("2")', () => randn(any("2")), 'randn: expected a shape such as [2, 3], got "2"'],
+  [
+    "randint(10, [3])",
+    () => randint(10, any([3]), any(undefined)),
+    "randint: expected a shape such as [2, 3], got undefined",
+  ],
+  ["tensor([1], { shape: 1 })", () => tensor([1], { shape: any(1) }), "tensor: expected a shape such as [2, 3], got 1"],
+  ["zeros([2], true)", () => zeros([2], any(true)), "zeros: expected options such as { requiresGrad: true }, got true"],
+  ["arange(0, 10)", () => arange(0, any(10)), 'arange: expected options such as { dtype: "u32" }, got 10'],
+];
+for (const [what, call, message] of habits) {
+  Deno.test(`refused with what to write instead: ${what}`, () => {
+    const error = assertThrows(call);
+    assert(error instanceof ShapeError || error instanceof UsageError, String(error));
+    assertEquals(error.message.slice(0, message.length), message);
+  });
+}
+
+const notTensors: [what: string, call: (wrong: unknown) => unknown][] = [
+  ["conv2d", (wrong) => conv(wrong, w)],
+  ["conv2d", (wrong) => conv(x, wrong)],
+  ["maxPool2d", (wrong) => pool(wrong, 2)],
+  ["linear", (wrong) => F.linear(any(wrong), two)],
+  ["linear", (wrong) => F.linear(two, any(wrong))],
+  ["relu", (wrong) => F.relu(any(wrong))],
+  ["softmax", (wrong) => F.softmax(any(wrong))],
+  ["logSoftmax", (wrong) => F.logSoftmax(any(wrong))],
+  ["crossEntropy", (wrong) => cross(wrong, labels)],
+  ["crossEntropy", (wrong) => cross(two, wrong)],
+  ["mseLoss", (wrong) => F.mseLoss(any(wrong), two)],
+  ["mseLoss", (wrong) => F.mseLoss(two, any(wrong))],
+  ["conv2d", (wrong) => nn.models.lenet().forward(any(wrong))],
+  ["linear", (wrong) => new nn.Sequential(new nn.Linear(1, 1)).forward(any(wrong))],
+  ["Flatten", (wrong) => new nn.Flatten().forward(any(wrong))],
+  ["relu", (wrong) => new nn.ReLU().forward(any(wrong))],
+];
+notTensors.forEach(([what, call], i) => {
+  Deno.test(`what is no tensor is refused by ${what} (${i})`, () => {
+    const wrongs: [unknown, string][] = [
+      [3, "3"],
+      [[1], "an array"],
+      [undefined, "undefined"],
+      [null, "null"],
+      [new Float32Array(1), "a Float32Array"],
+      [{ value: 1 }, "an object"],
+      [new nn.ReLU(), "a ReLU"],
+    ];
+    for (const [wrong, text] of wrongs) {
+      assertThrows(() => call(wrong), ShapeError, `${what}: expected a Tensor, got ${text}`);
+    }
+  });
+});
+
+Deno.test("describe() calls anything in one line", () => {
+  const cases: [unknown, string][] = [
+    [1.5, "1.5"],
+    [10n, "10"],
+    ["a\nb", '"a\\nb"'],
+    ["x".repeat(50), `"${"x".repeat(40)}…"`],
+    [Symbol("s"), "Symbol(s)"],
+    [class A {}, "a function"],
+    [Object.create(null), "an object"],
+    [Object.create(Object.create(null)), "an object"],
+    [new Map(), "a Map"],
+    [new Int8Array(1), "an Int8Array"],
+  ];
+  for (const [value, text] of cases) assertEquals(describe(value), text);
+});
+
+Deno.test("checkOptions() takes what it knows, and refuses the rest, inherited options included", () => {
+  const known = { lr: 0.1, on: true },
+    refuse = (options: unknown) => () => checkOptions(options, known, "f", UsageError);
+  for (const fine of [{}, { lr: 1 }, { on: undefined }, Object.create(null)]) checkOptions(fine, known, "f");
+  assertThrows(refuse({ lr: 1, LR: 2 }), UsageError, 'f: unknown option "LR" (it has lr, on)');
+  assertThrows(refuse({ toString: 1 }), UsageError, 'f: unknown option "toString"');
+  assertThrows(refuse(Object.create({ LR: 1 })), UsageError, "f: expected options such as { lr: 0.1 }, got an object");
+  assertThrows(refuse(new Map()), UsageError, "f: expected options such as { lr: 0.1 }, got a Map");
+  assertThrows(() => checkOptions(1n, known, "f"), ShapeError, "f: expected options such as { lr: 0.1 }, got 1");
+});

@@ -2,8 +2,8 @@
  * optim.SGD: twenty steps of a small net against PyTorch for every option, eager and compiled; state; what is refused.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { WgradError } from "../../src/errors.ts";
-import { compile, F, optim, type Tensor, tensor } from "../../src/mod.ts";
+import { UsageError, WgradError } from "../../src/errors.ts";
+import { compile, F, nn, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertRelative, assertSameBits } from "../support/close.ts";
 import { load, readLines, type Stored } from "../support/golden.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
@@ -142,6 +142,14 @@ Deno.test("options that make no sense are refused at once", () => {
     { lr: -1 },
     { lr: NaN },
     { lr: "0.1" },
+    { lr: Infinity },
+    { lr: 1e39 },
+    { momentum: 1e39 },
+    { weightDecay: 1e39 },
+    { dampening: -1e39, momentum: 0.9 },
+    { momentum: "0.9" },
+    { weightDecay: null },
+    { nesterov: 1, momentum: 0.9 },
     { momentum: -0.1 },
     { weightDecay: -0.1 },
     { dampening: NaN },
@@ -151,11 +159,89 @@ Deno.test("options that make no sense are refused at once", () => {
     { weight_decay: 0.1 },
   ];
   for (const options of wrong) {
-    assertThrows(() => new optim.SGD(p, options), WgradError, undefined, JSON.stringify(options));
+    assertThrows(() => new optim.SGD(p, options), UsageError, undefined, JSON.stringify(options));
   }
   assertThrows(() => new optim.SGD([]), WgradError);
   assertThrows(() => new optim.SGD([p[0]!.mul(2)]), WgradError);
   assertThrows(() => new optim.SGD([p[0]!, p[0]!]), WgradError);
   const optimizer = new optim.SGD(p);
-  for (const lr of [-1, NaN]) assertThrows(() => optimizer.lr = lr, WgradError);
+  for (const lr of [-1, NaN, 1e39]) assertThrows(() => optimizer.lr = lr, UsageError, "SGD: lr must be");
+  assertEquals(optimizer.lr, 1e-3);
+});
+
+Deno.test("what is no list of tensors or groups is refused by a typed error that says so", () => {
+  const p = tensor([1], { requiresGrad: true }), q = tensor([1], { requiresGrad: true });
+  const wrong: [params: unknown, message: string][] = [
+    [p, "expected an array of tensors, such as model.parameters(), or of groups { params: [...] }, got a Tensor"],
+    [new nn.Linear(1, 1), "got a Linear"],
+    [{ params: [p] }, "got an object"],
+    [undefined, "got undefined"],
+    [[], "there are no parameters"],
+    [[p, 3], "expected a Tensor as parameter, got 3"],
+    [[p, null], "expected a Tensor as parameter, got null"],
+    [new nn.Linear(1, 1).namedParameters(), "expected a Tensor as parameter, got an array"],
+    [[{ params: p }], "params of a group must be an array of tensors, got a Tensor"],
+    [[{ lr: 1 }], "params of a group must be an array of tensors, got undefined"],
+    [[{ params: [p, "q"] }], 'expected a Tensor as parameter, got "q"'],
+    [[{ params: [p] }, q], "got a Tensor among groups"],
+    [[q, { params: [p] }], "got a Tensor among groups"],
+    [[{ params: [p] }, { params: [p] }], "a parameter is given twice"],
+    [[{ params: [p], learningRate: 1 }], 'unknown option "learningRate"'],
+    [[p.mul(2)], "a parameter is no leaf"],
+    [[zeros([1], { dtype: "u32" })], "parameters must be f32, got one of u32"],
+  ];
+  for (const [params, message] of wrong) {
+    assertThrows(() => new optim.SGD(params as Tensor[]), UsageError, message);
+  }
+});
+
+Deno.test("frozen parameters are taken and left alone, and trained when they are no longer frozen", async () => {
+  const net = new nn.Linear(2, 1, { bias: true }), before = await net.weight.data();
+  net.weight.requiresGrad = false;
+  const optimizer = new optim.SGD(net.parameters(), { lr: 1, momentum: 0.5, weightDecay: 0.1 });
+  const step = () => {
+    optimizer.zeroGrad();
+    net.forward(ones([1, 2])).sum().backward();
+    optimizer.step();
+  };
+  const bias = (await net.bias!.data())[0]!;
+  step();
+  assertSameBits(await net.weight.data(), before);
+  assertClose(await net.bias!.data(), [bias - 1 - 0.1 * bias]);
+  net.weight.requiresGrad = true;
+  step();
+  assertClose(await net.weight.data(), [...before].map((v) => v - 1 - 0.1 * v));
+});
+
+Deno.test("the list of parameters is copied", () => {
+  const params = [tensor([1], { requiresGrad: true })], optimizer = new optim.SGD(params, { momentum: 0.5 });
+  params.push(tensor([2], { requiresGrad: true }));
+  assertEquals(optimizer.paramGroups[0]!.params.length, 1);
+});
+
+Deno.test("loadStateDict() takes all or nothing: types, shapes and names are checked first", async () => {
+  const make = () => {
+    const params = [tensor([1, 2], { requiresGrad: true }), tensor([3], { requiresGrad: true })];
+    return new optim.SGD(params, { momentum: 0.5 });
+  };
+  const optimizer = make(), before = await values([...optimizer.stateDict().values()]);
+  const first = ones([2]),
+    wrong: [state: unknown, message: string][] = [
+      [{}, "expected a Map of tensors by name, as stateDict() gives, got an object"],
+      [[], "got an array"],
+      [new Map([["0.momentum.0", first]]), "missing 0.momentum.1"],
+      [new Map([["0.momentum.0", first], ["0.momentum.1", ones([2])]]), "0.momentum.1 has shape [2] instead of [1]"],
+      [
+        new Map([["0.momentum.0", first], ["0.momentum.1", zeros([1], { dtype: "u32" })]]),
+        "0.momentum.1 is u32 instead of f32",
+      ],
+      [new Map<string, unknown>([["0.momentum.0", first], ["0.momentum.1", [1]]]), "is an array instead of a Tensor"],
+      [new Map([...make().stateDict(), ["lr", first]]), "unexpected lr"],
+    ];
+  for (const [state, message] of wrong) {
+    assertThrows(() => optimizer.loadStateDict(state as Map<string, Tensor>), UsageError, message);
+  }
+  (await values([...optimizer.stateDict().values()])).forEach((one, i) => assertSameBits(one, before[i]!));
+  optimizer.loadStateDict(new Map([["0.momentum.0", first], ["0.momentum.1", ones([1])]]));
+  assertEquals((await values([...optimizer.stateDict().values()])).map((one) => [...one]), [[1, 1], [1]]);
 });

@@ -1,0 +1,61 @@
+/**
+ * Arguments that a caller may get wrong: options objects, and how a value is called in an error's message.
+ *
+ * @module
+ */
+import { ShapeError, type WgradError } from "../errors.ts";
+
+/** A value as a message shows it, in one line: "3", "a Tensor", "an array". */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an array";
+  const name = value.constructor?.name;
+  if (!name || name === "Object") return "an object";
+  return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** Whether `value` is an object as `{ … }` makes it. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/**
+ * Refuses options that `action` does not have, since a misspelt one would be ignored otherwise, and all that is no options
+ * object: a value in its place, as Python's positional arguments would have it.
+ *
+ * @param known each option with an example of its value.
+ * @param Refusal the error to throw. Default `ShapeError`.
+ */
+export function checkOptions(
+  options: unknown,
+  known: Readonly<Record<string, unknown>>,
+  action: string,
+  Refusal: new (message: string) => WgradError = ShapeError,
+): void {
+  if (!isPlain(options)) {
+    // What was given is most likely meant for the first option that takes the like of it.
+    const entries = Object.entries(known), alike = entries.find(([, example]) => typeof example === typeof options);
+    const [name, example] = alike ?? entries[0]!;
+    const value = alike && typeof options !== "object" ? describe(options) : JSON.stringify(example);
+    throw new Refusal(`${action}: expected options such as { ${name}: ${value} }, got ${describe(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(known, key)) {
+      throw new Refusal(`${action}: unknown option ${describe(key)} (it has ${Object.keys(known).join(", ")})`);
+    }
+  }
+}
+
+/** `value`, an option that is true or false; anything else is refused. */
+export function checkFlag(
+  value: boolean,
+  what: string,
+  Refusal: new (message: string) => WgradError = ShapeError,
+): boolean {
+  if (typeof value !== "boolean") throw new Refusal(`${what} must be true or false, got ${describe(value)}`);
+  return value;
+}

@@ -1,0 +1,15 @@
+/**
+ * The value behind an argument that must be a tensor.
+ *
+ * @module
+ */
+import { ShapeError } from "../errors.ts";
+import type { Value } from "../graph/node.ts";
+import { describe } from "../ops/options.ts";
+import { Tensor } from "./tensor.ts";
+
+/** The graph's value behind `x`. Throws `ShapeError` in the name of `action` where `x` is no tensor. */
+export function valueOf(x: unknown, action: string): Value {
+  if (!(x instanceof Tensor)) throw new ShapeError(`${action}: expected a Tensor, got ${describe(x)}`);
+  return x.value;
+}
