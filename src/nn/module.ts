@@ -6,7 +6,7 @@
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import { trainable } from "../tensor/create.ts";
+import { trainable } from "../tensor/autograd.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -99,7 +99,6 @@ export abstract class Module {
 /** Whether a module's property is a parameter. One that requires gradients is remembered, since it may be frozen later. */
 function isParameter(value: unknown): value is Tensor {
   if (!(value instanceof Tensor) || !value.isLeaf) return false;
-  if (value.requiresGrad) trainable.add(value);
   return trainable.has(value);
 }
 

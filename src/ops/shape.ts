@@ -7,6 +7,7 @@ import stridedSource from "../../shaders/strided.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type DType, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { copyOp } from "../graph/plan.ts";
+import { describe } from "./options.ts";
 import { sumTo } from "./reduce.ts";
 
 const strided = { file: "strided.wgsl", source: stridedSource };
@@ -26,8 +27,16 @@ export function requireType(value: Value, dtype: DType, action: string): void {
   if (value.dtype !== dtype) throw new ShapeError(`${action}: expected a tensor of ${dtype}, got ${value.dtype}`);
 }
 
+/** Refuses what is no array: PyTorch takes numbers one by one as well. */
+function requireList(numbers: readonly number[], action: string): void {
+  if (!Array.isArray(numbers)) {
+    throw new ShapeError(`${action}: expected an array of numbers, got ${describe(numbers)}`);
+  }
+}
+
 /** Checks a shape that a caller gave. Extents are positive integers: tensors without elements are not supported. */
 export function checkShape(shape: Shape, action: string): void {
+  requireList(shape, action);
   if (shape.some((extent) => !Number.isInteger(extent) || extent < 1)) {
     throw new ShapeError(`${action}: ${text(shape)} is no shape: extents must be integers of 1 or more`);
   }
@@ -129,6 +138,7 @@ export function alias(x: Value): Value {
 
 /** `reshape` with at most one extent of -1, which takes what is left. */
 export function reshape(x: Value, shape: Shape): Value {
+  requireList(shape, "reshape");
   const holes = shape.filter((extent) => extent === -1).length;
   const rest = shape.reduce((size, extent) => extent === -1 ? size : size * extent, 1);
   const full = holes === 1 ? shape.map((extent) => extent === -1 ? x.size / rest : extent) : shape;
@@ -202,6 +212,7 @@ export function permute(
   dims: readonly number[],
   gradName: keyof typeof PERMUTES = "PermuteBackward0",
 ): Value {
+  requireList(dims, "permute");
   const rank = x.shape.length, order = dims.map((dim) => axis(dim, rank, "permute"));
   if (order.length !== rank || new Set(order).size !== rank) {
     throw new ShapeError(`permute: [${dims.join(", ")}] is no order of ${rank} dimensions`);
@@ -239,6 +250,7 @@ const expandOp: Op<StridedAttrs> = {
 
 /** Repeats `x` along dimensions of extent 1, and along new ones in front, to `shape`; an extent of -1 stays as it is. */
 export function expand(x: Value, to: Shape): Value {
+  requireList(to, "expand");
   const lead = to.length - x.shape.length,
     shape = to.map((extent, i) => extent === -1 ? x.shape[i - lead] ?? -1 : extent);
   checkShape(shape, "expand");

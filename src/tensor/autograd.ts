@@ -16,6 +16,9 @@ export interface Leaf {
 /** The leaves that require gradients, by their values. */
 export const leaves = new WeakMap<Value, Leaf>();
 
+/** Tensors that required gradients once: parameters, even while they are frozen. */
+export const trainable = new WeakSet<Leaf>();
+
 /** A node of the gradient's graph, as PyTorch shows it. */
 export interface GradFn {
   /** Such as "ConvolutionBackward0"; "AccumulateGrad" for a leaf. */

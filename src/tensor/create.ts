@@ -24,15 +24,9 @@ export type Nested = number | readonly Nested[];
 
 type Numbers = Float32Array | Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
 
-/** Tensors that were made to require gradients: they are parameters of the module that holds them, also when frozen. */
-export const trainable = new WeakSet<Tensor>();
-
 function make(data: Data, shape: Shape, { requiresGrad = false }: TensorOptions, action: string): Tensor {
   const result = new Tensor(constant(data, shape));
-  if (checkFlag(requiresGrad, `${action}: requiresGrad`)) {
-    result.requiresGrad = true;
-    trainable.add(result);
-  }
+  if (checkFlag(requiresGrad, `${action}: requiresGrad`)) result.requiresGrad = true;
   return result;
 }
 

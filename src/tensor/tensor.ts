@@ -19,8 +19,9 @@ import { logSoftmax, softmax } from "../ops/loss.ts";
 import { matmul } from "../ops/matmul.ts";
 import { argmax, reduce } from "../ops/reduce.ts";
 import * as shapes from "../ops/shape.ts";
-import { type GradFn, gradFn, gradients, type Leaf, leaves } from "./autograd.ts";
+import { type GradFn, gradFn, gradients, type Leaf, leaves, trainable } from "./autograd.ts";
 import { readAll, settle, unsettle } from "./realize.ts";
+import { valueOf } from "./value_of.ts";
 import { holders, watcher } from "./watch.ts";
 
 export class Tensor implements Leaf {
@@ -66,8 +67,12 @@ export class Tensor implements Leaf {
     }
     if (!this.isLeaf) throw new ShapeError("requiresGrad can be changed on leaves only; use detach()");
     this.#value.needsGrad = on;
-    if (on) leaves.set(this.#value, this);
-    else leaves.delete(this.#value);
+    if (on) {
+      trainable.add(this);
+      leaves.set(this.#value, this);
+    } else {
+      leaves.delete(this.#value);
+    }
   }
 
   /** Made by the user, or by an operation through which no gradient flows. */
@@ -111,6 +116,7 @@ export class Tensor implements Leaf {
    */
   backward(gradient?: Tensor): void {
     const { shape } = this;
+    if (gradient) valueOf(gradient, "backward");
     if (!this.requiresGrad) {
       throw new ShapeError("backward: this tensor does not depend on one that requires gradients");
     }
@@ -162,7 +168,7 @@ export class Tensor implements Leaf {
   // --- elementwise ---------------------------------------------------------------------------------------------------
 
   #binary(name: elementwise.Binary, other: Tensor | number): Tensor {
-    const right = typeof other === "number" ? elementwise.scalar(other, this.dtype) : other.value;
+    const right = typeof other === "number" ? elementwise.scalar(other, this.dtype) : valueOf(other, name);
     return new Tensor(elementwise.combine(name, this.value, right));
   }
 
@@ -236,7 +242,7 @@ export class Tensor implements Leaf {
 
   /** The product of vectors, matrices, or batches of matrices (broadcast), as `torch.matmul`. */
   matmul(other: Tensor): Tensor {
-    return new Tensor(matmul(this.value, other.value));
+    return new Tensor(matmul(this.value, valueOf(other, "matmul")));
   }
   /** A matrix transposed. */
   t(): Tensor {
@@ -352,7 +358,7 @@ export class Tensor implements Leaf {
   }
   /** Takes the elements of `other`, broadcast. */
   copy_(other: Tensor): this {
-    return this.assign(shapes.clone(shapes.expand(other.value, this.shape)), "copy_");
+    return this.assign(shapes.clone(shapes.expand(valueOf(other, "copy_"), this.shape)), "copy_");
   }
   fill_(value: number): this {
     return this.assign(shapes.clone(shapes.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
