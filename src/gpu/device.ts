@@ -15,6 +15,11 @@ export interface DeviceOptions {
   adapter?: string;
   /** The graphics API. Default: what the system has. */
   backend?: Backend;
+  /**
+   * Kernels will be so small that Mesa's software driver is faster when it does not hand them to threads of its own.
+   * Other drivers take no notice. Default false.
+   */
+  smallKernels?: boolean;
 }
 
 /** What is known about the adapter in use. */
@@ -123,6 +128,8 @@ async function open(options: DeviceOptions): Promise<Gpu> {
     // Deno reads this at the first request of the process.
     Deno.env.set("DENO_WEBGPU_BACKEND", options.backend);
   }
+  // Read by the driver when it is first asked for an adapter. A setting of the user's own goes before.
+  if (options.smallKernels && Deno.env.get("LP_NUM_THREADS") === undefined) Deno.env.set("LP_NUM_THREADS", "0");
   const adapter = await findAdapter(options);
   const missing = Object.entries(REQUIRED).filter(([name, least]) => limit(adapter.limits, name) < least);
   if (missing.length > 0) {
