@@ -1,8 +1,9 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { decodePng } from "../../src/data/png.ts";
 import { makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Runs `wgrad data` with the permissions that it needs, and an empty cache, in a folder. */
 async function wgrad(folder: string, ...args: string[]): Promise<{ code: number; out: string[]; err: string[] }> {

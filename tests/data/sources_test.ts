@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkFiles } from "../../src/data/cache.ts";
 import { CIFAR10_FOLDER } from "../../src/data/cifar.ts";
@@ -242,7 +243,7 @@ Deno.test("fetch: two processes at once: one fetches, both find the set", () =>
             "run",
             "--no-check",
             "--allow-all",
-            `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+            `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`,
             `${cache}.ts`,
           ],
           stderr: "piped",
