@@ -131,12 +131,8 @@ async function open(options: DeviceOptions): Promise<Gpu> {
   // Read by the driver when it is first asked for an adapter. A setting of the user's own goes before.
   if (options.smallKernels && Deno.env.get("LP_NUM_THREADS") === undefined) Deno.env.set("LP_NUM_THREADS", "0");
   const adapter = await findAdapter(options);
-  const missing = Object.entries(REQUIRED).filter(([name, least]) => limit(adapter.limits, name) < least);
-  if (missing.length > 0) {
-    const list = missing.map(([name, least]) => `${name} ${limit(adapter.limits, name)} of ${least}`).join(", ");
-    throw new GpuError(`the adapter "${adapter.info.description}" is too small for wgrad: ${list}`);
-  }
-  const asked = Object.keys(REQUIRED).map((name) => [name, limit(adapter.limits, name)]);
+  checkLimits(adapter.limits, describe(adapter).name);
+  const asked = Object.keys(REQUIRED).map((name) => [name, limitOf(adapter.limits, name)]);
   try {
     const device = await adapter.requestDevice({
       requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
@@ -146,6 +142,18 @@ async function open(options: DeviceOptions): Promise<Gpu> {
   } catch (error) {
     throw new GpuError(`the adapter "${describe(adapter).name}" gave no device: ${oneLine((error as Error).message)}`);
   }
+}
+
+/** Throws `GpuError` where an adapter lacks something that every kernel needs, naming each limit that is too low. */
+export function checkLimits(limits: GPUSupportedLimits, name: string): void {
+  const missing = Object.entries(REQUIRED).filter(([limit, least]) => limitOf(limits, limit) < least);
+  if (missing.length === 0) return;
+  const list = missing.map(([limit, least]) => `${limit} is ${limitOf(limits, limit)}, and ${least} is needed`).join(
+    "; ",
+  );
+  throw new GpuError(
+    `the adapter "${name}" is too small for wgrad: ${list}: choose another with --adapter or --backend`,
+  );
 }
 
 async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
@@ -192,7 +200,7 @@ function describe(adapter: GPUAdapter): AdapterDescription {
   return { name, vendor, architecture, cpu };
 }
 
-function limit(limits: GPUSupportedLimits, name: string): number {
+function limitOf(limits: GPUSupportedLimits, name: string): number {
   return (limits as unknown as Record<string, number>)[name] ?? 0;
 }
 

@@ -2,8 +2,8 @@
  * The device: every shader compiles as it lies, errors are typed and name what is wrong, memory is counted and reused.
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { GpuError, UsageError } from "../../src/errors.ts";
-import { type Backend, counters, Gpu, remedy, requestGpu } from "../../src/gpu/device.ts";
+import { DeviceLostError, GpuError, UsageError } from "../../src/errors.ts";
+import { type Backend, checkLimits, counters, Gpu, remedy, requestGpu } from "../../src/gpu/device.ts";
 import { allocate, allocateStorage, read, write } from "../../src/gpu/memory.ts";
 import { bind, compiled, pipelineOf } from "../../src/gpu/pipeline.ts";
 
@@ -78,6 +78,36 @@ Deno.test("an uncaptured error and a lost device become typed errors at the next
   assertThrows(() => own.check(), GpuError, "refused");
   await assertRejects(() => read(own, [allocateStorage(gpu, 4)]), GpuError, "refused");
   device.destroy();
+});
+
+Deno.test("a lost device becomes a typed error at the next use; one that was destroyed on purpose does not", async () => {
+  const fake = (reason: string) =>
+    Object.assign(new EventTarget(), { lost: Promise.resolve({ reason, message: "the driver\n was reset" }) });
+  const lost = new Gpu(fake("unknown") as unknown as GPUDevice, gpu.adapter);
+  await assertRejects(
+    () => lost.failed,
+    DeviceLostError,
+    "the GPU device was lost (the driver was reset): start again",
+  );
+  assertThrows(() => lost.check(), DeviceLostError);
+  const closed = new Gpu(fake("destroyed") as unknown as GPUDevice, gpu.adapter);
+  await Promise.resolve();
+  closed.check();
+});
+
+Deno.test("an adapter that is too small is refused, each missing limit named", () => {
+  const { limits } = gpu.device;
+  checkLimits(limits, "this one");
+  const names = [];
+  for (const name in limits) names.push(name);
+  const all = Object.fromEntries(names.map((name) => [name, limits[name as "maxBufferSize"]]));
+  const small = { ...all, maxStorageBuffersPerShaderStage: 4, maxComputeWorkgroupSizeX: 128 };
+  const error = assertThrows(() => checkLimits(small as unknown as GPUSupportedLimits, "a small card"), GpuError);
+  assertEquals(
+    error.message,
+    'the adapter "a small card" is too small for wgrad: maxStorageBuffersPerShaderStage is 4, and 8 is needed; ' +
+      "maxComputeWorkgroupSizeX is 128, and 256 is needed: choose another with --adapter or --backend",
+  );
 });
 
 Deno.test("asking for a device when there is one is refused", () => {
