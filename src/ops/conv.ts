@@ -13,7 +13,17 @@ import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
-import { cheapest, divisors, lanesOf, LOAD_GAIN, MOST_ACROSS, MOST_DOWN, vectorOf, wideConstants } from "./tiling.ts";
+import {
+  cheapest,
+  divisors,
+  lanesOf,
+  LOAD_GAIN,
+  MOST_ACROSS,
+  MOST_DOWN,
+  sizes,
+  vectorOf,
+  wideConstants,
+} from "./tiling.ts";
 
 const convKernel = { file: "conv2d.wgsl", source: convSource };
 const sumKernel = { file: "sum_parts.wgsl", source: sumSource };
@@ -60,22 +70,12 @@ export const convOp: Op<ConvAttrs> = {
     ];
   },
   dispatches({ inputs: [x, w, bias], outputs: [y], attrs: { stride, padding, dilation, groups, relu } }, target) {
-    const [out, per, kh, kw] = w!.shape as [number, number, number, number];
-    const constants = {
-      STEP_H: stride[0],
-      STEP_W: stride[1],
-      PAD_H: padding[0],
-      PAD_W: padding[1],
-      DIL_H: dilation[0],
-      DIL_W: dilation[1],
-      // w [O, C/groups, kh, kw]
-      W_GROUP: out / groups * per * kh * kw,
-      W_OUT: per * kh * kw,
-      W_IN: kh * kw,
-      BIAS: bias !== undefined,
-      RELU: relu,
-    };
-    return [convDispatch([x!, w!, ...(bias ? [bias] : [])], y!, x!.shape, size(w!), groups, constants, target)];
+    const [out, per, kh, kw] = w!.shape as [number, number, number, number], taps = kh * kw;
+    const walk = { from: x!.shape, step: stride, spread: ONE, padding, dilation, window: ONE };
+    // w [O, C/groups, kh, kw]
+    const lay = { W_GROUP: out / groups * per * taps, W_OUT: per * taps, W_IN: taps };
+    const constants = { ...lay, BIAS: bias !== undefined, RELU: relu };
+    return [convDispatch([x!, w!, ...(bias ? [bias] : [])], y!, size(w!), groups, walk, constants, target)];
   },
 };
 
@@ -96,63 +96,67 @@ export const convGradInputOp: Op<GradInputAttrs> = {
   },
   dispatches({ inputs, outputs: [dx], attrs }, target) {
     const { stride, padding, dilation, groups, mask, pooled } = attrs;
-    const w = inputs[pooled ? 2 : 1]!, [out, per, kh, kw] = w.shape as [number, number, number, number];
+    const w = inputs[pooled ? 2 : 1]!, [out, per, kh, kw] = w.shape as [number, number, number, number], taps = kh * kw;
     const [n, channels, h, width] = inputs[0]!.shape as [number, number, number, number];
-    const constants = {
-      SPREAD_H: stride[0],
-      SPREAD_W: stride[1],
-      PAD_H: dilation[0] * (kh - 1) - padding[0],
-      PAD_W: dilation[1] * (kw - 1) - padding[1],
-      DIL_H: dilation[0],
-      DIL_W: dilation[1],
-      W_GROUP: out / groups * per * kh * kw,
-      // Seen from dx, the channels of x are outputs.
-      W_OUT: kh * kw,
-      W_IN: per * kh * kw,
-      FLIP: true,
-      MASK: mask,
-      ...(pooled ? { PLAIN: false, POOLED: true, POOL_H: pooled.window[0], POOL_W: pooled.window[1] } : {}),
+    const walk = {
+      from: [n, channels, ...(pooled?.size ?? [h, width])],
+      step: ONE,
+      spread: stride,
+      padding: [dilation[0] * (kh - 1) - padding[0], dilation[1] * (kw - 1) - padding[1]] as const,
+      dilation,
+      window: pooled?.window ?? ONE,
     };
-    const shape = pooled ? [n, channels, ...pooled.size] : [n, channels, h, width];
-    return [convDispatch(inputs, dx!, shape, [kh, kw], groups, constants, target)];
+    // Seen from dx, the channels of x are outputs.
+    const lay = { W_GROUP: out / groups * per * taps, W_OUT: taps, W_IN: per * taps, FLIP: true };
+    return [convDispatch(inputs, dx!, [kh, kw], groups, walk, { ...lay, MASK: mask }, target)];
   },
 };
 
-/** `conv2d.wgsl` from an x of shape `from` to `y`. `constants` say how x is walked and how w lies. */
+const ONE: Pair = [1, 1];
+
+/** How `conv2d.wgsl` walks its input. */
+interface Walk {
+  /** The shape of the input, scattered if it is given by windows. */
+  readonly from: readonly number[];
+  readonly step: Pair;
+  /** The input's elements are so far apart, with zeros between. */
+  readonly spread: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  /** The windows that the input is given by; 1 x 1 where it is not. */
+  readonly window: Pair;
+}
+
+/** `conv2d.wgsl` from the first input to `y`. `constants` say how w lies and what is done with the result. */
 function convDispatch(
   inputs: readonly Value[],
   y: Value,
-  from: readonly number[],
   [kh, kw]: Pair,
   groups: number,
+  { from, step, spread, padding, dilation, window: [ph, pw] }: Walk,
   constants: Readonly<Record<string, number | boolean>>,
   target: Target,
 ): Dispatch {
   const [n, channels, h, width] = from as [number, number, number, number];
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
-  const per = outputs / groups, at = (name: string, otherwise: number) => Number(constants[name] ?? otherwise);
-  const [sh, sw, dh, dw, ph, pw] = [
-    at("STEP_H", 1),
-    at("STEP_W", 1),
-    at("DIL_H", 1),
-    at("DIL_W", 1),
-    at("POOL_H", 1),
-    at("POOL_W", 1),
-  ];
-  const pooled = ph * pw > 1, work = channels / groups * kh * kw;
-  const tiles = divisors(ow, MOST_ACROSS).filter((across) => across % pw === 0).flatMap((across) =>
-    divisors(oh, MOST_DOWN).filter((down) => down % ph === 0).flatMap((down) =>
-      divisors(per, 16).flatMap((deep) =>
-        [true, false].map((whole) => {
-          const band = (down - 1) * sh + ((whole ? kh : 1) - 1) * dh + 1, span = (across - 1) * sw + (kw - 1) * dw + 1;
-          const field = band * span * (whole ? 1 : kh) / (pooled ? ph * pw / 2 : 1);
+  const per = outputs / groups, pooled = ph * pw > 1, work = channels / groups * kh * kw;
+  // A tile of a pooled input begins with a window.
+  const rows = divisors(oh, MOST_DOWN).filter((down) => down % ph === 0);
+  const columns = pooled ? divisors(ow, MOST_ACROSS).filter((across) => across % pw === 0) : sizes(ow, MOST_ACROSS);
+  const tiles = columns.flatMap((across) =>
+    rows.flatMap((down) =>
+      sizes(per, 16).flatMap((deep) =>
+        (pooled ? [true] : [true, false]).map((whole) => {
+          const band = (down - 1) * step[0] + ((whole ? kh : 1) - 1) * dilation[0] + 1;
+          const field = band * ((across - 1) * step[1] + (kw - 1) * dilation[1] + 1) * (whole ? 1 : kh);
           return {
             across,
             down,
             deep,
             whole,
-            invocations: n * Math.ceil(oh / down) * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
-            loads: channels / groups * (field + deep * kh * kw),
+            invocations: n * oh / down * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
+            // A window is two loads, its value and its place.
+            loads: channels / groups * (field / (pooled ? ph * pw / 2 : 1) + deep * kh * kw),
             multiplyAdds: work * across * down * deep,
             registers: across * down * deep,
             body: (whole ? kh : 1) * kw * across * down * deep,
@@ -160,7 +164,7 @@ function convDispatch(
         })
       )
     )
-  ).filter(({ whole }) => whole || !pooled);
+  );
   const { across, down, deep, whole, invocations } = cheapest(tiles, target);
   return {
     kernel: convKernel,
@@ -176,6 +180,18 @@ function convDispatch(
       KH: kh,
       KW: kw,
       GROUPS: groups,
+      STEP_H: step[0],
+      STEP_W: step[1],
+      SPREAD_H: spread[0],
+      SPREAD_W: spread[1],
+      PAD_H: padding[0],
+      PAD_W: padding[1],
+      DIL_H: dilation[0],
+      DIL_W: dilation[1],
+      PLAIN: !pooled,
+      POOLED: pooled,
+      POOL_H: ph,
+      POOL_W: pw,
       ACROSS: across,
       DOWN: down,
       DEEP: deep,
@@ -260,8 +276,8 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
   const [n, out, lines, columns] = dy!.shape as [number, number, number, number];
   const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
   const [ph, pw] = pooled?.window ?? [1, 1], per = out / groups;
-  return divisors(columns, 8).flatMap((windows) =>
-    divisors(per, 8).flatMap((deep) =>
+  return (pooled ? divisors : sizes)(columns, 8).flatMap((windows) =>
+    sizes(per, 8).flatMap((deep) =>
       [kh, 1].map((taps) => {
         const across = windows * pw, spanH = (ph - 1) * stride[0] + (taps - 1) * dilation[0] + 1;
         const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;

@@ -62,6 +62,12 @@ export function divisors(extent: number, most: number): number[] {
   return [...new Set(found)].filter((size) => size <= most).sort((a, b) => a - b);
 }
 
+/** The same, and one size of 4 for extents that have no such divisors. */
+export function sizes(extent: number, most: number): number[] {
+  const found = divisors(extent, most);
+  return found.length === 1 && extent > 4 ? [1, 4] : found;
+}
+
 /** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */
 export function vectorOf(row: number, step: number): 1 | 2 | 4 {
   return row % 4 === 0 && step % 4 === 0 ? 4 : row % 2 === 0 && step % 2 === 0 ? 2 : 1;
