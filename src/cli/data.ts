@@ -14,7 +14,7 @@ import { encodePng } from "../data/png.ts";
 import { fetchCifar10 } from "../data/sources.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { defineCommand, type Parsed } from "./flags.ts";
-import { Output } from "./output.ts";
+import { Output, terminalColumns } from "./output.ts";
 
 const FLAGS = [
   {
@@ -147,7 +147,7 @@ async function show(values: Values, { say, progress }: Output): Promise<object> 
   const images = indices.map((_, i) => imageOf(batch, i, dataset.shape));
   const labels = [...batch.labels].map((label) => dataset.classes[label]!);
   if (!json && Deno.stdout.isTerminal() && !Deno.noColor) {
-    for (const line of drawInTerminal(images, labels, Deno.consoleSize().columns)) console.log(line);
+    for (const line of drawInTerminal(images, labels, terminalColumns())) console.log(line);
   } else {
     say(labels.map((name, i) => `${name} (${indices[i]})`).join("  "));
   }

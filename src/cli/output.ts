@@ -45,8 +45,7 @@ export class Output {
   /** Draws `text` over the last line of progress; "" removes it. */
   readonly progress = (text: string): void => {
     if (!this.#draws || (text === "" && !this.#drawn)) return;
-    const columns = Deno.consoleSize().columns || 80; // 0 where the terminal has not said how wide it is.
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
+    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, terminalColumns() - 1)}`));
     this.#drawn = text !== "";
   };
 
@@ -54,6 +53,11 @@ export class Output {
   readonly json = (result: object): void => {
     if (this.options.json) console.log(JSON.stringify(result));
   };
+}
+
+/** How wide the terminal is; 80 where it does not say. */
+export function terminalColumns(): number {
+  return Deno.consoleSize().columns || 80;
 }
 
 /** `00:42`, `1:02:03`. */
