@@ -14,6 +14,7 @@ export {
   WgradError,
 } from "./errors.ts";
 export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./gpu/device.ts";
+export type { Data, DType, Shape } from "./graph/node.ts";
 export { Tensor } from "./tensor/tensor.ts";
 export {
   arange,

@@ -8,8 +8,10 @@ import { DeviceLostError, GpuError, UsageError } from "../errors.ts";
 
 /** The backends that Deno's WebGPU can be told to use. */
 export const BACKENDS = ["vulkan", "metal", "dx12", "gl"] as const;
+/** The name of a backend. */
 export type Backend = typeof BACKENDS[number];
 
+/** Which GPU to use. */
 export interface DeviceOptions {
   /** Part of an adapter's name, in any case. Default: the adapter that the system prefers. */
   adapter?: string;
@@ -24,8 +26,11 @@ export interface DeviceOptions {
 
 /** What is known about the adapter in use. */
 export interface AdapterDescription {
+  /** As the driver tells it. */
   readonly name: string;
+  /** The vendor's number or name; "" where the driver tells none. */
   readonly vendor: string;
+  /** The family of the hardware; "" where the driver tells none. */
   readonly architecture: string;
   /** The adapter is a software driver: kernels run on the processor. */
   readonly cpu: boolean;

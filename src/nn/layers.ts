@@ -12,6 +12,7 @@ import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";
 import { defaultParameter } from "./init.ts";
 import { Module } from "./module.ts";
+import { convOptions, crossEntropyOptions, mseOptions, poolOptions } from "./options.ts";
 
 function checkCount(value: number, what: string): void {
   if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${value}`);
@@ -44,7 +45,7 @@ export class Conv2d extends Module {
     const { bias = true, ...rest } = options;
     checkCount(inChannels, "Conv2d: the number of input channels");
     checkCount(outChannels, "Conv2d: the number of output channels");
-    const { groups } = F.convOptions(rest), [kh, kw] = this.#kernel = F.poolOptions(kernel, {}).kernel;
+    const { groups } = convOptions(rest), [kh, kw] = this.#kernel = poolOptions(kernel, {}).kernel;
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new ShapeError(`Conv2d: ${inChannels} and ${outChannels} channels do not divide into ${groups} groups`);
     }
@@ -59,7 +60,7 @@ export class Conv2d extends Module {
   }
 
   override extraRepr(): string {
-    const { stride, padding, dilation, groups } = F.convOptions(this.#options);
+    const { stride, padding, dilation, groups } = convOptions(this.#options);
     const parts = [
       `${this.inChannels}, ${this.outChannels}`,
       `kernel_size=${tuple(this.#kernel)}`,
@@ -101,7 +102,7 @@ export class Linear extends Module {
 export class MaxPool2d extends Module {
   constructor(readonly kernelSize: F.Size, readonly options: F.MaxPool2dOptions = {}) {
     super();
-    F.poolOptions(kernelSize, options);
+    poolOptions(kernelSize, options);
   }
 
   override forward(x: Tensor): Tensor {
@@ -164,7 +165,7 @@ export class Sequential extends Module {
 export class CrossEntropyLoss extends Module {
   constructor(readonly options: F.CrossEntropyOptions = {}) {
     super();
-    F.crossEntropyOptions(options);
+    crossEntropyOptions(options);
   }
 
   override forward(logits: Tensor, labels: Tensor): Tensor {
@@ -176,7 +177,7 @@ export class CrossEntropyLoss extends Module {
 export class MSELoss extends Module {
   constructor(readonly options: F.LossOptions = {}) {
     super();
-    F.mseOptions(options);
+    mseOptions(options);
   }
 
   override forward(x: Tensor, y: Tensor): Tensor {

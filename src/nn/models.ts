@@ -45,7 +45,9 @@ export class NeuralNet extends Module {
   }
 }
 
+/** A new `Net`: PyTorch's CIFAR-10 tutorial. */
 export const lenet = (): Net => new Net();
+/** A new `NeuralNet`: PyTorch's "Neural Networks" tutorial, one channel. */
 export const lenetGray = (): NeuralNet => new NeuralNet();
 
 /** By the name that `--model` takes: how to make the model, and the channels of its input. */

@@ -12,6 +12,7 @@ import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { checkShape, text } from "../ops/shape.ts";
 import { Tensor } from "./tensor.ts";
 
+/** How tensors are made. */
 export interface TensorOptions {
   /** Default: f32. */
   dtype?: DType;
@@ -108,7 +109,9 @@ function filled(shape: Shape, value: number, options: TensorOptions, action: str
 /** A tensor of one value everywhere. */
 export const full = (shape: Shape, value: number, options: TensorOptions = {}): Tensor =>
   filled(shape, value, options, "full");
+/** A tensor of zeros. */
 export const zeros = (shape: Shape, options: TensorOptions = {}): Tensor => filled(shape, 0, options, "zeros");
+/** A tensor of ones. */
 export const ones = (shape: Shape, options: TensorOptions = {}): Tensor => filled(shape, 1, options, "ones");
 
 /** 0, 1, …, count − 1. */

@@ -24,6 +24,7 @@ import { readAll, settle, unsettle } from "./realize.ts";
 import { valueOf } from "./value_of.ts";
 import { holders, watcher } from "./watch.ts";
 
+/** A lazy handle on an array of numbers that may lie on the GPU, computed or not. Made by `tensor()` and its like. */
 export class Tensor implements Leaf {
   #value: Value;
   #disposed = false;
@@ -47,6 +48,7 @@ export class Tensor implements Leaf {
     return this.#value.shape;
   }
 
+  /** The type of the elements: f32 or u32. */
   get dtype(): DType {
     return this.#value.dtype;
   }
@@ -160,6 +162,7 @@ export class Tensor implements Leaf {
     this.grad?.dispose();
   }
 
+  /** Shape, type, and what gradients know of it; not the elements, which may not be computed. */
   toString(): string {
     const grad = this.gradFn ? `, gradFn=<${this.gradFn.name}>` : this.requiresGrad ? ", requiresGrad" : "";
     return `Tensor(${shapes.text(this.shape)}, ${this.dtype}${grad})`;
@@ -180,9 +183,11 @@ export class Tensor implements Leaf {
   add(other: Tensor | number): Tensor {
     return this.#binary("add", other);
   }
+  /** This − other. */
   sub(other: Tensor | number): Tensor {
     return this.#binary("sub", other);
   }
+  /** This × other, element by element. */
   mul(other: Tensor | number): Tensor {
     return this.#binary("mul", other);
   }
@@ -190,12 +195,15 @@ export class Tensor implements Leaf {
   div(other: Tensor | number): Tensor {
     return this.#binary("div", other);
   }
+  /** This to the power of `exponent`, for negative bases too where it is whole. */
   pow(exponent: Tensor | number): Tensor {
     return this.#binary("pow", exponent);
   }
+  /** The larger of this and other. */
   maximum(other: Tensor | number): Tensor {
     return this.#binary("maximum", other);
   }
+  /** The smaller of this and other. */
   minimum(other: Tensor | number): Tensor {
     return this.#binary("minimum", other);
   }
@@ -203,24 +211,31 @@ export class Tensor implements Leaf {
   eq(other: Tensor | number): Tensor {
     return this.#binary("eq", other);
   }
+  /** 1 where not equal. */
   ne(other: Tensor | number): Tensor {
     return this.#binary("ne", other);
   }
+  /** 1 where this is less. */
   lt(other: Tensor | number): Tensor {
     return this.#binary("lt", other);
   }
+  /** 1 where this is less or equal. */
   le(other: Tensor | number): Tensor {
     return this.#binary("le", other);
   }
+  /** 1 where this is greater. */
   gt(other: Tensor | number): Tensor {
     return this.#binary("gt", other);
   }
+  /** 1 where this is greater or equal. */
   ge(other: Tensor | number): Tensor {
     return this.#binary("ge", other);
   }
+  /** −this. */
   neg(): Tensor {
     return this.#unary("neg");
   }
+  /** eˣ. */
   exp(): Tensor {
     return this.#unary("exp");
   }
@@ -228,12 +243,15 @@ export class Tensor implements Leaf {
   log(): Tensor {
     return this.#unary("log");
   }
+  /** The square root; NaN where negative. */
   sqrt(): Tensor {
     return this.#unary("sqrt");
   }
+  /** The magnitude. Its gradient at 0 is 0. */
   abs(): Tensor {
     return this.#unary("abs");
   }
+  /** max(this, 0). */
   relu(): Tensor {
     return this.#unary("relu");
   }
@@ -249,6 +267,7 @@ export class Tensor implements Leaf {
     if (this.shape.length > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${shapes.text(this.shape)}`);
     return this.shape.length < 2 ? this : new Tensor(shapes.permute(this.value, [1, 0], "TBackward0"));
   }
+  /** Exchanges two dimensions. */
   transpose(dim0: number, dim1: number): Tensor {
     const rank = this.shape.length, order = this.shape.map((_, i) => i);
     const a = shapes.axis(dim0, rank, "transpose"), b = shapes.axis(dim1, rank, "transpose");
@@ -257,6 +276,7 @@ export class Tensor implements Leaf {
     order[b] = a;
     return new Tensor(shapes.permute(this.value, order, "TransposeBackward0"));
   }
+  /** Reorders the dimensions: dimension `i` of the result is `dims[i]` of this. */
   permute(dims: readonly number[]): Tensor {
     return new Tensor(shapes.permute(this.value, dims));
   }
@@ -292,6 +312,7 @@ export class Tensor implements Leaf {
   sum(dim?: number | readonly number[], keepdim = false): Tensor {
     return new Tensor(reduce("sum", this.value, dim, keepdim));
   }
+  /** The mean over `dim`: a dimension, several, or all. */
   mean(dim?: number | readonly number[], keepdim = false): Tensor {
     return new Tensor(reduce("mean", this.value, dim, keepdim));
   }
@@ -302,6 +323,7 @@ export class Tensor implements Leaf {
   max(dim?: number | readonly number[], keepdim = false): Tensor {
     return new Tensor(reduce("max", this.value, dim, keepdim));
   }
+  /** The smallest elements, as `max`. */
   min(dim?: number | readonly number[], keepdim = false): Tensor {
     return new Tensor(reduce("min", this.value, dim, keepdim));
   }
@@ -309,9 +331,11 @@ export class Tensor implements Leaf {
   argmax(dim?: number, keepdim = false): Tensor {
     return new Tensor(argmax(this.value, dim, keepdim));
   }
+  /** The logarithm of `softmax`, computed without overflow. */
   logSoftmax(dim = -1): Tensor {
     return new Tensor(logSoftmax(this.value, dim));
   }
+  /** exp(x) over its sum along `dim`. */
   softmax(dim = -1): Tensor {
     return new Tensor(softmax(this.value, dim));
   }
@@ -347,12 +371,15 @@ export class Tensor implements Leaf {
   add_(other: Tensor | number): this {
     return this.assign(this.#binary("add", other).value, "add_");
   }
+  /** this −= other. */
   sub_(other: Tensor | number): this {
     return this.assign(this.#binary("sub", other).value, "sub_");
   }
+  /** this ×= other. */
   mul_(other: Tensor | number): this {
     return this.assign(this.#binary("mul", other).value, "mul_");
   }
+  /** this /= other. */
   div_(other: Tensor | number): this {
     return this.assign(this.#binary("div", other).value, "div_");
   }
@@ -360,9 +387,11 @@ export class Tensor implements Leaf {
   copy_(other: Tensor): this {
     return this.assign(shapes.clone(shapes.expand(valueOf(other, "copy_"), this.shape)), "copy_");
   }
+  /** Sets every element to `value`. */
   fill_(value: number): this {
     return this.assign(shapes.clone(shapes.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
   }
+  /** Sets every element to 0. */
   zero_(): this {
     return this.fill_(0);
   }
