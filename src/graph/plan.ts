@@ -21,11 +21,13 @@ export interface Plan {
   readonly blocks: readonly Block[];
 }
 
-/** Where the leaves of a program lie, and which of them the step changes. */
+/** Where the leaves of a program lie, and what the step makes of them. */
 export interface Homes {
   readonly places: ReadonlyMap<Value, Storage>;
-  /** For some of the targets: the leaf that gets its elements at the end of the step. */
-  readonly updates: ReadonlyMap<number, Value>;
+  /** The leaves that the step changes. What overwrites one of them does so where it lies. */
+  readonly changed: ReadonlySet<Value>;
+  /** For some of the targets, by their index: where their elements must be at the end of the step. */
+  readonly ends: ReadonlyMap<number, Storage>;
 }
 
 /** An op whose output has the elements of input 0, in a place of its own. */
@@ -46,8 +48,7 @@ export function plan(gpu: Gpu, schedule: Schedule, homes?: Homes): Plan {
 
 class Planner {
   readonly #places: Map<Value, Storage>;
-  /** The leaves that the step changes. */
-  readonly #changed: ReadonlySet<Value>;
+  readonly #scheduled: ReadonlySet<Node>;
   /** Where the elements of targets go that are not computed there: no two targets share a place. */
   readonly #targets = new Map<Value, Storage>();
   readonly #commands: Command[] = [];
@@ -67,7 +68,7 @@ class Planner {
   constructor(readonly gpu: Gpu, readonly schedule: Schedule, readonly homes?: Homes) {
     this.#places = new Map(homes?.places);
     for (const { block } of this.#places.values()) this.#blocks.push(block.retain());
-    this.#changed = new Set(homes?.updates.values());
+    this.#scheduled = new Set(schedule.nodes);
   }
 
   plan(): Plan {
@@ -80,16 +81,16 @@ class Planner {
   }
 
   #plan(): Plan {
-    const { nodes, targets } = this.schedule, { updates = new Map<number, Value>() } = this.homes ?? {};
+    const { nodes, targets } = this.schedule, ends = this.homes?.ends ?? new Map<number, Storage>();
     nodes.forEach(({ inputs }, i) => inputs.forEach((input) => this.#lastRead.set(this.#base(input), i)));
     for (const target of targets) this.#lastRead.set(this.#base(target), Infinity);
     const packed = nodes.map((node, i) => this.#packed(node, i));
     for (const node of packed.flat()) for (const input of node.inputs) this.#count(input, 1);
-    targets.forEach((target, i) => this.#placeTarget(target, updates.has(i)));
+    targets.forEach((target, i) => this.#placeTarget(target, ends.has(i)));
     packed.forEach((some, i) => some.forEach((node) => this.#run(node, i)));
     for (const [target, place] of this.#targets) this.#copy(this.#place(target), place);
-    for (const [i, leaf] of updates) this.#copy(this.#place(targets[i]!), this.homes!.places.get(leaf)!);
-    const places = targets.map((target) => this.#targets.get(target) ?? this.#place(target));
+    for (const [i, end] of ends) this.#copy(this.#place(targets[i]!), end);
+    const places = targets.map((target, i) => ends.get(i) ?? this.#targets.get(target) ?? this.#place(target));
     return { commands: this.#commands, targets: places, blocks: this.#blocks };
   }
 
@@ -109,11 +110,11 @@ class Planner {
     return count;
   }
 
-  /** Gives a target a place that no other has and that is not used again. Those of updates are copied in the end. */
-  #placeTarget(target: Value, update: boolean): void {
+  /** Gives a target a place that no other has and that is not used again, unless it has an end to be copied to. */
+  #placeTarget(target: Value, end: boolean): void {
     const root = this.#base(target);
     this.#count(root, 1);
-    if (update) return;
+    if (end) return;
     const taken = this.#places.has(root) || this.#isLeaf(root) || this.#overwritten(root) !== null;
     if (taken) this.#targets.set(target, this.#own(target.bytes));
     else this.#places.set(root, this.#own(root.bytes));
@@ -121,15 +122,17 @@ class Planner {
 
   /** The value that `value` is written over, if there is one. */
   #overwritten(value: Value): Value | null {
-    if (this.#isLeaf(value)) return null;
-    const node = value.node!, at = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
+    const { node } = value;
+    // A node runs again, with all of its outputs, if not all of them have their elements.
+    if (!node || this.homes?.places.has(value) || (this.#isLeaf(value) && !this.#scheduled.has(node))) return null;
+    const at = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
     return at === undefined ? null : this.#base(this.#copies.get(value) ?? node.inputs[at]!);
   }
 
   /** The leaf of a program over which `value` comes to lie, by one overwriting after the other. */
   #home(value: Value): Value | null {
     for (let root: Value | null = this.#base(value); root; root = this.#overwritten(root)) {
-      if (this.#changed.has(root)) return root;
+      if (this.homes?.changed.has(root)) return root;
     }
     return null;
   }
@@ -257,6 +260,9 @@ class Planner {
       throw new GpuError(`${kernel.file}: a tensor is too large for one dispatch (${grid.join(" x ")} workgroups)`);
     }
     const pipeline = pipelineOf(this.gpu, kernel, constants);
+    if (bindings.length !== pipeline.bindings.length) {
+      throw new Error(`${kernel.file} binds ${pipeline.bindings.length} buffers`);
+    }
     const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
     const written = new Set(storages.filter((_, i) => pipeline.bindings[i]!.writes).map((storage) => storage.block));
     const safe = storages.map((storage, i) => {

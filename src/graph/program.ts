@@ -30,33 +30,39 @@ export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: reado
   }
 }
 
-/** A leaf and the value that takes its place at the end of each step. */
-export interface Update {
-  readonly leaf: Value;
+/** A value that a step computes. */
+export interface Result {
   readonly value: Value;
+  /** Where its elements must be at the end of the step; by default somewhere of its own. */
+  readonly end: Storage | null;
 }
 
 /** A step, planned once: it makes nothing on the device when it runs, and it waits for nothing. */
 export class StepProgram {
   readonly #gpu: Gpu;
   readonly #plan: Plan;
-  /** Where each output's elements of the last run are. */
-  readonly outputs: readonly Storage[];
 
-  /** `updates` are written over their leaves. `places` says where each leaf lies that a tensor holds. */
+  /**
+   * @param places where each leaf lies that a tensor holds.
+   * @param changed the leaves that the step changes: the ends of some of the results are theirs.
+   */
   constructor(
     gpu: Gpu,
-    outputs: readonly Value[],
-    updates: readonly Update[],
+    results: readonly Result[],
     places: ReadonlyMap<Value, Storage>,
+    changed: ReadonlySet<Value>,
     rules: readonly Rule[],
   ) {
     this.#gpu = gpu;
-    const targets = [...outputs, ...updates.map(({ value }) => value)];
+    const ends = new Map(results.flatMap(({ end }, i) => end ? [[i, end] as const] : []));
+    const targets = results.map(({ value }) => value);
     const scheduled = schedule(targets, rules, gpu.adapter, (value) => places.has(value));
-    const leaves = new Map(updates.map(({ leaf }, i) => [outputs.length + i, leaf]));
-    this.#plan = plan(gpu, scheduled, { places, updates: leaves });
-    this.outputs = this.#plan.targets.slice(0, outputs.length);
+    this.#plan = plan(gpu, scheduled, { places, changed, ends });
+  }
+
+  /** Where each result's elements of the last run are. */
+  get places(): readonly Storage[] {
+    return this.#plan.targets;
   }
 
   /** The number of kernels that one step runs. */

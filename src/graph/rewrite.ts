@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Device, Node, type Value, withoutGradients } from "./node.ts";
+import { type Device, Node, type Value, withoutGradients, withoutReads } from "./node.ts";
 
 /**
  * A rewriting rule. Rules only save work: whatever others read of what they replace is computed as well. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
@@ -55,7 +55,8 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
       }
       let outputs: readonly Value[] = current.outputs;
       for (const rule of rules) {
-        const found = withoutGradients(() => rule(current, (value) => counts.get(value) ?? 0));
+        // What a rule records is part of this schedule alone.
+        const found = withoutReads(() => withoutGradients(() => rule(current, (value) => counts.get(value) ?? 0)));
         if (!found) continue;
         standIn(found, current);
         outputs = found;
@@ -143,17 +144,19 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
 /**
  * A copy of the graph behind `targets` that nothing else can see or change.
  *
- * @param outer the values at which the graph ends; these are not copied.
- * @returns the copies of the targets, and the outer values that the graph reads.
+ * @param outer the values at which the graph ends.
+ * @param leafFor what stands for such a value in the copy; asked once for each.
  */
-export function snapshot(targets: readonly Value[], outer: Known): { targets: readonly Value[]; leaves: Set<Value> } {
-  const copies = new Map<Value, Value>(), leaves = new Set<Value>();
-  const copyOf = (value: Value) => copies.get(value) ?? value;
+export function snapshot(targets: readonly Value[], outer: Known, leafFor: (value: Value) => Value): readonly Value[] {
+  const copies = new Map<Value, Value>();
+  const copyOf = (value: Value) => {
+    let copy = copies.get(value);
+    if (!copy) copies.set(value, copy = outer(value) ? leafFor(value) : value);
+    return copy;
+  };
   for (const node of needed(targets, (value) => outer(value) || !value.node)) {
-    for (const input of node.inputs) if (outer(input)) leaves.add(input);
     const copy = new Node(node.op, node.inputs.map(copyOf), node.attrs);
     node.outputs.forEach((output, i) => copies.set(output, copy.outputs[i]!));
   }
-  for (const target of targets) if (outer(target)) leaves.add(target);
-  return { targets: targets.map(copyOf), leaves };
+  return targets.map(copyOf);
 }

@@ -96,7 +96,8 @@ const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   const scatter = from(inputs[toInput ? 0 : 1], maxPoolGradOp);
   if (!scatter) return null;
   const { kernel, stride, padding, shape } = scatter.attrs as PoolAttrs & { shape: Shape };
-  if (padding.some((by) => by !== 0) || kernel.some((size, i) => size !== stride[i])) return null;
+  const plain = padding.every((by) => by === 0) && kernel.every((size, i) => size === stride[i]);
+  if (!plain || kernel[0] * kernel[1] === 1) return null;
   const [kh, kw] = toInput ? inputs[1]!.shape.slice(2) as unknown as Pair : (attrs as { kernel: Pair }).kernel;
   if (kh * kw * kernel[0] * kernel[1] > MOST_UNROLLED || kernel[0] > MOST_DOWN || kernel[1] > MOST_ACROSS) return null;
   if (toInput) {

@@ -7,31 +7,32 @@ import { ShapeError } from "../errors.ts";
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { allocateStorage, type Storage } from "../gpu/memory.ts";
 import { type Copy, submit } from "../graph/commands.ts";
-import { upload } from "../graph/leaves.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
-import { evaluate, StepProgram, type Update } from "../graph/program.ts";
+import { evaluate, StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
 import { RULES } from "../ops/fuse.ts";
 import { alias } from "../ops/shape.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
-import { holders, watch } from "./watch.ts";
+import { holders, watch, watcher } from "./watch.ts";
 
 /** Where programs find a tensor. All programs that use a tensor share its home, so that none has to copy it. */
 interface Home {
-  /** That of `origin`, from when the first of the programs is built. */
+  /** Null until a program first needs it. */
   storage: Storage | null;
-  /** The first owner. */
-  readonly origin: Value;
-  /** The value that now owns the storage. */
+  /** The value whose elements the home has. Changes as runs take place. */
+  holder: Value;
+  /** The value that will have them after the runs that were asked for. Changes as runs are asked for. */
   owner: Value;
+  /** Elements that belong here and did not arrive, since a run failed. */
+  missing: Value | null;
 }
 
 const homes = new WeakMap<Tensor, Home>();
 
 function homeOf(tensor: Tensor): Home {
   let home = homes.get(tensor);
-  if (!home) homes.set(tensor, home = { storage: null, origin: tensor.value, owner: tensor.value });
+  if (!home) homes.set(tensor, home = { storage: null, holder: tensor.value, owner: tensor.value, missing: null });
   return home;
 }
 
@@ -39,8 +40,8 @@ function homeOf(tensor: Tensor): Home {
 interface Slot {
   readonly tensor: Tensor;
   readonly home: Home;
-  /** The value that stands for it in the step. */
-  readonly leaf: Value;
+  /** What stands for it in the step: a leaf, or what the step computes for it. */
+  readonly value: Value;
   /** The step writes it. */
   readonly written: boolean;
 }
@@ -48,10 +49,8 @@ interface Slot {
 /** What a run must see to first: the storage of a home passes on to a new value. */
 interface Handover {
   readonly home: Home;
-  /** Gives the storage up. It gets a copy if something outside of programs reads it. */
-  readonly from: Value;
   readonly to: Value;
-  /** The tensor's elements at the time, if they are not those of `from`. */
+  /** The tensor's elements at the time, if they are not those that the home has by then. */
   readonly moved: Value | null;
 }
 
@@ -59,8 +58,9 @@ interface Handover {
 interface Recording {
   /** The tensors that the step returns, with the values that the step computes for them. */
   readonly outputs: readonly { readonly tensor: Tensor; readonly value: Value }[];
-  readonly updates: readonly Update[];
-  /** The tensors made before the step that it reads or changes, with the values that they then had. */
+  /** The tensors that the step changes, with the values that they end with. */
+  readonly changes: ReadonlyMap<Tensor, Value>;
+  /** The tensors made before the step that it reads or changes, with the leaves that stand for them. */
   readonly used: ReadonlyMap<Tensor, Value>;
   /** Values made before the step that it reads, and no tensor holds. */
   readonly others: readonly Value[];
@@ -74,43 +74,45 @@ interface Recording {
 export class Program<T = unknown> {
   readonly #leaves: readonly Slot[];
   readonly #outputs: readonly Slot[];
-  readonly #updates: readonly Update[];
+  readonly #changes: ReadonlyMap<Tensor, Value>;
   readonly #others: readonly Value[];
   #step: StepProgram | null = null;
   #disposed = false;
 
   /** Made by `compile()`. @param result what the step returned. */
-  constructor(readonly result: T, { outputs, updates, used, others }: Recording) {
-    const changed = new Set(updates.map(({ leaf }) => leaf));
-    this.#updates = updates;
+  constructor(readonly result: T, { outputs, changes, used, others }: Recording) {
+    this.#changes = changes;
     this.#others = others;
-    this.#leaves = Array.from(
-      used,
-      ([tensor, leaf]) => ({ tensor, home: homeOf(tensor), leaf, written: changed.has(leaf) }),
+    const slot = (tensor: Tensor, value: Value, written: boolean) => ({ tensor, home: homeOf(tensor), value, written });
+    this.#leaves = Array.from(used, ([tensor, leaf]) => slot(tensor, leaf, changes.has(tensor)));
+    const made = new Map(outputs.map(({ tensor, value }) => [tensor, value]));
+    this.#outputs = [...made].filter(([tensor]) => !used.has(tensor)).map(([tensor, value]) =>
+      slot(tensor, value, true)
     );
-    this.#outputs = outputs.filter(({ tensor }) => !used.has(tensor))
-      .map(({ tensor, value }) => ({ tensor, home: homeOf(tensor), leaf: value, written: true }));
   }
 
   /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
   async run(times = 1): Promise<void> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
     if (this.#disposed) throw new ShapeError("run: this program was disposed of");
+    if (watcher()) throw new ShapeError("run: a program cannot be part of a step that is being recorded");
     if (times === 0) return;
+    const slots = [...this.#leaves, ...this.#outputs];
+    for (const { tensor } of slots) tensor.value; // Throws where one was disposed of, before anything is changed.
     // At once, before anything else is recorded: what is recorded from now on means the elements after the run.
-    const handovers = [...this.#leaves, ...this.#outputs].flatMap(({ tensor, home, written }) => {
-      const from = home.owner, moved = tensor.value === from ? null : tensor.value;
+    const handovers = slots.flatMap(({ tensor, home, written }) => {
+      const { value } = tensor, moved = value === home.owner ? null : value;
       if (!written && !moved) return [];
-      const to = new Value(from.shape, from.dtype);
+      const to = new Value(value.shape, value.dtype);
       tensor.rebind(to);
       settle(tensor);
       home.owner = to;
-      return [{ home, from, to, moved }];
+      return [{ home, to, moved }];
     });
     await inTurn(async () => {
       try {
-        const gpu = await requestGpu();
-        const step = await this.#built(gpu);
+        const gpu = await requestGpu(), step = await this.#built(gpu);
+        this.#outputs.forEach(({ home }, i) => home.storage ??= step.places[i]!);
         await handOver(gpu, handovers);
         await step.run(times);
       } catch (error) {
@@ -126,20 +128,21 @@ export class Program<T = unknown> {
   }
 
   async #built(gpu: Gpu): Promise<StepProgram> {
-    if (this.#step) return this.#step;
-    // A leaf may itself be the result of something that is not computed yet.
-    const homeless = this.#leaves.filter(({ home }) => !home.storage);
-    const known = [
-      ...this.#leaves.map(({ leaf }) => leaf),
-      ...homeless.map(({ home }) => home.origin),
-      ...this.#others,
+    // Another program may have given a result of this one a home since.
+    const fits = this.#outputs.every(({ home }, i) => !home.storage || home.storage === this.#step?.places[i]);
+    if (this.#step && fits) return this.#step;
+    this.#step?.dispose();
+    this.#step = null;
+    const homeless = this.#leaves.filter(({ home }) => !home.storage).map(({ home }) => home.holder);
+    await evaluate(gpu, [...homeless, ...this.#others], RULES);
+    for (const { home } of this.#leaves) home.storage ??= home.holder.storage!;
+    const places = new Map(this.#leaves.map(({ value, home }) => [value, home.storage!]));
+    const changed = new Set(this.#leaves.flatMap(({ value, written }) => written ? [value] : []));
+    const results = [
+      ...this.#outputs.map(({ value, home }) => ({ value, end: home.storage })),
+      ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: homeOf(tensor).storage })),
     ];
-    await evaluate(gpu, known.filter((value) => value.node || value.host), RULES);
-    const places = new Map(this.#leaves.map(({ leaf, home }) => [leaf, home.storage ?? upload(gpu, home.origin)]));
-    this.#step = new StepProgram(gpu, this.#outputs.map(({ leaf }) => leaf), this.#updates, places, RULES);
-    for (const { leaf, home } of this.#leaves) home.storage = places.get(leaf)!;
-    this.#outputs.forEach(({ home }, i) => home.storage = this.#step!.outputs[i]!);
-    return this.#step;
+    return this.#step = new StepProgram(gpu, results, places, changed, RULES);
   }
 
   /** Gives the memory of the step's intermediates back. The program cannot run any more. */
@@ -154,31 +157,35 @@ export class Program<T = unknown> {
 }
 
 async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void> {
-  const moved = handovers.flatMap((one) => one.moved ?? []);
-  if (moved.length > 0) await evaluate(gpu, moved, RULES);
+  // While all is where it was: what moves in, and what is read of those who move out.
+  const arrivals = handovers.map(({ home, moved }) => moved ?? home.missing);
+  const leaving = handovers.flatMap(({ home: { holder } }) => holder.read && holder.pending ? [holder] : []);
+  await evaluate(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving], RULES);
   const saves: Copy[] = [], moves: Copy[] = [];
-  for (const { home, from, to, moved } of handovers) {
-    const storage = home.storage!,
-      owned = from.storage?.block === storage.block && from.storage.offset === storage.offset;
+  handovers.forEach(({ home, to }, i) => {
+    const storage = home.storage!, { holder } = home, arrival = arrivals[i];
     to.storage = storage; // Before it is given up, so that it is never free.
-    if (owned && from.read) {
+    const owned = holder.storage?.block === storage.block && holder.storage.offset === storage.offset;
+    if (owned && holder.read) {
       const copy = allocateStorage(gpu, storage.size);
       saves.push({ from: storage, to: copy });
-      from.storage = copy;
+      holder.storage = copy;
       copy.block.release(); // Held by the value now.
     } else if (owned) {
-      from.storage = null;
+      holder.storage = null;
     }
-    if (moved) moves.push({ from: moved.storage!, to: storage });
-  }
+    if (arrival) moves.push({ from: arrival.storage!, to: storage });
+    home.holder = to;
+    home.missing = null;
+  });
   if (saves.length + moves.length > 0) submit(gpu, [...saves, ...moves]);
 }
 
-/** After a failed run: where the elements did not reach their new value, it stands for the old ones. */
-function takeBack({ home, from, to, moved }: Handover): void {
+/** After a failed run: a value that got no elements stands for those from before. */
+function takeBack({ home, to, moved }: Handover): void {
   if (to.storage) return;
-  to.node = alias(moved ?? from).node;
-  if (home.owner === to) home.owner = from;
+  home.missing = moved ?? home.missing;
+  to.node = alias(home.missing ?? home.holder).node;
 }
 
 /**
@@ -201,7 +208,7 @@ function takeBack({ home, from, to, moved }: Handover): void {
 export function compile<T>(fn: () => T): Program<T> {
   const start = nextId(), outer = (value: Value) => value.id < start;
   const before = new Map<Tensor, { value: Value; grad: Tensor | null }>();
-  const watcher = {
+  const seen = {
     changes(tensor: Tensor) {
       if (!before.has(tensor)) before.set(tensor, { value: tensor.value, grad: tensor.grad });
     },
@@ -213,7 +220,7 @@ export function compile<T>(fn: () => T): Program<T> {
   let result: T, tensors: readonly Tensor[] = [], after: readonly Value[] = [];
   const changed: { tensor: Tensor; leaf: Value; value: Value }[] = [];
   try {
-    result = withoutReads(() => watch(watcher, fn));
+    result = withoutReads(() => watch(seen, fn));
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new ShapeError("compile: the step must not be async: what it records after an await is not part of it");
@@ -231,17 +238,22 @@ export function compile<T>(fn: () => T): Program<T> {
       tensor.grad = grad;
     }
   }
-  const { targets, leaves } = snapshot([...after, ...changed.map(({ value }) => value)], outer);
-  const used = new Map(changed.map(({ tensor, leaf }) => [tensor, leaf]));
-  const others: Value[] = [];
-  for (const leaf of leaves) {
-    const holder = holders.get(leaf);
-    if (!holder) others.push(leaf);
-    else if (!used.has(holder)) used.set(holder, leaf);
-  }
+  const used = new Map<Tensor, Value>(), others: Value[] = [];
+  const leafFor = (value: Value) => {
+    const holder = holders.get(value);
+    if (!holder?.holds(value)) {
+      value.read = true; // It stays as it is.
+      others.push(value);
+      return value;
+    }
+    const leaf = new Value(value.shape, value.dtype);
+    used.set(holder, leaf);
+    return leaf;
+  };
+  const targets = snapshot([...after, ...changed.flatMap(({ value, leaf }) => [value, leaf])], outer, leafFor);
   return new Program(result, {
     outputs: tensors.map((tensor, i) => ({ tensor, value: targets[i]! })),
-    updates: changed.map(({ leaf }, i) => ({ leaf, value: targets[after.length + i]! })),
+    changes: new Map(changed.map(({ tensor }, i) => [tensor, targets[after.length + 2 * i]!])),
     used,
     others,
   });

@@ -44,10 +44,14 @@ export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
   updated.clear();
   const { reading } = await inTurn(async () => {
     const gpu = await requestGpu();
-    await evaluate(gpu, values, RULES);
+    const asked = values.slice(0, tensors.length);
+    await evaluate(gpu, values, RULES).catch(async () => {
+      // What was updated may have lost what it needs. That is its own affair, when it is read.
+      await evaluate(gpu, asked, RULES);
+    });
     // A leaf has its elements; how they came about is no longer needed.
-    values.forEach((value, i) => leaf[i] && (value.node = null));
-    const reading = read(gpu, values.slice(0, tensors.length).map((value) => value.storage!));
+    values.forEach((value, i) => leaf[i] && value.storage && (value.node = null));
+    const reading = read(gpu, asked.map((value) => value.storage!));
     reading.catch(() => {});
     return { reading }; // Not awaited in turn: others need not wait until the elements have arrived.
   });

@@ -30,9 +30,8 @@ export class Tensor implements Leaf {
   #disposed = false;
   #grad: Tensor | null = null;
 
-  /** For the rooms of this program; users make tensors with `tensor()`, `zeros()` and their like. */
+  /** For the rooms of this program. Two tensors never share a value: what happens to one would happen to the other. */
   constructor(value: Value) {
-    // Two tensors never share a value: what happens to one would happen to the other.
     this.#value = holders.has(value) ? shapes.alias(value) : value;
     holders.set(this.#value, this);
   }
@@ -41,6 +40,11 @@ export class Tensor implements Leaf {
   get value(): Value {
     if (this.#disposed) throw new ShapeError("this tensor was disposed of");
     return this.#value;
+  }
+
+  /** Whether `value` is what this tensor stands for. */
+  holds(value: Value): boolean {
+    return this.#value === value && !this.#disposed;
   }
 
   /** The extent of each dimension; `[]` for a scalar. */
@@ -69,12 +73,9 @@ export class Tensor implements Leaf {
     }
     if (!this.isLeaf) throw new ShapeError("requiresGrad can be changed on leaves only; use detach()");
     this.#value.needsGrad = on;
-    if (on) {
-      trainable.add(this);
-      leaves.set(this.#value, this);
-    } else {
-      leaves.delete(this.#value);
-    }
+    if (on) trainable.add(this);
+    if (on) leaves.set(this.#value, this);
+    else leaves.delete(this.#value);
   }
 
   /** Made by the user, or by an operation through which no gradient flows. */
@@ -108,8 +109,8 @@ export class Tensor implements Leaf {
 
   /** The only element. Throws `ShapeError` where there are more. */
   async item(): Promise<number> {
-    if (this.numel !== 1) throw new ShapeError(`item: expected one element, got shape ${shapes.text(this.shape)}`);
-    return (await this.data())[0]!;
+    if (this.numel === 1) return (await this.data())[0]!;
+    throw new ShapeError(`item: expected one element, got shape ${shapes.text(this.shape)}`);
   }
 
   /**

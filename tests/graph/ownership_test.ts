@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GpuError, WgradError } from "../../src/errors.ts";
+import { counters } from "../../src/gpu/device.ts";
 import { compile, F, full, nn, noGrad, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose } from "../support/close.ts";
 
@@ -223,4 +224,137 @@ Deno.test("large pools behind convolutions, and large kernels", async () => {
   const x = ones([1, 1, 30, 30]), w = ones([1, 1, 28, 28], { requiresGrad: true });
   F.conv2d(x, w).sum().backward();
   assertClose(await w.grad!.data(), new Array(784).fill(9));
+});
+
+Deno.test("an eager step with momentum that nothing read, then a program that reads the weights", async () => {
+  const p = parameter(1), optimizer = new optim.SGD([p], { lr: 0.25, momentum: 0.9 });
+  p.sum().backward();
+  p.grad!.fill_(2);
+  optimizer.step();
+  const program = compile(() => noGrad(() => p.mul(1)));
+  await program.run();
+  assertEquals([await list(program.result), await list(noGrad(() => p.mul(1))), await list(p)], [[0.5], [0.5], [0.5]]);
+});
+
+Deno.test("a pool of one place behind a convolution", async () => {
+  const x = ones([1, 1, 3, 3], { requiresGrad: true }), w = full([1, 1, 2, 2], 2);
+  F.maxPool2d(F.conv2d(x, w), 1).sum().backward();
+  assertEquals(await list(x.grad!), [2, 4, 2, 4, 8, 4, 2, 4, 2]);
+});
+
+Deno.test("a run that is refused, since a tensor was disposed of, changes nothing", async () => {
+  const x = tensor([1]),
+    program = compile(() => {
+      x.add_(1);
+      return x.mul(2);
+    });
+  await program.run();
+  program.result.dispose();
+  await assertRejects(() => program.run(), WgradError, "disposed");
+  assertEquals(await x.item(), 2);
+});
+
+Deno.test("a program that reads another one's result, whichever is built first", async () => {
+  const x = tensor([1]), a = compile(() => x.mul(2)), b = compile(() => a.result.add(1));
+  await b.run();
+  assertEquals(await b.result.item(), 3);
+  x.copy_(tensor([5]));
+  await a.run();
+  await b.run();
+  assertEquals(await b.result.item(), 11);
+  const c = compile(() => x.mul(3)), d = compile(() => c.result.add(1));
+  await c.dispatches();
+  await d.run();
+  assertEquals(await d.result.item(), 16);
+  x.copy_(tensor([7]));
+  await c.run();
+  await d.run();
+  assertEquals([await d.result.item(), await c.result.item()], [22, 21]);
+});
+
+Deno.test("runs that fail in a queue leave what was recorded before, and what comes after, right", async () => {
+  const p = parameter(1), optimizer = new optim.SGD([p], { lr: 1 });
+  const good = compile(() => noGrad(() => p.add_(1)));
+  const bad = compile(() => {
+    optimizer.zeroGrad();
+    p.expand([1 << 26]).mul(1).sum().backward();
+    optimizer.step();
+  });
+  await good.run();
+  const before = p.detach(), runs = [bad.run(), bad.run(), good.run()];
+  assertEquals((await Promise.allSettled(runs)).map(({ status }) => status), ["rejected", "rejected", "fulfilled"]);
+  assertEquals([await before.item(), await p.item()], [2, 3]);
+  noGrad(() => p.fill_(7));
+  await assertRejects(() => bad.run(), GpuError);
+  assertEquals(await p.item(), 7);
+  await good.run();
+  assertEquals(await p.item(), 8);
+});
+
+Deno.test("backward() in a step, of a graph from before a change in place", async () => {
+  const x = parameter(2), loss = x.mul(x).sum();
+  noGrad(() => x.fill_(5));
+  const program = compile(() => {
+    x.grad = null;
+    loss.backward();
+    return x.grad!;
+  });
+  await program.run();
+  assertEquals(await list(program.result), [4]);
+});
+
+Deno.test("what is recorded from a result before the first run has the elements of then", async () => {
+  const x = tensor([1]),
+    program = compile(() => {
+      const y = x.mul(2);
+      x.add_(1);
+      return y;
+    });
+  const twice = program.result.mul(2);
+  await program.run(2);
+  assertEquals([await twice.item(), await program.result.item(), await x.item()], [4, 4, 3]);
+});
+
+Deno.test("a state that was loaded may be disposed of once it was used", async () => {
+  const net = new nn.Linear(1, 1, { bias: false }), state = full([1, 1], 2), x = ones([1, 1]);
+  net.loadStateDict(new Map([["weight", state]]));
+  const train = compile(() => step(new optim.SGD([net.weight], { lr: 1 }), [net.weight])),
+    test = compile(() => net.forward(x));
+  await train.run();
+  state.dispose();
+  await test.run();
+  assertEquals(await test.result.item(), 1);
+});
+
+Deno.test("a tensor that lost what it needs spoils no other's reading", async () => {
+  const a = tensor([1]), b = tensor([2]);
+  await b.data();
+  a.add_(b);
+  b.dispose();
+  assertEquals(await ones([1]).add(1).item(), 2);
+  await assertRejects(() => a.data(), WgradError, "disposed");
+});
+
+Deno.test("run() within a step is refused", () => {
+  const x = tensor([1]), inner = compile(() => x.add_(1));
+  let run!: Promise<void>;
+  compile(() => {
+    run = inner.run();
+    run.catch(() => {});
+  });
+  return assertRejects(() => run, WgradError, "being recorded").then(() => {});
+});
+
+Deno.test("programs make no copies of weights that nothing outside reads", async () => {
+  const net = nn.models.lenet(), optimizer = new optim.SGD(net.parameters(), { lr: 0.1, momentum: 0.9 });
+  const x = ones([1, 3, 32, 32]), y = tensor(Uint32Array.of(1));
+  const program = compile(() => {
+    optimizer.zeroGrad();
+    F.crossEntropy(net.forward(x), y).backward();
+    optimizer.step();
+  });
+  await program.dispatches();
+  const before = counters.bytesLive;
+  await program.run();
+  assertEquals(counters.bytesLive, before);
 });
