@@ -181,6 +181,7 @@ export function combine(name: Binary, a: Value, b: Value): Value {
 }
 
 export const reluGradOp = binaryOps.reluGrad;
+export const mulOp = binaryOps.mul;
 
 /** dx = dy where y > 0, y being the output of relu. */
 export function reluGrad(dy: Value, y: Value): Value {

@@ -8,8 +8,18 @@ import { record, type Shape, type Value } from "../graph/node.ts";
 import type { Rule } from "../graph/rewrite.ts";
 import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pair, type Pooled } from "./conv.ts";
 import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
-import { reluGradOp, reluOp } from "./elementwise.ts";
-import { crossEntropyGradOp, logSoftmaxGradOp, nllGradOp } from "./loss.ts";
+import { mulOp as scaleOp, reluGradOp, reluOp } from "./elementwise.ts";
+import {
+  crossEntropyGradOp,
+  crossEntropyOp,
+  fitsCrossEntropy,
+  logSoftmaxGradOp,
+  logSoftmaxOp,
+  type NllAttrs,
+  nllGradOp,
+  nllOp,
+  type RowsAttrs,
+} from "./loss.ts";
 import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
 import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
 import { transposedFrom, view } from "./shape.ts";
@@ -114,14 +124,27 @@ const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   return record(toInput ? convGradInputOp : convGradWeightOp as never, read, { ...attrs as object, pooled } as never);
 };
 
-/** The gradient of log-softmax and negative log-likelihood together: (softmax − target) dy. */
-const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
-  if (op !== logSoftmaxGradOp as unknown || (attrs as { dim: number }).dim !== 1) return null;
-  const nll = from(dp, nllGradOp);
-  return nll ? record(crossEntropyGradOp, [nll.inputs[0]!, nll.inputs[1]!, p!], nll.attrs as never) : null;
+/** Log-softmax and negative log-likelihood become one kernel, which has the gradient at hand as well. */
+const fuseCrossEntropy: Rule = ({ op, inputs: [p, labels], attrs }) => {
+  if (op !== nllOp as unknown) return null;
+  const source = from(p, logSoftmaxOp), logits = source?.inputs[0];
+  if (!logits || (source.attrs as RowsAttrs).dim !== 1 || !fitsCrossEntropy(logits, attrs as NllAttrs)) return null;
+  return [record(crossEntropyOp, [logits, labels!], attrs as NllAttrs)[0]!];
 };
 
-export const RULES: readonly Rule[] = [
+/** The gradient of both together: (softmax − target) dy, which the fused loss, if there is one, has computed for dy = 1. */
+const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
+  if (op !== logSoftmaxGradOp as unknown || (attrs as RowsAttrs).dim !== 1) return null;
+  const nll = from(dp, nllGradOp);
+  if (!nll) return null;
+  const [dy, labels, loss] = nll.inputs as [Value, Value, Value], fused = from(loss, crossEntropyOp);
+  if (!fused) return record(crossEntropyGradOp, [dy, labels, p!, loss], nll.attrs as never);
+  const [, dx] = fused.outputs as [Value, Value];
+  return dy.host?.[0] === 1 ? [dx] : record(scaleOp, [dx, dy], null);
+};
+
+/** By name, in the order in which they are tried. */
+const RULES: Readonly<Record<string, Rule>> = {
   fuseTranspose,
   fuseTransposed,
   maskPooled,
@@ -129,5 +152,17 @@ export const RULES: readonly Rule[] = [
   fusePool,
   fuseMask,
   fuseUnpool,
+  fuseCrossEntropy,
   fuseCrossEntropyGrad,
-];
+};
+
+/** The names of all rules. */
+export const RULE_NAMES = Object.keys(RULES);
+
+/** The names of rules that are not applied. For tests, and to find out which of them is to blame. */
+export const switchedOff = new Set<string>();
+
+/** The rules to apply. */
+export function rules(): Rule[] {
+  return RULE_NAMES.filter((name) => !switchedOff.has(name)).map((name) => RULES[name]!);
+}

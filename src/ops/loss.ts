@@ -6,6 +6,7 @@
  *
  * @module
  */
+import crossEntropySource from "../../shaders/cross_entropy.wgsl" with { type: "text" };
 import crossEntropyGradSource from "../../shaders/cross_entropy_grad.wgsl" with { type: "text" };
 import logSoftmaxSource from "../../shaders/log_softmax.wgsl" with { type: "text" };
 import logSoftmaxGradSource from "../../shaders/log_softmax_grad.wgsl" with { type: "text" };
@@ -17,6 +18,7 @@ import { apply, combine, scalar } from "./elementwise.ts";
 import { reduce } from "./reduce.ts";
 import { axis, broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
+const crossEntropyKernel = { file: "cross_entropy.wgsl", source: crossEntropySource };
 const crossEntropyGradKernel = { file: "cross_entropy_grad.wgsl", source: crossEntropyGradSource };
 const logSoftmaxKernel = { file: "log_softmax.wgsl", source: logSoftmaxSource };
 const logSoftmaxGradKernel = { file: "log_softmax_grad.wgsl", source: logSoftmaxGradSource };
@@ -28,7 +30,7 @@ export type Reduction = typeof REDUCTIONS[number];
 
 // --- log-softmax -----------------------------------------------------------------------------------------------------
 
-interface RowsAttrs {
+export interface RowsAttrs {
   readonly dim: number;
 }
 
@@ -90,7 +92,7 @@ export function softmax(x: Value, dim: number): Value {
 
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
 
-interface NllAttrs {
+export interface NllAttrs {
   readonly reduction: Reduction;
   readonly smoothing: number;
 }
@@ -119,7 +121,7 @@ const nllRowsOp: Op<NllAttrs> = {
   }],
 };
 
-const nllOp: Op<NllAttrs> = {
+export const nllOp: Op<NllAttrs> = {
   name: "nllLoss",
   gradName: "NllLossBackward0",
   outputs: ([logits], { reduction }) => [{
@@ -130,13 +132,16 @@ const nllOp: Op<NllAttrs> = {
     const [loss] = record(nllRowsOp, [logits!, labels!], attrs);
     return [attrs.reduction === "none" ? loss! : reduce(attrs.reduction, loss!, undefined, false)];
   },
-  grad: ({ inputs: [logits, labels], attrs }, [dy]) => [
-    record(nllGradOp, [dy!, labels!], { ...attrs, classes: logits!.shape[1]! })[0]!,
+  grad: ({ inputs: [logits, labels], outputs: [loss], attrs }, [dy]) => [
+    record(nllGradOp, [dy!, labels!, loss!], { ...attrs, classes: logits!.shape[1]! })[0]!,
     null,
   ],
 };
 
-/** The gradient of the log-probabilities: −t dy, over the number of rows where the loss is their mean. */
+/**
+ * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is their mean. Its last input, the loss,
+ * is not read: it tells the fusion rules what this is the gradient of.
+ */
 export const nllGradOp: Op<NllAttrs & { classes: number }> = {
   name: "nllLossGrad",
   outputs: ([, labels], { classes }) => [{ shape: [labels!.size, classes], dtype: "f32" }],
@@ -148,7 +153,7 @@ export const nllGradOp: Op<NllAttrs & { classes: number }> = {
   }],
 };
 
-/** Both gradients at once, from the log-softmax p: dx = (exp p − t) dy. */
+/** Both gradients at once, from the log-softmax p: dx = (exp p − t) dy. The last input, the loss, is not read. */
 export const crossEntropyGradOp: Op<NllAttrs & { classes: number }> = {
   name: "crossEntropyGrad",
   outputs: ([, , p]) => [p!],
@@ -157,6 +162,26 @@ export const crossEntropyGradOp: Op<NllAttrs & { classes: number }> = {
     constants: nllGradConstants(dx!, attrs),
     bindings: [dy!, labels!, p!, dx!],
     grid: linearGrid(dx!.size),
+  }],
+};
+
+/** The most rows that one workgroup takes alone: more would leave a device idle. */
+const MOST_ROWS = 1024;
+
+/** Whether `crossEntropyOp` serves: one loss of few rows. */
+export function fitsCrossEntropy(logits: Value, { reduction }: NllAttrs): boolean {
+  return reduction !== "none" && logits.shape[0]! <= MOST_ROWS;
+}
+
+/** The loss of logits and labels, and the gradient of the logits where that of the loss is 1. */
+export const crossEntropyOp: Op<NllAttrs> = {
+  name: "crossEntropy",
+  outputs: ([logits]) => [{ shape: [], dtype: "f32" }, logits!],
+  dispatches: ({ inputs: [logits, labels], outputs: [loss, dx], attrs }) => [{
+    kernel: crossEntropyKernel,
+    constants: { ...nllConstants(logits!, attrs), SCALE: attrs.reduction === "mean" ? 1 / logits!.shape[0]! : 1 },
+    bindings: [logits!, labels!, loss!, dx!],
+    grid: [1, 1, 1],
   }],
 };
 

@@ -10,7 +10,7 @@ import { type Copy, submit } from "../graph/commands.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
 import { evaluate, StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
-import { RULES } from "../ops/fuse.ts";
+import { rules } from "../ops/fuse.ts";
 import { alias } from "../ops/shape.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
@@ -134,7 +134,7 @@ export class Program<T = unknown> {
     this.#step?.dispose();
     this.#step = null;
     const homeless = this.#leaves.filter(({ home }) => !home.storage).map(({ home }) => home.holder);
-    await evaluate(gpu, [...homeless, ...this.#others], RULES);
+    await evaluate(gpu, [...homeless, ...this.#others], rules());
     for (const { home } of this.#leaves) home.storage ??= home.holder.storage!;
     const places = new Map(this.#leaves.map(({ value, home }) => [value, home.storage!]));
     const changed = new Set(this.#leaves.flatMap(({ value, written }) => written ? [value] : []));
@@ -142,7 +142,7 @@ export class Program<T = unknown> {
       ...this.#outputs.map(({ value, home }) => ({ value, end: home.storage })),
       ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: homeOf(tensor).storage })),
     ];
-    return this.#step = new StepProgram(gpu, results, places, changed, RULES);
+    return this.#step = new StepProgram(gpu, results, places, changed, rules());
   }
 
   /** Gives the memory of the step's intermediates back. The program cannot run any more. */
@@ -160,7 +160,7 @@ async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void>
   // While all is where it was: what moves in, and what is read of those who move out.
   const arrivals = handovers.map(({ home, moved }) => moved ?? home.missing);
   const leaving = handovers.flatMap(({ home: { holder } }) => holder.read && holder.pending ? [holder] : []);
-  await evaluate(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving], RULES);
+  await evaluate(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving], rules());
   const saves: Copy[] = [], moves: Copy[] = [];
   handovers.forEach(({ home, to }, i) => {
     const storage = home.storage!, { holder } = home, arrival = arrivals[i];

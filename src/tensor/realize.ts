@@ -8,7 +8,7 @@ import { requestGpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
 import type { Data } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
-import { RULES } from "../ops/fuse.ts";
+import { rules } from "../ops/fuse.ts";
 import type { Tensor } from "./tensor.ts";
 import { watcher } from "./watch.ts";
 
@@ -45,9 +45,9 @@ export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
   const { reading } = await inTurn(async () => {
     const gpu = await requestGpu();
     const asked = values.slice(0, tensors.length);
-    await evaluate(gpu, values, RULES).catch(async () => {
+    await evaluate(gpu, values, rules()).catch(async () => {
       // What was updated may have lost what it needs. That is its own affair, when it is read.
-      await evaluate(gpu, asked, RULES);
+      await evaluate(gpu, asked, rules());
     });
     // A leaf has its elements; how they came about is no longer needed.
     values.forEach((value, i) => leaf[i] && value.storage && (value.node = null));
