@@ -1,5 +1,6 @@
-// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and
-// sums [M] = the sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a tile of 4 x 4 outputs from 4 x 4 blocks of both operands, loaded as four vectors each.
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and sums [M] = the
+// sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a tile of ROWS x COLS
+// outputs, four steps along K at a time, for which it loads ROWS vectors of a and COLS vectors of b.
 
 const M: u32 = 4u;
 const N: u32 = 4u;
@@ -18,8 +19,11 @@ const BATCH: u32 = 1u;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
 
-const TILES_M: u32 = (M + 4u - 1u) / 4u;
-const TILES_N: u32 = (N + 4u - 1u) / 4u;
+// The tile: multiples of four.
+const ROWS: u32 = 4u;
+const COLS: u32 = 4u;
+const TILES_M: u32 = (M + ROWS - 1u) / ROWS;
+const TILES_N: u32 = (N + COLS - 1u) / COLS;
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -34,32 +38,40 @@ const TILES_N: u32 = (N + 4u - 1u) / 4u;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (group.y * groups.x + group.x) * LANES + lane;
-  let col = i % TILES_N * 4u;
-  let row = i / TILES_N % TILES_M * 4u;
+  let col = i % TILES_N * COLS;
+  let row = i / TILES_N % TILES_M * ROWS;
   let z = i / TILES_N / TILES_M;
   if (z >= BATCH) {
     return;
   }
-  var total: array<f32, 16>;
-  var row_sums: array<f32, 4>;
+  var total: array<f32, ROWS * COLS>;
+  var row_sums: array<f32, ROWS>;
   for (var k = 0u; k < K; k += 4u) {
-    var left: array<vec4f, 4>;
-    var right: array<vec4f, 4>;
+    // Row r of a along k, or, transposed, four rows of a at each of four k; likewise columns of b.
+    var left: array<vec4f, ROWS>;
+    var right: array<vec4f, COLS>;
     // @unroll
-    for (var i = 0u; i < 4u; i++) {
-      // left[i] is row i of a along k, or, transposed, element i along k of four rows; likewise right.
-      left[i] = a[(z * BATCH_A + select(min(row + i, M - 1u) * K + k, (k + i) * M + min(row, max(M, 4u) - 4u), TRANS_A)) / 4u];
-      right[i] = b[(z * BATCH_B + select((k + i) * N + min(col, max(N, 4u) - 4u), min(col + i, N - 1u) * K + k, TRANS_B)) / 4u];
+    for (var r = 0u; r < ROWS; r++) {
+      let along = min(row + r, M - 1u) * K + k;
+      let across = (k + r / (ROWS / 4u)) * M + min(row + r % (ROWS / 4u) * 4u, max(M, 4u) - 4u);
+      left[r] = a[(z * BATCH_A + select(along, across, TRANS_A)) / 4u];
+    }
+    // @unroll
+    for (var s = 0u; s < COLS; s++) {
+      let across = (k + s / (COLS / 4u)) * N + min(col + s % (COLS / 4u) * 4u, max(N, 4u) - 4u);
+      let along = min(col + s, N - 1u) * K + k;
+      right[s] = b[(z * BATCH_B + select(across, along, TRANS_B)) / 4u];
     }
     // @unroll
     for (var e = 0u; e < 4u; e++) {
       // @unroll
-      for (var r = 0u; r < 4u; r++) {
+      for (var r = 0u; r < ROWS; r++) {
+        let l = select(left[r][e], left[e * (ROWS / 4u) + r / 4u][r % 4u], TRANS_A);
         // @if SUMS
-        row_sums[r] += select(left[r][e], left[e][r], TRANS_A);
+        row_sums[r] += l;
         // @unroll
-        for (var s = 0u; s < 4u; s++) {
-          total[r * 4u + s] += select(left[r][e], left[e][r], TRANS_A) * select(right[e][s], right[s][e], TRANS_B);
+        for (var s = 0u; s < COLS; s++) {
+          total[r * COLS + s] += l * select(right[e * (COLS / 4u) + s / 4u][s % 4u], right[s][e], TRANS_B);
         }
       }
     }
@@ -67,27 +79,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // @if SUMS
   if (col == 0u) {
     // @unroll
-    for (var r = 0u; r < 4u; r++) {
+    for (var r = 0u; r < ROWS; r++) {
       if (row + r < M) {
         sums[row + r] = row_sums[r];
       }
     }
   }
-  if (col >= N) {
-    return;
-  }
   // @unroll
-  for (var r = 0u; r < 4u; r++) {
-    if (row + r < M) {
-      let to = ((z * M + row + r) * N + col) / 4u;
-      var value = vec4f(total[r * 4u], total[r * 4u + 1u], total[r * 4u + 2u], total[r * 4u + 3u]);
-      // @if BIAS
-      value += bias[col / 4u];
-      // @if RELU
-      value = select(value, vec4f(0.0), value < vec4f(0.0));
-      // @if MASK
-      value = select(value, vec4f(0.0), mask[to] <= vec4f(0.0));
-      c[to] = value;
+  for (var s = 0u; s < COLS; s += 4u) {
+    if (col + s < N) {
+      // @unroll
+      for (var r = 0u; r < ROWS; r++) {
+        if (row + r < M) {
+          let to = ((z * M + row + r) * N + col + s) / 4u;
+          var value = vec4f(total[r * COLS + s], total[r * COLS + s + 1u], total[r * COLS + s + 2u], total[r * COLS + s + 3u]);
+          // @if BIAS
+          value += bias[(col + s) / 4u];
+          // @if RELU
+          value = select(value, vec4f(0.0), value < vec4f(0.0));
+          // @if MASK
+          value = select(value, vec4f(0.0), mask[to] <= vec4f(0.0));
+          c[to] = value;
+        }
+      }
     }
   }
 }

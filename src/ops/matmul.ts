@@ -9,7 +9,7 @@ import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
-import { lanesOf } from "./tiling.ts";
+import { cheapest, lanesOf, LOAD_GAIN } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
@@ -51,7 +51,23 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs;
     // Vectors of four need every row to start at a multiple of four.
     const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
-    const count = sizeOf(batch), lanes = lanesOf(cpu), [rows, columns] = vector ? [4, 4] : [4, 2];
+    const count = sizeOf(batch), lanes = lanesOf(cpu);
+    const { rows, columns } = cheapest(
+      (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
+        (vector ? [4, 8] : [2, 4]).map((rows) => ({
+          rows,
+          columns,
+          invocations: count * Math.ceil(m / rows) * Math.ceil(n / columns),
+          loads: vector
+            ? (k * (rows + columns) + rows * columns) / LOAD_GAIN[4]
+            : k * (rows + columns) + rows * columns,
+          multiplyAdds: k * rows * columns,
+          registers: rows * columns,
+          body: 4 * rows * columns,
+        }))
+      ),
+      { cpu },
+    );
     return [{
       kernel: vector ? vectorKernel : scalarKernel,
       constants: {
@@ -68,6 +84,8 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
         SUMS: sums,
         BATCH: count,
         LANES: lanes,
+        ROWS: rows,
+        COLS: columns,
       },
       bindings: [...inputs, ...outputs],
       grid: linearGrid(count * Math.ceil(m / rows) * Math.ceil(n / columns), lanes),
