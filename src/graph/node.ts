@@ -6,6 +6,7 @@
  */
 import type { Block, Storage } from "../gpu/memory.ts";
 import type { Constants, Kernel } from "../gpu/specialize.ts";
+import type { Variants } from "./variants.ts";
 
 export type DType = "f32" | "u32";
 export type Shape = readonly number[];
@@ -31,6 +32,8 @@ export interface Dispatch {
 export interface Device {
   /** Kernels run on the processor, by a software driver. */
   readonly cpu: boolean;
+  /** Which of an op's variants to take. */
+  readonly variants: Variants;
 }
 
 /** The same when storages are known. */

@@ -12,6 +12,7 @@ import type { Command } from "./commands.ts";
 import { upload } from "./leaves.ts";
 import { type Dispatch, Node, type Op, Value } from "./node.ts";
 import type { Schedule } from "./rewrite.ts";
+import { deviceOf } from "./variants.ts";
 
 export interface Plan {
   readonly commands: readonly Command[];
@@ -192,7 +193,7 @@ class Planner {
       for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, index);
       if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
       else {
-        const target = { place: (value: Value) => this.#place(value), cpu: this.gpu.adapter.cpu };
+        const target = { ...deviceOf(this.gpu), place: (value: Value) => this.#place(value) };
         for (const dispatch of op.dispatches!(node, target)) this.#dispatch(dispatch);
       }
     }

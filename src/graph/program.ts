@@ -11,6 +11,7 @@ import { lost, upload } from "./leaves.ts";
 import type { Value } from "./node.ts";
 import { type Plan, plan } from "./plan.ts";
 import { type Rule, schedule } from "./rewrite.ts";
+import { deviceOf } from "./variants.ts";
 
 /** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
 export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
@@ -20,7 +21,7 @@ export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: reado
   }
   const wanted = targets.filter((target) => target.pending);
   if (wanted.length === 0) return;
-  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, gpu.adapter));
+  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, deviceOf(gpu)));
   try {
     await compiled();
     submit(gpu, commands);
@@ -56,7 +57,7 @@ export class StepProgram {
     this.#gpu = gpu;
     const ends = new Map(results.flatMap(({ end }, i) => end ? [[i, end] as const] : []));
     const targets = results.map(({ value }) => value);
-    const scheduled = schedule(targets, rules, gpu.adapter, (value) => places.has(value));
+    const scheduled = schedule(targets, rules, deviceOf(gpu), (value) => places.has(value));
     this.#plan = plan(gpu, scheduled, { places, changed, ends });
   }
 

@@ -11,16 +11,17 @@ import convSource from "../../shaders/conv2d.wgsl" with { type: "text" };
 import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "text" };
 import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
+import { type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
 import {
-  cheapest,
+  choose,
   divisors,
   lanesOf,
   LOAD_GAIN,
   MOST_ACROSS,
   MOST_DOWN,
   sizes,
+  type Tile,
   vectorOf,
   wideConstants,
 } from "./tiling.ts";
@@ -69,13 +70,14 @@ export const convOp: Op<ConvAttrs> = {
       db ?? null,
     ];
   },
-  dispatches({ inputs: [x, w, bias], outputs: [y], attrs: { stride, padding, dilation, groups, relu } }, target) {
+  dispatches(node, target) {
+    const { inputs: [x, w, bias], outputs: [y], attrs: { stride, padding, dilation, groups, relu } } = node;
     const [out, per, kh, kw] = w!.shape as [number, number, number, number], taps = kh * kw;
     const walk = { from: x!.shape, step: stride, spread: ONE, padding, dilation, window: ONE };
     // w [O, C/groups, kh, kw]
     const lay = { W_GROUP: out / groups * per * taps, W_OUT: per * taps, W_IN: taps };
     const constants = { ...lay, BIAS: bias !== undefined, RELU: relu };
-    return [convDispatch([x!, w!, ...(bias ? [bias] : [])], y!, size(w!), groups, walk, constants, target)];
+    return [convDispatch(node as Node, y!, size(w!), groups, walk, constants, target)];
   },
 };
 
@@ -94,7 +96,8 @@ export const convGradInputOp: Op<GradInputAttrs> = {
     const w = inputs[pooled ? 2 : 1]!;
     return [{ shape: [inputs[0]!.shape[0]!, w.shape[1]! * groups, ...size], dtype: "f32" }];
   },
-  dispatches({ inputs, outputs: [dx], attrs }, target) {
+  dispatches(node, target) {
+    const { inputs, outputs: [dx], attrs } = node;
     const { stride, padding, dilation, groups, mask, pooled } = attrs;
     const w = inputs[pooled ? 2 : 1]!, [out, per, kh, kw] = w.shape as [number, number, number, number], taps = kh * kw;
     const [n, channels, h, width] = inputs[0]!.shape as [number, number, number, number];
@@ -108,7 +111,7 @@ export const convGradInputOp: Op<GradInputAttrs> = {
     };
     // Seen from dx, the channels of x are outputs.
     const lay = { W_GROUP: out / groups * per * taps, W_OUT: taps, W_IN: per * taps, FLIP: true };
-    return [convDispatch(inputs, dx!, [kh, kw], groups, walk, { ...lay, MASK: mask }, target)];
+    return [convDispatch(node as Node, dx!, [kh, kw], groups, walk, { ...lay, MASK: mask }, target)];
   },
 };
 
@@ -127,9 +130,9 @@ interface Walk {
   readonly window: Pair;
 }
 
-/** `conv2d.wgsl` from the first input to `y`. `constants` say how w lies and what is done with the result. */
+/** `conv2d.wgsl` from the inputs of `node` to `y`. `constants` say how w lies and what is done with the result. */
 function convDispatch(
-  inputs: readonly Value[],
+  node: Node,
   y: Value,
   [kh, kw]: Pair,
   groups: number,
@@ -150,6 +153,7 @@ function convDispatch(
           const band = (down - 1) * step[0] + ((whole ? kh : 1) - 1) * dilation[0] + 1;
           const field = band * ((across - 1) * step[1] + (kw - 1) * dilation[1] + 1) * (whole ? 1 : kh);
           return {
+            name: `registers ${across}x${down}x${deep}${whole ? " whole" : ""}`,
             across,
             down,
             deep,
@@ -165,7 +169,7 @@ function convDispatch(
       )
     )
   );
-  const { across, down, deep, whole, invocations } = cheapest(tiles, target);
+  const { across, down, deep, whole, invocations } = choose(node, tiles, target);
   return {
     kernel: convKernel,
     constants: {
@@ -198,7 +202,7 @@ function convDispatch(
       WHOLE: whole,
       ...constants,
     },
-    bindings: [...inputs, y],
+    bindings: [...node.inputs, y],
     grid: linearGrid(invocations, lanesOf(target.cpu)),
   };
 }
@@ -208,31 +212,40 @@ interface WeightAttrs extends ConvAttrs {
   /** The gradient of the bias is wanted too. */
   readonly bias: boolean;
   readonly pooled?: Pooled;
+  /** How the work is dealt out, once that is decided. */
+  readonly tile?: WeightTile;
+}
+
+interface WeightTile extends Tile {
   /** Rows of dy are dealt out to so many parts, each summed apart. */
-  readonly parts?: number;
+  readonly parts: number;
+  readonly across: number;
+  readonly deep: number;
+  readonly taps: number;
+  readonly wide: 1 | 2 | 4;
 }
 
 /** Inputs: x, dy; with `pooled`, the windows' gradients and their places instead of dy. Outputs: dw, and db if wanted. */
 export const convGradWeightOp: Op<WeightAttrs> = {
   name: "conv2dGradWeight",
-  outputs([x, dy], { kernel, groups, bias, parts }) {
-    const lead = parts ? [parts] : [], out = dy!.shape[1]!;
+  outputs([x, dy], { kernel, groups, bias, tile }) {
+    const lead = tile ? [tile.parts] : [], out = dy!.shape[1]!;
     const dw = { shape: [...lead, out, x!.shape[1]! / groups, ...kernel], dtype: "f32" as const };
     return bias ? [dw, { shape: [...lead, out], dtype: "f32" as const }] : [dw];
   },
-  expand({ inputs, attrs }, device) {
-    if (attrs.parts) return null;
+  expand(node, device) {
+    const { inputs, attrs } = node;
+    if (attrs.tile) return null;
     const [n, , lines] = inputs[1]!.shape as [number, number, number];
     const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts));
-    return sumParts(record(convGradWeightOp, inputs, { ...attrs, parts: cheapest(tiles, device).parts }));
+    return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile: choose(node as Node, tiles, device) }));
   },
   dispatches({ inputs, outputs, attrs }, target) {
     const [n, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
     const [, out, lines, columns] = inputs[1]!.shape as [number, number, number, number];
-    const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs, parts = attrs.parts!;
+    const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs;
     const [ph, pw] = pooled?.window ?? [1, 1], [oh, ow] = pooled?.size ?? [lines, columns], per = out / groups;
-    const tiles = weightTiles(inputs, attrs, parts);
-    const { across, deep, taps, wide, invocations } = cheapest(tiles, target);
+    const { parts, across, deep, taps, wide, invocations } = attrs.tile!;
     return [{
       kernel: weightKernel,
       constants: {
@@ -271,7 +284,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
 };
 
 /** How the gradient of a weight may be tiled, when its rows are dealt out to `parts`. */
-function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number) {
+function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number): WeightTile[] {
   const [, channels, , w] = x!.shape as [number, number, number, number];
   const [n, out, lines, columns] = dy!.shape as [number, number, number, number];
   const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
@@ -285,6 +298,7 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
           body = deep * taps * kw * ph * across;
         const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1]);
         return {
+          name: `registers ${across}x${deep}x${taps} of ${parts}`,
           parts,
           across,
           deep,

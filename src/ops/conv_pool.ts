@@ -4,11 +4,11 @@
  * @module
  */
 import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
-import type { Op, Value } from "../graph/node.ts";
+import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
 import { linearGrid } from "./shape.ts";
-import { cheapest, divisors, lanesOf, LOAD_GAIN, MOST_UNROLLED, vectorOf, wideConstants } from "./tiling.ts";
+import { choose, divisors, lanesOf, LOAD_GAIN, MOST_UNROLLED, vectorOf, wideConstants } from "./tiling.ts";
 
 const kernel = { file: "conv2d_pool.wgsl", source };
 
@@ -37,30 +37,32 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     const [{ shape, dtype }] = convOp.outputs(inputs, conv) as [{ shape: readonly number[]; dtype: "f32" }];
     return maxPoolOp.outputs([{ shape, dtype } as Value], pool);
   },
-  dispatches({ inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } }, target) {
+  dispatches(node, target) {
+    const { inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } } = node;
     const [n, channels, h, width] = x!.shape as [number, number, number, number];
     const [, out, oh, ow] = y!.shape as [number, number, number, number];
     const [, , kh, kw] = w!.shape as [number, number, number, number];
     const [ph, pw] = pool.kernel, work = kh * kw * ph * pw;
+    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1]);
+    const tile = (across: number, deep: number, whole: boolean) => ({
+      name: whole ? "whole" : `registers ${across}x${deep}`,
+      across,
+      deep,
+      whole,
+      invocations: n * oh * (ow / across) * Math.ceil(out / deep),
+      loads: channels * (((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
+              ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
+            (whole ? 0 : deep * kh * kw)) +
+        2 * across * deep,
+      multiplyAdds: channels * work * across * deep,
+      registers: ph * pw * across * deep,
+      body: work * across * deep * (whole ? channels : 1),
+    });
+    const tiles = divisors(ow, 8).flatMap((across) => divisors(out, 16).map((deep) => tile(across, deep, false)));
     // With every channel in one invocation the weights' addresses are constants, which a software driver loads once for all
     // lanes, where no loop or branch surrounds the load.
-    const whole = work * channels * out <= UNROLL;
-    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1]);
-    const tiles = divisors(ow, 8).flatMap((across) =>
-      divisors(out, 16).map((deep) => ({
-        across,
-        deep,
-        invocations: n * oh * (ow / across) * Math.ceil(out / deep),
-        loads: channels * (((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
-                ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
-              deep * kh * kw) +
-          2 * across * deep,
-        multiplyAdds: channels * work * across * deep,
-        registers: ph * pw * across * deep,
-        body: work * across * deep,
-      }))
-    );
-    const { across, deep } = whole ? { across: 1, deep: out } : cheapest(tiles, target);
+    if (target.cpu && work * channels * out <= UNROLL) tiles.push(tile(1, out, true));
+    const { across, deep, whole } = choose(node as Node, tiles, target);
     return [{
       kernel,
       constants: {

@@ -7,9 +7,9 @@
 import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
+import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
-import { cheapest, lanesOf, LOAD_GAIN } from "./tiling.ts";
+import { choose, lanesOf, LOAD_GAIN } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
@@ -47,14 +47,17 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     const weight = dw ?? (transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false));
     return [da && sumTo(da, a!.shape), needs[1] ? sumTo(weight, b!.shape) : null, db ?? null];
   },
-  dispatches({ inputs, outputs, attrs }, { cpu }) {
+  dispatches(node, device) {
+    const { inputs, outputs, attrs } = node, { cpu } = device;
     const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs;
     // Vectors of four need every row to start at a multiple of four.
     const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
     const count = sizeOf(batch), lanes = lanesOf(cpu);
-    const { rows, columns } = cheapest(
+    const { rows, columns } = choose(
+      node as Node,
       (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
         (vector ? [4, 8] : [2, 4]).map((rows) => ({
+          name: `registers ${rows}x${columns}`,
           rows,
           columns,
           invocations: count * Math.ceil(m / rows) * Math.ceil(n / columns),
@@ -66,7 +69,7 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
           body: 4 * rows * columns,
         }))
       ),
-      { cpu },
+      device,
     );
     return [{
       kernel: vector ? vectorKernel : scalarKernel,

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import type { Device } from "../graph/node.ts";
+import type { Device, Node } from "../graph/node.ts";
+import type { Variant } from "../graph/variants.ts";
 
 /** A way to tile a kernel: invocations in all, and what each one does. */
-export interface Tile {
+export interface Tile extends Variant {
   readonly invocations: number;
   /** Instructions of each kind, per invocation. */
   readonly loads: number;
@@ -47,10 +48,10 @@ function cost(tile: Tile, { cpu }: Device): number {
   return rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4 + (tile.partial ?? 0) / lanes * load;
 }
 
-/** The tile that should take the least time. Tiles that are too large are taken only where all are. */
-export function cheapest<T extends Tile>(tiles: readonly T[], device: Device): T {
-  if (tiles.length === 0) throw new Error("a kernel has no tile for these shapes");
-  return tiles.reduce((best, tile) => cost(tile, device) < cost(best, device) ? tile : best);
+/** The tile to run `node` with: measured to be the fastest, or the one that should be. Too large ones only where all are. */
+export function choose<T extends Tile>(node: Node, tiles: readonly T[], device: Device): T {
+  const costs = new Map(tiles.map((tile) => [tile, cost(tile, device)]));
+  return device.variants.take(node, tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!));
 }
 
 /** The sizes up to `most` of a tile along `extent` that leave no remainder. */
