@@ -124,18 +124,26 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       }
       // @unroll
       for (var o = 0u; o < DEEP; o++) {
-        let weights = group * W_GROUP + min(depth + o, O - 1u) * W_OUT + c * W_IN;
+        let start = group * W_GROUP + min(depth + o, O - 1u) * W_OUT + c * W_IN;
+        var weights: array<f32, TAPS * KW>;
         // @unroll
         for (var ky = 0u; ky < TAPS; ky++) {
-          let row = weights + select(first + ky, KH - 1u - first - ky, FLIP) * KW;
+          let row = start + select(first + ky, KH - 1u - first - ky, FLIP) * KW;
           // @unroll
           for (var kx = 0u; kx < KW; kx++) {
-            let weight = w[row + select(kx, KW - 1u - kx, FLIP)];
+            weights[ky * KW + kx] = w[row + select(kx, KW - 1u - kx, FLIP)];
+          }
+        }
+        // One row after the other: its sums stay in registers.
+        // @unroll
+        for (var r = 0u; r < DOWN; r++) {
+          // @unroll
+          for (var ky = 0u; ky < TAPS; ky++) {
             // @unroll
-            for (var r = 0u; r < DOWN; r++) {
+            for (var kx = 0u; kx < KW; kx++) {
               // @unroll
               for (var t = 0u; t < ACROSS; t++) {
-                total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weight;
+                total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weights[ky * KW + kx];
               }
             }
           }

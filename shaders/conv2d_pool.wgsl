@@ -1,7 +1,6 @@
 // y, index [N, O, OH, OW] = max-pool (relu (x [N, C, H, W] * w [O, C, KH, KW] + bias [O])), over windows of POOL_H x POOL_W
 // that do not overlap, and the place of each maximum in the plane of the convolution's output, whose rows are CONV_W wide.
-// An invocation computes ACROSS neighbours of a row for DEEP output channels. With WHOLE it has all channels, and everything
-// is unrolled.
+// An invocation computes ACROSS neighbours of a row for DEEP output channels.
 
 // Rows of x are loaded as vectors of VECTOR elements, where they and the steps along them are multiples of it.
 alias V = vec4f;
@@ -30,7 +29,6 @@ const BIAS: bool = false;
 const RELU: bool = false;
 const ACROSS: u32 = 1u;
 const DEEP: u32 = 1u;
-const WHOLE: bool = false;
 
 // The patch of x that ACROSS windows need.
 const PATCH_H: u32 = (POOL_H - 1u) * STEP_H + (KH - 1u) * DIL_H + 1u;
@@ -57,14 +55,13 @@ fn is_nan(v: f32) -> bool {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (group.y * groups.x + group.x) * LANES + lane;
-  // An invocation too many computes a place again, so that no branch surrounds the loads.
+  // An invocation too many computes a place again.
   let place = i % PLACES;
   let column = place % TILES * ACROSS;
   let row = place / TILES % OH;
   let n = place / TILES / OH;
-  let depth = select(i / PLACES % DEPTHS * DEEP, 0u, WHOLE);
+  let depth = i / PLACES % DEPTHS * DEEP;
   var total: array<f32, DEEP * POOL>;
-  // @unroll WHOLE
   for (var c = 0u; c < C; c++) {
     let start = ((n * C + c) * H + row * POOL_H * STEP_H) * W + column * POOL_W * STEP_W;
     var field: array<f32, PATCH_H * PATCH_W>;
@@ -91,16 +88,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     // @unroll
     for (var o = 0u; o < DEEP; o++) {
+      var weights: array<f32, KH * KW>;
       // @unroll
-      for (var ky = 0u; ky < KH; ky++) {
+      for (var k = 0u; k < KH * KW; k++) {
+        weights[k] = w[(min(depth + o, O - 1u) * C + c) * KH * KW + k];
+      }
+      // One row after the other: its sums stay in registers.
+      // @unroll
+      for (var i = 0u; i < POOL_H; i++) {
         // @unroll
-        for (var kx = 0u; kx < KW; kx++) {
-          let weight = w[((min(depth + o, O - 1u) * C + c) * KH + ky) * KW + kx];
+        for (var ky = 0u; ky < KH; ky++) {
           // @unroll
-          for (var i = 0u; i < POOL_H; i++) {
+          for (var kx = 0u; kx < KW; kx++) {
             // @unroll
             for (var j = 0u; j < POOL_W * ACROSS; j++) {
-              total[o * POOL + i * POOL_W * ACROSS + j] += weight * field[(i * STEP_H + ky * DIL_H) * PATCH_W + j * STEP_W + kx * DIL_W];
+              total[o * POOL + i * POOL_W * ACROSS + j] += weights[ky * KW + kx] * field[(i * STEP_H + ky * DIL_H) * PATCH_W + j * STEP_W + kx * DIL_W];
             }
           }
         }

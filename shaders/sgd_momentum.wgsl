@@ -7,11 +7,18 @@ const WEIGHT_DECAY: f32 = 0.0;
 const MOMENTUM: f32 = 0.0;
 const DAMPENING: f32 = 0.0;
 const NESTEROV: bool = false;
+// What p and m were lies in buffers of its own, which are read instead.
+const APART: bool = false;
+const IN_PLACE: bool = true;
 
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(3) var<storage, read> rate: array<f32>;
+// @if APART
+@group(0) @binding(4) var<storage, read> old_p: array<vec4f>;
+// @if APART
+@group(0) @binding(5) var<storage, read> old_m: array<vec4f>;
 
 // Vectors for one invocation, a workgroup apart.
 const EACH: u32 = 4u;
@@ -25,9 +32,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var e = 0u; e < EACH; e++) {
     let i = first + e * 64u;
     if (i < SIZE) {
-      let before = p[i];
+      var before: vec4f;
+      var last: vec4f;
+      // @if IN_PLACE
+      {
+        before = p[i];
+        last = m[i];
+      }
+      // @if APART
+      {
+        before = old_p[i];
+        last = old_m[i];
+      }
       let d = g[i] + WEIGHT_DECAY * before;
-      let last = m[i];
       var next = MOMENTUM * last + (1.0 - DAMPENING) * d;
       if (DAMPENING != 0.0) {
         // The buffer holds NaN before the first step. Looks at the bits, since drivers may assume that there is none.

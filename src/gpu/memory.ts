@@ -63,7 +63,7 @@ export function allocate(gpu: Gpu, bytes: number): Block {
   }
   const buffer = gpu.device.createBuffer({
     size,
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   });
   counters.buffersCreated++;
   counters.buffersLive++;

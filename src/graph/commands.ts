@@ -8,6 +8,8 @@ import type { Storage } from "../gpu/memory.ts";
 
 /** A dispatch, ready to encode. */
 export interface Run {
+  /** The kernel's file, for who looks at the times. */
+  readonly kernel: string;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly grid: readonly [number, number, number];

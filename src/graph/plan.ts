@@ -260,18 +260,24 @@ class Planner {
     if (grid.some((extent) => extent > 65535)) {
       throw new GpuError(`${kernel.file}: a tensor is too large for one dispatch (${grid.join(" x ")} workgroups)`);
     }
-    const pipeline = pipelineOf(this.gpu, kernel, constants);
+    const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
+    const pipeline = pipelineOf(this.gpu, kernel, constants, storages.map(({ size }) => size));
     if (bindings.length !== pipeline.bindings.length) {
       throw new Error(`${kernel.file} binds ${pipeline.bindings.length} buffers`);
     }
-    const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
-    const written = new Set(storages.filter((_, i) => pipeline.bindings[i]!.writes).map((storage) => storage.block));
+    const writes = (i: number) => pipeline.bindings[i]!.type === "storage";
+    const written = new Set(storages.filter((_, i) => writes(i)).map((storage) => storage.block));
     const safe = storages.map((storage, i) => {
-      if (pipeline.bindings[i]!.writes || !written.has(storage.block)) return storage;
+      if (writes(i) || !written.has(storage.block)) return storage;
       const apart = this.#own(storage.size); // A dispatch must not read the buffer that it writes.
       this.#copy(storage, apart);
       return apart;
     });
-    this.#commands.push({ pipeline: pipeline.pipeline, group: bind(this.gpu, pipeline, safe), grid });
+    this.#commands.push({
+      kernel: kernel.file,
+      pipeline: pipeline.pipeline,
+      group: bind(this.gpu, pipeline, safe),
+      grid,
+    });
   }
 }

@@ -10,6 +10,7 @@ import { submit } from "./commands.ts";
 import { lost, upload } from "./leaves.ts";
 import type { Value } from "./node.ts";
 import { type Plan, plan } from "./plan.ts";
+import { type DispatchTime, profile } from "./profile.ts";
 import { type Rule, schedule } from "./rewrite.ts";
 import { deviceOf } from "./variants.ts";
 
@@ -77,6 +78,12 @@ export class StepProgram {
     // One command buffer of a few thousand dispatches: larger ones gain nothing and hold the driver's memory.
     const most = Math.max(1, Math.floor(4096 / Math.max(1, this.#plan.commands.length)));
     for (let left = times; left > 0; left -= most) submit(this.#gpu, this.#plan.commands, Math.min(left, most));
+  }
+
+  /** Runs `steps` steps, and tells what each of their dispatches takes. */
+  async profile(steps: number): Promise<DispatchTime[]> {
+    await compiled();
+    return await profile(this.#gpu, this.#plan.commands, steps);
   }
 
   /** Gives the program's memory back. It must not run any more. */

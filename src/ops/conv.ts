@@ -11,13 +11,15 @@ import convSource from "../../shaders/conv2d.wgsl" with { type: "text" };
 import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "text" };
 import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
+import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
 import {
   choose,
+  dearness,
   divisors,
   lanesOf,
   LOAD_GAIN,
+  loadsOf,
   MOST_ACROSS,
   MOST_DOWN,
   sizes,
@@ -143,6 +145,7 @@ function convDispatch(
   const [n, channels, h, width] = from as [number, number, number, number];
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
   const per = outputs / groups, pooled = ph * pw > 1, work = channels / groups * kh * kw;
+  const dear = { x: dearness(node.inputs[0]!, target), w: dearness(node.inputs[pooled ? 2 : 1]!, target) };
   // A tile of a pooled input begins with a window.
   const rows = divisors(oh, MOST_DOWN).filter((down) => down % ph === 0);
   const columns = pooled ? divisors(ow, MOST_ACROSS).filter((across) => across % pw === 0) : sizes(ow, MOST_ACROSS);
@@ -160,7 +163,8 @@ function convDispatch(
             whole,
             invocations: n * oh / down * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
             // A window is two loads, its value and its place.
-            loads: channels / groups * (field / (pooled ? ph * pw / 2 : 1) + deep * kh * kw),
+            loads: channels / groups * (field * dear.x / (pooled ? ph * pw / 2 : 1) + deep * kh * kw * dear.w) +
+              across * down * deep / 8,
             multiplyAdds: work * across * down * deep,
             registers: across * down * deep,
             body: (whole ? kh : 1) * kw * across * down * deep,
@@ -237,7 +241,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
     const { inputs, attrs } = node;
     if (attrs.tile) return null;
     const [n, , lines] = inputs[1]!.shape as [number, number, number];
-    const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts));
+    const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts, device));
     return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile: choose(node as Node, tiles, device) }));
   },
   dispatches({ inputs, outputs, attrs }, target) {
@@ -284,11 +288,12 @@ export const convGradWeightOp: Op<WeightAttrs> = {
 };
 
 /** How the gradient of a weight may be tiled, when its rows are dealt out to `parts`. */
-function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number): WeightTile[] {
+function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number, device: Device): WeightTile[] {
   const [, channels, , w] = x!.shape as [number, number, number, number];
   const [n, out, lines, columns] = dy!.shape as [number, number, number, number];
   const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
   const [ph, pw] = pooled?.window ?? [1, 1], per = out / groups;
+  const dear = { x: dearness(x!, device), dy: dearness(dy!, device) };
   return (pooled ? divisors : sizes)(columns, 8).flatMap((windows) =>
     sizes(per, 8).flatMap((deep) =>
       [kh, 1].map((taps) => {
@@ -296,7 +301,7 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
         const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;
         const turns = Math.ceil(n * lines / parts) * Math.ceil(columns / windows),
           body = deep * taps * kw * ph * across;
-        const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1]);
+        const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1], loadsOf(x!, device));
         return {
           name: `registers ${across}x${deep}x${taps} of ${parts}`,
           parts,
@@ -305,7 +310,8 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
           taps,
           wide,
           invocations: parts * Math.ceil(per / deep) * channels * kh / taps,
-          loads: turns * (spanH * span / LOAD_GAIN[wide] + deep * windows * (pooled ? 2 : 1)) + deep * taps * kw,
+          loads: turns * (spanH * span / LOAD_GAIN[wide] * dear.x + deep * windows * (pooled ? 2 : 1) * dear.dy) +
+            deep * taps * kw / 8,
           multiplyAdds: turns * body,
           registers: deep * taps * kw,
           body,

@@ -8,7 +8,17 @@ import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
 import { linearGrid } from "./shape.ts";
-import { choose, divisors, lanesOf, LOAD_GAIN, MOST_UNROLLED, vectorOf, wideConstants } from "./tiling.ts";
+import {
+  choose,
+  dearness,
+  divisors,
+  lanesOf,
+  LOAD_GAIN,
+  loadsOf,
+  MOST_UNROLLED,
+  vectorOf,
+  wideConstants,
+} from "./tiling.ts";
 
 const kernel = { file: "conv2d_pool.wgsl", source };
 
@@ -16,9 +26,6 @@ export interface ConvPoolAttrs {
   readonly conv: ConvAttrs;
   readonly pool: PoolAttrs;
 }
-
-/** The multiply-adds that the kernel may unroll: compiling more costs more than it saves. */
-const UNROLL = 2048;
 
 /** Whether the kernel serves this pair: windows that do not overlap, no padding, and a patch that fits registers. */
 export function fitsConvPool(
@@ -43,26 +50,22 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     const [, out, oh, ow] = y!.shape as [number, number, number, number];
     const [, , kh, kw] = w!.shape as [number, number, number, number];
     const [ph, pw] = pool.kernel, work = kh * kw * ph * pw;
-    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1]);
-    const tile = (across: number, deep: number, whole: boolean) => ({
-      name: whole ? "whole" : `registers ${across}x${deep}`,
+    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1], loadsOf(x!, target));
+    const tile = (across: number, deep: number) => ({
+      name: `registers ${across}x${deep}`,
       across,
       deep,
-      whole,
       invocations: n * oh * (ow / across) * Math.ceil(out / deep),
-      loads: channels * (((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
+      loads: channels * (dearness(x!, target) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
               ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
-            (whole ? 0 : deep * kh * kw)) +
-        2 * across * deep,
+            dearness(w!, target) * deep * kh * kw) +
+        across * deep / 4,
       multiplyAdds: channels * work * across * deep,
       registers: ph * pw * across * deep,
-      body: work * across * deep * (whole ? channels : 1),
+      body: work * across * deep,
     });
-    const tiles = divisors(ow, 8).flatMap((across) => divisors(out, 16).map((deep) => tile(across, deep, false)));
-    // With every channel in one invocation the weights' addresses are constants, which a software driver loads once for all
-    // lanes, where no loop or branch surrounds the load.
-    if (target.cpu && work * channels * out <= UNROLL) tiles.push(tile(1, out, true));
-    const { across, deep, whole } = choose(node as Node, tiles, target);
+    const tiles = divisors(ow, 8).flatMap((across) => divisors(out, 16).map((deep) => tile(across, deep)));
+    const { across, deep } = choose(node as Node, tiles, target);
     return [{
       kernel,
       constants: {
@@ -86,7 +89,6 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
         RELU: conv.relu,
         ACROSS: across,
         DEEP: deep,
-        WHOLE: whole,
         ...wideConstants(vector(across)),
         CONV_W: Math.floor((width - conv.dilation[1] * (kw - 1) - 1) / conv.stride[1]) + 1,
       },

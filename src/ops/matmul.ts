@@ -9,7 +9,7 @@ import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
-import { choose, lanesOf, LOAD_GAIN } from "./tiling.ts";
+import { choose, dearness, lanesOf, LOAD_GAIN } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
@@ -53,6 +53,7 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     // Vectors of four need every row to start at a multiple of four.
     const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
     const count = sizeOf(batch), lanes = lanesOf(cpu);
+    const dear = { a: dearness(inputs[0]!, device), b: dearness(inputs[1]!, device) };
     const { rows, columns } = choose(
       node as Node,
       (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
@@ -61,9 +62,7 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
           rows,
           columns,
           invocations: count * Math.ceil(m / rows) * Math.ceil(n / columns),
-          loads: vector
-            ? (k * (rows + columns) + rows * columns) / LOAD_GAIN[4]
-            : k * (rows + columns) + rows * columns,
+          loads: k * (rows * dear.a + columns * dear.b) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
           multiplyAdds: k * rows * columns,
           registers: rows * columns,
           body: 4 * rows * columns,

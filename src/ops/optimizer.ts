@@ -8,6 +8,7 @@ import momentumSource from "../../shaders/sgd_momentum.wgsl" with { type: "text"
 import sgdSource from "../../shaders/sgd.wgsl" with { type: "text" };
 import type { Storage } from "../gpu/memory.ts";
 import { align } from "../gpu/memory.ts";
+import { UNIFORM_BYTES } from "../gpu/uniforms.ts";
 import { type Dispatch, type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 
@@ -34,20 +35,28 @@ const sgdOp: Op<SgdAttrs> = {
   packs: (
     { attrs: { count, momentum } },
   ) => [range(0, count), range(count, count), ...(momentum === 0 ? [] : [range(2 * count + 1, count)])],
-  dispatches({ inputs, attrs }, { place }) {
+  dispatches({ inputs, attrs }, { place, cpu }) {
     const { count, momentum, dampening, weightDecay, nesterov } = attrs;
     const rate = inputs[2 * count]!;
     const groups = [inputs.slice(0, count), inputs.slice(count, 2 * count), inputs.slice(2 * count + 1)]
       .filter((group) => group.length > 0).map((group) => group.map(place));
-    return runs(groups).map((storages): Dispatch => {
+    const parts = runs(groups).flatMap((run) => cpu ? chunks(run) : [run]);
+    return parts.map((storages): Dispatch => {
       const size = Math.ceil(storages[0]!.size / 16);
       const common = { SIZE: size, WEIGHT_DECAY: weightDecay };
       return momentum === 0
         ? { kernel: sgdKernel, constants: common, bindings: [...storages, rate], grid: linearGrid(size, 256) }
         : {
           kernel: momentumKernel,
-          constants: { ...common, MOMENTUM: momentum, DAMPENING: dampening, NESTEROV: nesterov },
-          bindings: [...storages, rate],
+          constants: {
+            ...common,
+            MOMENTUM: momentum,
+            DAMPENING: dampening,
+            NESTEROV: nesterov,
+            APART: cpu,
+            IN_PLACE: !cpu,
+          },
+          bindings: [...storages, rate, ...(cpu ? [storages[0]!, storages[2]!] : [])],
           grid: linearGrid(size, 256),
         };
     });
@@ -74,6 +83,17 @@ function runs(groups: readonly (readonly Storage[])[]): Storage[][] {
       return { block, offset, size: last.offset + last.size - offset };
     })
   );
+}
+
+/** Parts that fit uniform buffers. */
+function chunks(storages: readonly Storage[]): Storage[][] {
+  const { size } = storages[0]!;
+  return Array.from({ length: Math.ceil(size / UNIFORM_BYTES) }, (_, i) =>
+    storages.map(({ block, offset }) => ({
+      block,
+      offset: offset + i * UNIFORM_BYTES,
+      size: Math.min(size - i * UNIFORM_BYTES, UNIFORM_BYTES),
+    })));
 }
 
 /** The parameters and buffers after a step of SGD, as PyTorch defines it. */

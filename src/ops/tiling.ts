@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Device, Node } from "../graph/node.ts";
+import { fitsUniform } from "../gpu/uniforms.ts";
+import type { Device, Node, Value } from "../graph/node.ts";
 import type { Variant } from "../graph/variants.ts";
 
 /** A way to tile a kernel: invocations in all, and what each one does. */
@@ -25,7 +26,7 @@ export interface Tile extends Variant {
  * over the lanes; a GPU has thousands of lanes and few registers for each.
  */
 const KINDS = {
-  cpu: { lanes: 16, load: 32, registers: 160, body: 2200 },
+  cpu: { lanes: 16, load: 48, registers: 160, body: 2200 },
   gpu: { lanes: 8192, load: 4, registers: 64, body: 1100 },
 };
 
@@ -69,8 +70,20 @@ export function sizes(extent: number, most: number): number[] {
   return found.length === 1 && extent > 4 ? [1, 4] : found;
 }
 
+/** What kind of loads an input of a kernel gets: see `src/gpu/uniforms.ts`. */
+export function loadsOf(input: Value, { cpu }: Device): "storage" | "uniform" {
+  return cpu && fitsUniform(input.bytes) ? "uniform" : "storage";
+}
+
+/** How dear a load of an element of `input` is, against one from a storage buffer. */
+export function dearness(input: Value, device: Device): number {
+  return loadsOf(input, device) === "uniform" ? 1 / 8 : 1;
+}
+
 /** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */
-export function vectorOf(row: number, step: number): 1 | 2 | 4 {
+export function vectorOf(row: number, step: number, loads: "storage" | "uniform"): 1 | 2 | 4 {
+  // Vectors gain nothing in uniform buffers.
+  if (loads === "uniform") return 1;
   return row % 4 === 0 && step % 4 === 0 ? 4 : row % 2 === 0 && step % 2 === 0 ? 2 : 1;
 }
 

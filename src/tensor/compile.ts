@@ -8,6 +8,7 @@ import { type Gpu, requestGpu } from "../gpu/device.ts";
 import { allocateStorage, type Storage } from "../gpu/memory.ts";
 import { type Copy, submit } from "../graph/commands.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
+import type { DispatchTime } from "../graph/profile.ts";
 import { evaluate, StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
 import { rules } from "../ops/fuse.ts";
@@ -94,9 +95,17 @@ export class Program<T = unknown> {
   /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
   async run(times = 1): Promise<void> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
+    if (times > 0) await this.#perform((step) => step.run(times));
+  }
+
+  /** Runs `steps` steps (default 10), slowly, and tells what each of their dispatches takes by the GPU's clock. */
+  profile(steps = 10): Promise<DispatchTime[]> {
+    return this.#perform((step) => step.profile(steps));
+  }
+
+  async #perform<R>(how: (step: StepProgram) => Promise<R>): Promise<R> {
     if (this.#disposed) throw new ShapeError("run: this program was disposed of");
     if (watcher()) throw new ShapeError("run: a program cannot be part of a step that is being recorded");
-    if (times === 0) return;
     const slots = [...this.#leaves, ...this.#outputs];
     for (const { tensor } of slots) tensor.value; // Throws where one was disposed of, before anything is changed.
     // At once, before anything else is recorded: what is recorded from now on means the elements after the run.
@@ -109,12 +118,12 @@ export class Program<T = unknown> {
       home.owner = to;
       return [{ home, to, moved }];
     });
-    await inTurn(async () => {
+    return await inTurn(async () => {
       try {
         const gpu = await requestGpu(), step = await this.#built(gpu);
         this.#outputs.forEach(({ home }, i) => home.storage ??= step.places[i]!);
         await handOver(gpu, handovers);
-        await step.run(times);
+        return await how(step);
       } catch (error) {
         handovers.forEach(takeBack);
         throw error;

@@ -6,6 +6,7 @@
  */
 import { GpuError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import type { DispatchTime } from "../graph/profile.ts";
 import * as F from "../nn/functional.ts";
 import { MODELS } from "../nn/models.ts";
 import { SGD } from "../optim/sgd.ts";
@@ -39,6 +40,8 @@ export interface BenchStep {
   run(times: number): Promise<void>;
   /** The number of kernels that a step runs. */
   dispatches(): Promise<number>;
+  /** What each of them takes. */
+  profile(steps: number): Promise<DispatchTime[]>;
   dispose(): Promise<void>;
 }
 
@@ -99,6 +102,7 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
     check,
     run: (times) => program.run(times),
     dispatches: () => program.dispatches(),
+    profile: (steps) => program.profile(steps),
     async dispose() {
       await program.dispose();
       for (const one of [...net.parameters(), ...optimizer.stateDict().values(), x, labels, program.result]) {
