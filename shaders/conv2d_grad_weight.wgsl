@@ -138,18 +138,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
       }
       // @unroll
       for (var o = 0u; o < DEEP; o++) {
-        // @unroll
-        for (var s = 0u; s < POOL_H; s++) {
+        // @if BIAS
+        {
           // @unroll
-          for (var t = 0u; t < ACROSS; t++) {
-            let here = grad[o * PATCH + s * ACROSS + t];
-            // @if BIAS
-            sums[o] += here;
+          for (var t = 0u; t < PATCH; t++) {
+            sums[o] += grad[o * PATCH + t];
+          }
+        }
+        // One row of taps after the other: its sums stay in registers.
+        // @unroll
+        for (var ky = 0u; ky < TAPS; ky++) {
+          // @unroll
+          for (var s = 0u; s < POOL_H; s++) {
             // @unroll
-            for (var ky = 0u; ky < TAPS; ky++) {
+            for (var t = 0u; t < ACROSS; t++) {
               // @unroll
               for (var kx = 0u; kx < KW; kx++) {
-                total[(o * TAPS + ky) * KW + kx] += here * field[(s * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)];
+                total[(o * TAPS + ky) * KW + kx] += grad[o * PATCH + s * ACROSS + t] * field[(s * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)];
               }
             }
           }

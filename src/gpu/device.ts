@@ -58,6 +58,9 @@ const REQUIRED = {
   maxComputeWorkgroupsPerDimension: 65535,
 } as const;
 
+/** Limits of which less is better. */
+const ALIGNMENTS = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAlignment"];
+
 export class Gpu {
   /** The first failure of the device: every later use throws it. */
   #failure: GpuError | null = null;
@@ -137,7 +140,7 @@ async function open(options: DeviceOptions): Promise<Gpu> {
   if (options.smallKernels && Deno.env.get("LP_NUM_THREADS") === undefined) Deno.env.set("LP_NUM_THREADS", "0");
   const adapter = await findAdapter(options);
   checkLimits(adapter.limits, describe(adapter).name);
-  const asked = Object.keys(REQUIRED).map((name) => [name, limitOf(adapter.limits, name)]);
+  const asked = [...Object.keys(REQUIRED), ...ALIGNMENTS].map((name) => [name, limitOf(adapter.limits, name)]);
   try {
     const device = await adapter.requestDevice({
       requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],

@@ -32,6 +32,8 @@ export interface Dispatch {
 export interface Device {
   /** Kernels run on the processor, by a software driver. */
   readonly cpu: boolean;
+  /** What the offset of a binding must be a multiple of, in bytes. */
+  readonly alignment: number;
   /** Which of an op's variants to take. */
   readonly variants: Variants;
 }

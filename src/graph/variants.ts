@@ -60,5 +60,7 @@ export function variantsOf(gpu: Gpu): Variants {
 
 /** What ops must know of `gpu`. */
 export function deviceOf(gpu: Gpu): Device {
-  return { cpu: gpu.adapter.cpu, variants: variantsOf(gpu) };
+  const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = gpu.device.limits;
+  const alignment = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
+  return { cpu: gpu.adapter.cpu, alignment, variants: variantsOf(gpu) };
 }

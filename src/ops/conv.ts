@@ -12,6 +12,7 @@ import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "t
 import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
+import { chunksOf, deal } from "./chunks.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
 import {
   choose,
@@ -79,7 +80,7 @@ export const convOp: Op<ConvAttrs> = {
     // w [O, C/groups, kh, kw]
     const lay = { W_GROUP: out / groups * per * taps, W_OUT: per * taps, W_IN: taps };
     const constants = { ...lay, BIAS: bias !== undefined, RELU: relu };
-    return [convDispatch(node as Node, y!, size(w!), groups, walk, constants, target)];
+    return convDispatches(node as Node, y!, size(w!), groups, walk, constants, target);
   },
 };
 
@@ -113,7 +114,7 @@ export const convGradInputOp: Op<GradInputAttrs> = {
     };
     // Seen from dx, the channels of x are outputs.
     const lay = { W_GROUP: out / groups * per * taps, W_OUT: taps, W_IN: per * taps, FLIP: true };
-    return [convDispatch(node as Node, dx!, [kh, kw], groups, walk, { ...lay, MASK: mask }, target)];
+    return convDispatches(node as Node, dx!, [kh, kw], groups, walk, { ...lay, MASK: mask }, target);
   },
 };
 
@@ -133,7 +134,7 @@ interface Walk {
 }
 
 /** `conv2d.wgsl` from the inputs of `node` to `y`. `constants` say how w lies and what is done with the result. */
-function convDispatch(
+function convDispatches(
   node: Node,
   y: Value,
   [kh, kw]: Pair,
@@ -141,11 +142,14 @@ function convDispatch(
   { from, step, spread, padding, dilation, window: [ph, pw] }: Walk,
   constants: Readonly<Record<string, number | boolean>>,
   target: Target,
-): Dispatch {
-  const [n, channels, h, width] = from as [number, number, number, number];
+): Dispatch[] {
+  const [batch, channels, h, width] = from as [number, number, number, number];
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
   const per = outputs / groups, pooled = ph * pw > 1, work = channels / groups * kh * kw;
-  const dear = { x: dearness(node.inputs[0]!, target), w: dearness(node.inputs[pooled ? 2 : 1]!, target) };
+  // All inputs that have the batch's dimension: not the weight and the bias.
+  const w = pooled ? 2 : 1, images = node.inputs.map((one, i) => i !== w && one.shape.length === 4);
+  const count = chunksOf(batch, node.inputs.filter((_, i) => images[i]), [y], target), n = batch / count;
+  const dear = { x: dearness(node.inputs[0]!, target, count), w: dearness(node.inputs[w]!, target) };
   // A tile of a pooled input begins with a window.
   const rows = divisors(oh, MOST_DOWN).filter((down) => down % ph === 0);
   const columns = pooled ? divisors(ow, MOST_ACROSS).filter((across) => across % pw === 0) : sizes(ow, MOST_ACROSS);
@@ -174,7 +178,7 @@ function convDispatch(
     )
   );
   const { across, down, deep, whole, invocations } = choose(node, tiles, target);
-  return {
+  const dispatch = {
     kernel: convKernel,
     constants: {
       LANES: lanesOf(target.cpu),
@@ -209,6 +213,7 @@ function convDispatch(
     bindings: [...node.inputs, y],
     grid: linearGrid(invocations, lanesOf(target.cpu)),
   };
+  return deal(dispatch, [...images, true], count, target);
 }
 
 interface WeightAttrs extends ConvAttrs {
@@ -223,6 +228,8 @@ interface WeightAttrs extends ConvAttrs {
 interface WeightTile extends Tile {
   /** Rows of dy are dealt out to so many parts, each summed apart. */
   readonly parts: number;
+  /** The dispatches, each of which does as many of the parts. */
+  readonly count: number;
   readonly across: number;
   readonly deep: number;
   readonly taps: number;
@@ -245,12 +252,13 @@ export const convGradWeightOp: Op<WeightAttrs> = {
     return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile: choose(node as Node, tiles, device) }));
   },
   dispatches({ inputs, outputs, attrs }, target) {
-    const [n, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
+    const [batch, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
     const [, out, lines, columns] = inputs[1]!.shape as [number, number, number, number];
     const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs;
     const [ph, pw] = pooled?.window ?? [1, 1], [oh, ow] = pooled?.size ?? [lines, columns], per = out / groups;
-    const { parts, across, deep, taps, wide, invocations } = attrs.tile!;
-    return [{
+    const { count, across, deep, taps, wide, invocations } = attrs.tile!;
+    const parts = attrs.tile!.parts / count, n = batch / count;
+    const dispatch = {
       kernel: weightKernel,
       constants: {
         LANES: lanesOf(target.cpu),
@@ -282,18 +290,22 @@ export const convGradWeightOp: Op<WeightAttrs> = {
         ...wideConstants(wide),
       },
       bindings: [...inputs, ...outputs],
-      grid: linearGrid(invocations, lanesOf(target.cpu)),
-    }];
+      grid: linearGrid(invocations / count, lanesOf(target.cpu)),
+    };
+    return deal(dispatch, dispatch.bindings.map(() => true), count, target);
   },
 };
 
 /** How the gradient of a weight may be tiled, when its rows are dealt out to `parts`. */
-function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: number, device: Device): WeightTile[] {
-  const [, channels, , w] = x!.shape as [number, number, number, number];
+function weightTiles(inputs: readonly Value[], attrs: WeightAttrs, parts: number, device: Device): WeightTile[] {
+  const [x, dy] = inputs, [, channels, , w] = x!.shape as [number, number, number, number];
   const [n, out, lines, columns] = dy!.shape as [number, number, number, number];
   const { stride, padding, dilation, groups, kernel: [kh, kw], pooled } = attrs;
   const [ph, pw] = pooled?.window ?? [1, 1], per = out / groups;
-  const dear = { x: dearness(x!, device), dy: dearness(dy!, device) };
+  const dw = parts * out * channels / groups * kh * kw, db = parts * out;
+  const outputs = [dw, ...(attrs.bias ? [db] : [])].map((size) => ({ bytes: 4 * size }));
+  const most = chunksOf(n, inputs, outputs, device), count = parts % most === 0 ? most : 1;
+  const dear = { x: dearness(x!, device, count), dy: dearness(dy!, device, count) };
   return (pooled ? divisors : sizes)(columns, 8).flatMap((windows) =>
     sizes(per, 8).flatMap((deep) =>
       [kh, 1].map((taps) => {
@@ -301,10 +313,11 @@ function weightTiles([x, dy]: readonly Value[], attrs: WeightAttrs, parts: numbe
         const span = (across - 1) * stride[1] + (kw - 1) * dilation[1] + 1;
         const turns = Math.ceil(n * lines / parts) * Math.ceil(columns / windows),
           body = deep * taps * kw * ph * across;
-        const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1], loadsOf(x!, device));
+        const wide = padding.some((by) => by !== 0) ? 1 : vectorOf(w, across * stride[1], loadsOf(x!, device, count));
         return {
           name: `registers ${across}x${deep}x${taps} of ${parts}`,
           parts,
+          count,
           across,
           deep,
           taps,

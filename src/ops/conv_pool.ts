@@ -7,6 +7,7 @@ import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
 import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
+import { chunksOf, deal } from "./chunks.ts";
 import { linearGrid } from "./shape.ts";
 import {
   choose,
@@ -46,17 +47,18 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
   },
   dispatches(node, target) {
     const { inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } } = node;
-    const [n, channels, h, width] = x!.shape as [number, number, number, number];
+    const [batch, channels, h, width] = x!.shape as [number, number, number, number];
+    const count = chunksOf(batch, [x!], [y!, index!], target), n = batch / count;
     const [, out, oh, ow] = y!.shape as [number, number, number, number];
     const [, , kh, kw] = w!.shape as [number, number, number, number];
     const [ph, pw] = pool.kernel, work = kh * kw * ph * pw;
-    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1], loadsOf(x!, target));
+    const vector = (across: number) => vectorOf(width, across * pw * conv.stride[1], loadsOf(x!, target, count));
     const tile = (across: number, deep: number) => ({
       name: `registers ${across}x${deep}`,
       across,
       deep,
       invocations: n * oh * (ow / across) * Math.ceil(out / deep),
-      loads: channels * (dearness(x!, target) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
+      loads: channels * (dearness(x!, target, count) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
               ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
             dearness(w!, target) * deep * kh * kw) +
         across * deep / 4,
@@ -66,7 +68,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     });
     const tiles = divisors(ow, 8).flatMap((across) => divisors(out, 16).map((deep) => tile(across, deep)));
     const { across, deep } = choose(node as Node, tiles, target);
-    return [{
+    const dispatch = {
       kernel,
       constants: {
         LANES: lanesOf(target.cpu),
@@ -94,6 +96,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
       },
       bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
       grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), lanesOf(target.cpu)),
-    }];
+    };
+    return deal(dispatch, [true, false, ...(bias ? [false] : []), true, true], count, target);
   },
 };

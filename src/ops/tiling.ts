@@ -70,14 +70,14 @@ export function sizes(extent: number, most: number): number[] {
   return found.length === 1 && extent > 4 ? [1, 4] : found;
 }
 
-/** What kind of loads an input of a kernel gets: see `src/gpu/uniforms.ts`. */
-export function loadsOf(input: Value, { cpu }: Device): "storage" | "uniform" {
-  return cpu && fitsUniform(input.bytes) ? "uniform" : "storage";
+/** What kind of loads an input gets, dealt out to `count` dispatches: see `src/gpu/uniforms.ts`. */
+export function loadsOf(input: Value, { cpu }: Device, count = 1): "storage" | "uniform" {
+  return cpu && fitsUniform(input.bytes / count) ? "uniform" : "storage";
 }
 
 /** How dear a load of an element of `input` is, against one from a storage buffer. */
-export function dearness(input: Value, device: Device): number {
-  return loadsOf(input, device) === "uniform" ? 1 / 8 : 1;
+export function dearness(input: Value, device: Device, count = 1): number {
+  return loadsOf(input, device, count) === "uniform" ? 1 / 8 : 1;
 }
 
 /** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */
