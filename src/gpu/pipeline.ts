@@ -9,38 +9,62 @@ import { type Constants, type Kernel, specialize } from "./specialize.ts";
 import type { Storage } from "./memory.ts";
 import { fitsUniform, type Window, withUniforms } from "./uniforms.ts";
 
-export interface Pipeline {
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-  /** The buffers that the kernel's file binds, in the order of their numbers; optional ones may leave gaps. */
+/** A kernel's text, ready to compile, and what it binds. */
+export interface Shader {
+  /** The kernel's file, or those of all parts. */
+  readonly file: string;
+  readonly code: string;
+  /** The buffers that the kernel's file binds, in the order of their declarations; optional ones may leave gaps. */
   readonly bindings: readonly Binding[];
   /** Those of them that are bound as uniform buffers, in one part or several. */
   readonly windows: readonly Window[];
 }
 
-interface Binding {
+export interface Pipeline extends Pick<Shader, "bindings" | "windows"> {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+export interface Binding {
   readonly number: number;
   readonly type: GPUBufferBindingType;
 }
 
-const cache = new WeakMap<Gpu, Map<string, Pipeline>>();
+interface Cache {
+  readonly shaders: Map<string, Shader>;
+  readonly pipelines: Map<string, Pipeline>;
+}
+
+const caches = new WeakMap<Gpu, Cache>();
 const checks: Promise<void>[] = [];
 
-/**
- * The pipeline of `kernel` with `constants`, for buffers of these sizes in bytes, where that makes a difference. Errors of
- * compilation are thrown by the next `compiled()`.
- */
-export function pipelineOf(gpu: Gpu, kernel: Kernel, constants: Constants, sizes: readonly number[] = []): Pipeline {
-  let pipelines = cache.get(gpu);
-  if (!pipelines) cache.set(gpu, pipelines = new Map());
+function cacheOf(gpu: Gpu): Cache {
+  let cache = caches.get(gpu);
+  if (!cache) caches.set(gpu, cache = { shaders: new Map(), pipelines: new Map() });
+  return cache;
+}
+
+/** The text of `kernel` with `constants`, for buffers of these sizes in bytes, where that makes a difference. */
+export function shaderOf(gpu: Gpu, kernel: Kernel, constants: Constants, sizes: readonly number[] = []): Shader {
+  const { shaders } = cacheOf(gpu);
   const small = gpu.adapter.cpu ? sizes.map((size) => fitsUniform(size) ? Math.ceil(size / 16) * 16 : 0) : [];
   const key = `${kernel.file} ${JSON.stringify(constants)} ${small}`;
-  let pipeline = pipelines.get(key);
-  if (!pipeline) {
-    const all = pipelines;
-    // One that did not compile is forgotten, so that its next use says so again.
-    all.set(key, pipeline = compile(gpu, kernel, constants, small, () => all.delete(key)));
+  let shader = shaders.get(key);
+  if (!shader) {
+    const plain = specialize(kernel, constants), bindings = declaredIn(plain);
+    const bytes = new Map(bindings.map(({ number }, i) => [number, small[i] ?? 0]));
+    const { text: code, windows } = withUniforms(plain, bytes);
+    shaders.set(key, shader = { file: kernel.file, code, bindings, windows });
   }
+  return shader;
+}
+
+/** The pipeline of `shader`, compiled once for each text. Errors of compilation are thrown by the next `compiled()`. */
+export function pipelineOf(gpu: Gpu, shader: Shader): Pipeline {
+  const { pipelines } = cacheOf(gpu), { code } = shader;
+  let pipeline = pipelines.get(code);
+  // One that did not compile is forgotten, so that its next use says so again.
+  if (!pipeline) pipelines.set(code, pipeline = compile(gpu, shader, () => pipelines.delete(code)));
   return pipeline;
 }
 
@@ -49,30 +73,18 @@ export async function compiled(): Promise<void> {
   if (checks.length > 0) await Promise.all(checks.splice(0));
 }
 
-function compile(
-  gpu: Gpu,
-  kernel: Kernel,
-  constants: Constants,
-  small: readonly number[],
-  forget: () => void,
-): Pipeline {
-  const { device } = gpu;
-  const plain = specialize(kernel, constants), bindings = bindingsOf(plain);
-  const { text: code, windows } = withUniforms(
-    plain,
-    new Map(bindings.map(({ number }, i) => [number, small[i] ?? 0])),
-  );
+function compile({ device }: Gpu, { file, code, bindings, windows }: Shader, forget: () => void): Pipeline {
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ label: kernel.file, code });
+  const module = device.createShaderModule({ label: file, code });
   const layout = device.createBindGroupLayout({
-    entries: bindingsOf(code).map(({ number, type }) => ({
+    entries: declaredIn(code).map(({ number, type }) => ({
       binding: number,
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type },
     })),
   });
   const pipeline = device.createComputePipeline({
-    label: kernel.file,
+    label: file,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: { module, entryPoint: "main" },
   });
@@ -81,7 +93,7 @@ function compile(
     device.popErrorScope().then(async (error) => {
       if (!error) return;
       forget();
-      throw new GpuError(oneLine(await explain(kernel, code, module, error.message)));
+      throw new GpuError(oneLine(await explain(file, code, module, error.message)));
     }),
   );
   checks.at(-1)!.catch(() => {});
@@ -94,18 +106,18 @@ const TYPES: Readonly<Record<string, GPUBufferBindingType>> = {
   "uniform": "uniform",
 };
 
-function bindingsOf(code: string): Binding[] {
+function declaredIn(code: string): Binding[] {
   const declared = code.matchAll(/@binding\((\d+)\) *var<(storage, read_write|storage, read|uniform)>/g);
   return Array.from(declared, ([, number, access]) => ({ number: Number(number), type: TYPES[access!]! }));
 }
 
 /** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the specialised text has it. */
-async function explain(kernel: Kernel, code: string, module: GPUShaderModule, fallback: string): Promise<string> {
+async function explain(file: string, code: string, module: GPUShaderModule, fallback: string): Promise<string> {
   const { messages } = await module.getCompilationInfo();
   const message = messages.find((message) => message.type === "error");
-  if (!message) return `shaders/${kernel.file}: ${fallback}`;
+  if (!message) return `shaders/${file}: ${fallback}`;
   const line = code.split("\n")[message.lineNum - 1]?.trim() ?? "";
-  return `shaders/${kernel.file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
+  return `shaders/${file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
 }
 
 /** Binds `storages` to the kernel's buffers, in the order of their numbers. */

@@ -32,12 +32,18 @@ export function specialize(kernel: Kernel, constants: Constants): string {
     });
     if (!found) throw new Error(`${kernel.file} has no constant ${name}`);
   }
+  const scope = constantsOf(text);
+  return scalarize(unroll(optional(text, scope), scope), scope);
+}
+
+/** The integers and booleans among the constants of a kernel's text. */
+export function constantsOf(text: string): Map<string, number> {
   const scope = new Map<string, number>();
   for (const [, name, value] of text.matchAll(/^const (\w+): *(?:[ui]32|bool) *= *([^;]*);/gm)) {
     const known = value === "true" ? 1 : value === "false" ? 0 : evaluate(value!, scope);
     if (known !== null) scope.set(name!, known);
   }
-  return scalarize(unroll(optional(text, scope), scope), scope);
+  return scope;
 }
 
 /** Drops the statement or block behind each `// @if NAME` whose constant is false. */

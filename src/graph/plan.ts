@@ -7,9 +7,10 @@
 import { GpuError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { align, allocateStorage, type Block, type Storage } from "../gpu/memory.ts";
-import { bind, pipelineOf } from "../gpu/pipeline.ts";
-import type { Command } from "./commands.ts";
+import { bind, pipelineOf, shaderOf } from "../gpu/pipeline.ts";
+import type { Command, Copy } from "./commands.ts";
 import { upload } from "./leaves.ts";
+import { merge, merges, type Pending } from "./merge.ts";
 import { type Dispatch, Node, type Op, Value } from "./node.ts";
 import type { Schedule } from "./rewrite.ts";
 import { deviceOf } from "./variants.ts";
@@ -52,7 +53,7 @@ class Planner {
   readonly #scheduled: ReadonlySet<Node>;
   /** Where the elements of targets go that are not computed there: no two targets share a place. */
   readonly #targets = new Map<Value, Storage>();
-  readonly #commands: Command[] = [];
+  readonly #commands: (Pending | Copy)[] = [];
   readonly #blocks: Block[] = [];
   /** Blocks of intermediates, and those of them that are free again. */
   readonly #slots = new Set<Block>();
@@ -92,7 +93,9 @@ class Planner {
     for (const [target, place] of this.#targets) this.#copy(this.#place(target), place);
     for (const [i, end] of ends) this.#copy(this.#place(targets[i]!), end);
     const places = targets.map((target, i) => ends.get(i) ?? this.#targets.get(target) ?? this.#place(target));
-    return { commands: this.#commands, targets: places, blocks: this.#blocks };
+    // What runs once is not worth kernels of its own.
+    const merged = this.homes && merges(this.gpu) ? merge(this.#commands) : this.#commands;
+    return { commands: merged.map((one) => this.#ready(one)), targets: places, blocks: this.#blocks };
   }
 
   /** The value whose place holds `value`'s elements: views have none of their own. */
@@ -261,11 +264,11 @@ class Planner {
       throw new GpuError(`${kernel.file}: a tensor is too large for one dispatch (${grid.join(" x ")} workgroups)`);
     }
     const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
-    const pipeline = pipelineOf(this.gpu, kernel, constants, storages.map(({ size }) => size));
-    if (bindings.length !== pipeline.bindings.length) {
-      throw new Error(`${kernel.file} binds ${pipeline.bindings.length} buffers`);
+    const shader = shaderOf(this.gpu, kernel, constants, storages.map(({ size }) => size));
+    if (bindings.length !== shader.bindings.length) {
+      throw new Error(`${kernel.file} binds ${shader.bindings.length} buffers`);
     }
-    const writes = (i: number) => pipeline.bindings[i]!.type === "storage";
+    const writes = (i: number) => shader.bindings[i]!.type === "storage";
     const written = new Set(storages.filter((_, i) => writes(i)).map((storage) => storage.block));
     const safe = storages.map((storage, i) => {
       if (writes(i) || !written.has(storage.block)) return storage;
@@ -273,11 +276,13 @@ class Planner {
       this.#copy(storage, apart);
       return apart;
     });
-    this.#commands.push({
-      kernel: kernel.file,
-      pipeline: pipeline.pipeline,
-      group: bind(this.gpu, pipeline, safe),
-      grid,
-    });
+    this.#commands.push({ shader, storages: safe, grid });
+  }
+
+  #ready(command: Pending | Copy): Command {
+    if (!("shader" in command)) return command;
+    const { shader, storages, grid } = command, pipeline = pipelineOf(this.gpu, shader);
+    const group = bind(this.gpu, pipeline, storages);
+    return { kernel: shader.file, pipeline: pipeline.pipeline, group, grid };
   }
 }

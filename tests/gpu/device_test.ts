@@ -1,11 +1,11 @@
 /**
  * The device: every shader compiles as it lies, errors are typed and name what is wrong, memory is counted and reused.
  */
-import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { DeviceLostError, GpuError, UsageError } from "../../src/errors.ts";
 import { type Backend, checkLimits, counters, Gpu, remedy, requestGpu } from "../../src/gpu/device.ts";
 import { allocate, allocateStorage, read, write } from "../../src/gpu/memory.ts";
-import { bind, compiled, pipelineOf } from "../../src/gpu/pipeline.ts";
+import { bind, compiled, pipelineOf, shaderOf } from "../../src/gpu/pipeline.ts";
 
 const gpu = await requestGpu();
 const root = new URL("../../", import.meta.url);
@@ -28,7 +28,7 @@ fn main() {
   y[0] = nothing;
 }
 `;
-  pipelineOf(gpu, { file: "broken.wgsl", source }, {});
+  pipelineOf(gpu, shaderOf(gpu, { file: "broken.wgsl", source }, {}));
   const error = await assertRejects(compiled, GpuError);
   assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
   await compiled(); // Said once.
@@ -40,12 +40,12 @@ Deno.test("pipelineOf() compiles a kernel once for each set of constants", async
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(1) fn main() { y[0] = x[0] + f32(N); }`;
   const kernel = { file: "cached.wgsl", source }, before = counters.pipelinesCreated;
-  const first = pipelineOf(gpu, kernel, { N: 1 });
-  assertEquals(first, pipelineOf(gpu, kernel, { N: 1 }));
-  pipelineOf(gpu, kernel, { N: 2 });
+  const first = pipelineOf(gpu, shaderOf(gpu, kernel, { N: 1 }));
+  assertStrictEquals(first, pipelineOf(gpu, shaderOf(gpu, kernel, { N: 1 })));
+  pipelineOf(gpu, shaderOf(gpu, kernel, { N: 2 }));
   await compiled();
   assertEquals(counters.pipelinesCreated - before, 2);
-  assertEquals(first.bindings, [{ number: 0, writes: false }, { number: 1, writes: true }]);
+  assertEquals(first.bindings, [{ number: 0, type: "read-only-storage" }, { number: 1, type: "storage" }]);
   assertThrows(() => bind(gpu, first, []), Error, "2 buffers");
 });
 
