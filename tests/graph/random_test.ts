@@ -1,8 +1,10 @@
 /**
  * Random steps, eager and as a program: whatever is read, changed, viewed, detached or kept, both must come to the same.
  */
+import { assert } from "@std/assert";
 import { compile, noGrad, optim, type Tensor, tensor } from "../../src/mod.ts";
-import { assertClose } from "../support/close.ts";
+import { assertClose, assertSameBits } from "../support/close.ts";
+import { withMerging } from "../support/merging.ts";
 import { bits, uniform } from "../support/random.ts";
 
 const SIZE = 3, STEPS = 4;
@@ -111,4 +113,25 @@ Deno.test("80 random steps give the same eagerly and as programs", async () => {
     }
     await program?.dispose();
   }
+});
+
+Deno.test("20 random steps give the same bits, their dispatches merged or not", async () => {
+  let before = 0, after = 0;
+  for (let seed = 0; seed < 20; seed++) {
+    const run = async () => {
+      const world = new World(), program = compile(() => world.step(new Choices(2000 + seed))), found: number[] = [];
+      for (let i = 0; i < STEPS; i++) {
+        await program.run();
+        found.push(...await world.read(program.result));
+      }
+      const dispatches = await program.dispatches();
+      await program.dispose();
+      return { dispatches, found: Float32Array.from(found) };
+    };
+    const off = await withMerging(false, run), on = await withMerging(true, run);
+    assertSameBits(on.found, off.found, `seed ${seed}`);
+    before += off.dispatches;
+    after += on.dispatches;
+  }
+  assert(after < before, `${before} dispatches, ${after} merged`);
 });

@@ -9,6 +9,7 @@ import { counters } from "../../src/gpu/device.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
 import { checkFits, type Progress } from "../../src/train/trainer.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
+import { withMerging } from "../support/merging.ts";
 import { allOf, images, trained, trainerOf, weightsOf } from "./fixtures.ts";
 
 Deno.test("the same seed gives the same bits, and another seed others", async () => {
@@ -24,6 +25,20 @@ Deno.test("the same seed gives the same bits, and another seed others", async ()
   assertSameBits(Float32Array.from(again.losses), Float32Array.from(first.losses));
   assertNotEquals(other.losses, first.losses);
   assert(other.weights.every((weight, i) => weight !== first.weights[i]));
+});
+
+Deno.test("a run with its dispatches merged has the same bits", async () => {
+  const dataset = images(10);
+  const run = async () => {
+    const trainer = await trainerOf(dataset, { seed: 3, epochs: 2 }), { dispatches } = counters;
+    const { losses } = await trained(trainer);
+    return { losses, weights: await weightsOf(trainer), dispatches: counters.dispatches - dispatches };
+  };
+  const off = await withMerging(false, run), on = await withMerging(true, run);
+  assertSameBits(on.weights, off.weights);
+  assertSameBits(Float32Array.from(on.losses), Float32Array.from(off.losses));
+  // The loss is recorded along with some kernel of each of the six steps.
+  assert(on.dispatches <= off.dispatches - 5 * 6, `${off.dispatches} dispatches, ${on.dispatches} merged`);
 });
 
 Deno.test("a run is the plain loop over the batches of permute(), the last of them not full", async () => {
