@@ -40,6 +40,9 @@ const WHOLE: bool = false;
 const DOWN: u32 = 1u;
 const ACROSS: u32 = 1u;
 const DEEP: u32 = 1u;
+// The columns of a tile's field that are not known to be zeros when the kernel is compiled.
+const FIRST: u32 = 0u;
+const END: u32 = 65536u;
 
 const TILES: u32 = (OW + ACROSS - 1u) / ACROSS;
 const LINES: u32 = (OH + DOWN - 1u) / DOWN;
@@ -107,16 +110,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
           let y_ok = y >= 0 && y < i32(H / POOL_H * POOL_H);
           // @unroll
           for (var k = 0u; k < SPAN; k += POOL_W) {
-            let at = from_x + i32(k);
-            let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
-            let window = (plane * (H / POOL_H) + line) * (W / POOL_W) + column;
-            let place = select(0xffffffffu, index[window] - line * POOL_H * W - column * POOL_W, y_ok && at >= 0 && at < i32(W / POOL_W * POOL_W));
-            let value = x[window];
-            // @unroll
-            for (var s = 0u; s < POOL_H; s++) {
+            // @where (FIRST < k + POOL_W) * (k < END)
+            {
+              let at = from_x + i32(k);
+              let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
+              let window = (plane * (H / POOL_H) + line) * (W / POOL_W) + column;
+              let place = select(0xffffffffu, index[window] - line * POOL_H * W - column * POOL_W, y_ok && at >= 0 && at < i32(W / POOL_W * POOL_W));
+              let value = x[window];
               // @unroll
-              for (var t = 0u; t < POOL_W; t++) {
-                field[(j + s) * SPAN + k + t] = select(0.0, value, place == s * W + t);
+              for (var s = 0u; s < POOL_H; s++) {
+                // @unroll
+                for (var t = 0u; t < POOL_W; t++) {
+                  field[(j + s) * SPAN + k + t] = select(0.0, value, place == s * W + t);
+                }
               }
             }
           }
@@ -143,6 +149,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
             for (var kx = 0u; kx < KW; kx++) {
               // @unroll
               for (var t = 0u; t < ACROSS; t++) {
+                // @where (FIRST < t * u32(STEP_W) + kx * u32(DIL_W) + 1u) * (t * u32(STEP_W) + kx * u32(DIL_W) < END)
                 total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weights[ky * KW + kx];
               }
             }

@@ -62,10 +62,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let along = min(col + s, N - 1u) * K + k;
       right[s] = b[(z * BATCH_B + select(across, along, TRANS_B)) / 4u];
     }
+    // One row after the other: its sums stay in registers.
     // @unroll
-    for (var e = 0u; e < 4u; e++) {
+    for (var r = 0u; r < ROWS; r++) {
       // @unroll
-      for (var r = 0u; r < ROWS; r++) {
+      for (var e = 0u; e < 4u; e++) {
         let l = select(left[r][e], left[e * (ROWS / 4u) + r / 4u][r % 4u], TRANS_A);
         // @if SUMS
         row_sums[r] += l;

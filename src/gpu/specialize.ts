@@ -33,7 +33,7 @@ export function specialize(kernel: Kernel, constants: Constants): string {
     if (!found) throw new Error(`${kernel.file} has no constant ${name}`);
   }
   const scope = constantsOf(text);
-  return scalarize(unroll(optional(text, scope), scope), scope);
+  return scalarize(conditional(unroll(optional(text, scope), scope), scope), scope);
 }
 
 /** The integers and booleans among the constants of a kernel's text. */
@@ -60,6 +60,18 @@ function optional(text: string, scope: ReadonlyMap<string, number>): string {
   return done + text;
 }
 
+/** Drops the statement or block behind each `// @where EXPRESSION` that is 0 once the loops around it are expanded. */
+function conditional(text: string, scope: ReadonlyMap<string, number>): string {
+  let done = "", from = 0;
+  for (const found of text.matchAll(/\/\/ @where ([^\n]*)\n/g)) {
+    if (found.index < from || evaluate(found[1]!, scope) !== 0) continue;
+    const start = found.index + found[0].length, brace = text.indexOf("{", start), semicolon = text.indexOf(";", start);
+    done += text.slice(from, found.index);
+    from = brace >= 0 && brace < semicolon ? closing(text, brace + 1) + 1 : semicolon + 1;
+  }
+  return done + text.slice(from);
+}
+
 function literal(value: number | boolean, type: string): string {
   if (type === "bool") return value ? "true" : "false";
   const number = Number(value);
@@ -78,7 +90,7 @@ export function evaluate(expression: string, scope: ReadonlyMap<string, number>)
     const token = next();
     if (token === undefined) return NaN;
     if (token === "(") {
-      const value = sum();
+      const value = comparison();
       return next() === ")" ? value : NaN;
     }
     if (token === "-") return -atom();
@@ -98,6 +110,13 @@ export function evaluate(expression: string, scope: ReadonlyMap<string, number>)
     if (/^\d/.test(token)) return parseInt(token);
     return scope.get(token) ?? NaN;
   };
+  const comparison = (): number => {
+    const left = sum();
+    if (tokens[at] !== "<") return left;
+    at++;
+    const right = sum();
+    return Number.isNaN(left + right) ? NaN : Number(left < right);
+  };
   const product = (): number => {
     let value = atom();
     for (let sign = tokens[at]; sign === "*" || sign === "/" || sign === "%"; sign = tokens[at]) {
@@ -115,7 +134,7 @@ export function evaluate(expression: string, scope: ReadonlyMap<string, number>)
     }
     return value;
   };
-  const value = sum();
+  const value = comparison();
   return at === tokens.length && Number.isInteger(value) ? value : null;
 }
 

@@ -208,6 +208,9 @@ function convDispatches(
       DOWN: down,
       DEEP: deep,
       WHOLE: whole,
+      ...(across === ow && spread[1] === 1
+        ? { FIRST: Math.max(0, padding[1]), END: Math.max(0, width + padding[1]) }
+        : {}),
       ...constants,
     },
     bindings: [...node.inputs, y],
