@@ -5,6 +5,8 @@
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
+// The columns of c that one dispatch computes, where c and what lies like it are bound from the first of them on.
+const WIDTH: u32 = N;
 // The operand lies as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
@@ -22,7 +24,7 @@ const ROWS: u32 = 4u;
 const COLS: u32 = 2u;
 
 const TILES_M: u32 = (M + ROWS - 1u) / ROWS;
-const TILES_N: u32 = (N + COLS - 1u) / COLS;
+const TILES_N: u32 = (WIDTH + COLS - 1u) / COLS;
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -56,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     // @unroll
     for (var s = 0u; s < COLS; s++) {
-      let n = min(col + s, N - 1u);
+      let n = min(col + s, WIDTH - 1u);
       let right = b[z * BATCH_B + select(k * N + n, n * K + k, TRANS_B)];
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
@@ -75,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   // @unroll
   for (var s = 0u; s < COLS; s++) {
-    if (col + s < N) {
+    if (col + s < WIDTH) {
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
         if (row + r < M) {

@@ -5,6 +5,8 @@
 const M: u32 = 4u;
 const N: u32 = 4u;
 const K: u32 = 4u;
+// The columns of c that one dispatch computes, where c and what lies like it are bound from the first of them on.
+const WIDTH: u32 = N;
 // The operand lies as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
@@ -23,7 +25,7 @@ const LANES: u32 = 8u;
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
 const TILES_M: u32 = (M + ROWS - 1u) / ROWS;
-const TILES_N: u32 = (N + COLS - 1u) / COLS;
+const TILES_N: u32 = (WIDTH + COLS - 1u) / COLS;
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
@@ -59,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var s = 0u; s < COLS; s++) {
       let across = (k + s / (COLS / 4u)) * N + min(col + s % (COLS / 4u) * 4u, max(N, 4u) - 4u);
-      let along = min(col + s, N - 1u) * K + k;
+      let along = min(col + s, WIDTH - 1u) * K + k;
       right[s] = b[(z * BATCH_B + select(across, along, TRANS_B)) / 4u];
     }
     // One row after the other: its sums stay in registers.
@@ -88,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   // @unroll
   for (var s = 0u; s < COLS; s += 4u) {
-    if (col + s < N) {
+    if (col + s < WIDTH) {
       // @unroll
       for (var r = 0u; r < ROWS; r++) {
         if (row + r < M) {

@@ -40,6 +40,62 @@ export function deal(dispatch: Dispatch, dealt: readonly boolean[], count: numbe
   }));
 }
 
+/** How a product is dealt out: its rows, its columns, or both. */
+export interface Blocks {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * The blocks of rows and columns of c [M, N] = a [M, K] b [N, K]ᵀ, so that those of a and b fit few windows: one of each,
+ * if that takes no more than `MOST` dispatches. What does not lie so is not dealt out.
+ */
+export function blocksOf(a: Dealt, b: Dealt, n: number, device: Device): Blocks {
+  if (!device.cpu) return { rows: 1, columns: 1 };
+  for (let windows = 1; windows <= 4; windows *= 2) {
+    const least = ({ bytes, extent, apart }: Dealt, fits: (size: number) => boolean) =>
+      bytes <= UNIFORM_BYTES * windows || !apart
+        ? 1
+        : divisors(extent, extent).find((count) =>
+          bytes / count <= UNIFORM_BYTES * windows && bytes / count % device.alignment === 0 && fits(extent / count)
+        ) ?? 1;
+    const rows = least(a, (size) => size * n * 4 % device.alignment === 0);
+    const columns = least(b, (size) => size % 4 === 0 && size * 4 % device.alignment === 0);
+    if (rows * columns <= MOST) return { rows, columns };
+  }
+  return { rows: 1, columns: 1 };
+}
+
+interface Dealt {
+  readonly bytes: number;
+  /** Rows, or columns of the result. */
+  readonly extent: number;
+  /** They lie one after the other. */
+  readonly apart: boolean;
+}
+
+/** The dispatches of all blocks. `c` are the bindings that lie like the result, with rows of `stride` elements. */
+export function dealBlocks(
+  dispatch: Dispatch,
+  { rows, columns }: Blocks,
+  roles: readonly ("a" | "b" | "bias" | "c" | "sums")[],
+  width: number,
+  target: Target,
+): Dispatch[] {
+  if (rows * columns === 1) return [dispatch];
+  const places = dispatch.bindings.map((bound) => "block" in bound ? bound : target.place(bound));
+  return Array.from({ length: rows * columns }, (_, i) => {
+    const row = i % rows, column = Math.floor(i / rows);
+    const bindings = places.map((place, at) => {
+      if (roles[at] === "a" || roles[at] === "sums") return part(place, row, rows);
+      if (roles[at] === "b" || roles[at] === "bias") return part(place, column, columns);
+      const { block, offset, size } = part(place, row, rows), shift = column * width * 4;
+      return { block, offset: offset + shift, size: size - shift };
+    });
+    return { ...dispatch, bindings };
+  });
+}
+
 function part({ block, offset, size }: Storage, i: number, count: number): Storage {
   return { block, offset: offset + size / count * i, size: size / count };
 }

@@ -165,7 +165,8 @@ function convDispatches(
             down,
             deep,
             whole,
-            invocations: n * oh / down * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
+            dispatches: count,
+            invocations: batch * oh / down * Math.ceil(ow / across) * groups * Math.ceil(per / deep),
             // A window is two loads, its value and its place.
             loads: channels / groups * (field * dear.x / (pooled ? ph * pw / 2 : 1) + deep * kh * kw * dear.w) +
               across * down * deep / 8,
@@ -214,7 +215,7 @@ function convDispatches(
       ...constants,
     },
     bindings: [...node.inputs, y],
-    grid: linearGrid(invocations, lanesOf(target.cpu)),
+    grid: linearGrid(invocations / count, lanesOf(target.cpu)),
   };
   return deal(dispatch, [...images, true], count, target);
 }
@@ -325,6 +326,7 @@ function weightTiles(inputs: readonly Value[], attrs: WeightAttrs, parts: number
           deep,
           taps,
           wide,
+          dispatches: count,
           invocations: parts * Math.ceil(per / deep) * channels * kh / taps,
           loads: turns * (spanH * span / LOAD_GAIN[wide] * dear.x + deep * windows * (pooled ? 2 : 1) * dear.dy) +
             deep * taps * kw / 8,

@@ -57,7 +57,8 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
       name: `registers ${across}x${deep}`,
       across,
       deep,
-      invocations: n * oh * (ow / across) * Math.ceil(out / deep),
+      dispatches: count,
+      invocations: batch * oh * (ow / across) * Math.ceil(out / deep),
       loads: channels * (dearness(x!, target, count) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
               ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
             dearness(w!, target) * deep * kh * kw) +

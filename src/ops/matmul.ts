@@ -8,6 +8,7 @@ import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
+import { blocksOf, dealBlocks } from "./chunks.ts";
 import { sumTo } from "./reduce.ts";
 import { choose, dearness, lanesOf, LOAD_GAIN } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
@@ -53,7 +54,14 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     // Vectors of four need every row to start at a multiple of four.
     const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
     const count = sizeOf(batch), lanes = lanesOf(cpu);
-    const dear = { a: dearness(inputs[0]!, device), b: dearness(inputs[1]!, device) };
+    const blocks = blocksOf(
+      { bytes: inputs[0]!.bytes, extent: m, apart: !transA && count === 1 && !sums },
+      { bytes: inputs[1]!.bytes, extent: n, apart: transB && count === 1 },
+      n,
+      device,
+    );
+    const height = m / blocks.rows, width = n / blocks.columns;
+    const dear = { a: dearness(inputs[0]!, device, blocks.rows), b: dearness(inputs[1]!, device, blocks.columns) };
     const { rows, columns } = choose(
       node as Node,
       (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
@@ -61,7 +69,8 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
           name: `registers ${rows}x${columns}`,
           rows,
           columns,
-          invocations: count * Math.ceil(m / rows) * Math.ceil(n / columns),
+          dispatches: blocks.rows * blocks.columns,
+          invocations: count * blocks.rows * Math.ceil(height / rows) * blocks.columns * Math.ceil(width / columns),
           loads: k * (rows * dear.a + columns * dear.b) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
           multiplyAdds: k * rows * columns,
           registers: rows * columns,
@@ -70,11 +79,12 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
       ),
       device,
     );
-    return [{
+    const dispatch = {
       kernel: vector ? vectorKernel : scalarKernel,
       constants: {
-        M: m,
+        M: height,
         N: n,
+        WIDTH: width,
         K: k,
         TRANS_A: transA,
         TRANS_B: transB,
@@ -90,8 +100,17 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
         COLS: columns,
       },
       bindings: [...inputs, ...outputs],
-      grid: linearGrid(count * Math.ceil(m / rows) * Math.ceil(n / columns), lanes),
-    }];
+      grid: linearGrid(count * Math.ceil(height / rows) * Math.ceil(width / columns), lanes),
+    };
+    const roles = [
+      "a",
+      "b",
+      ...(bias ? ["bias"] : []),
+      ...(mask ? ["c"] : []),
+      "c",
+      ...(sums ? ["sums"] : []),
+    ] as const;
+    return dealBlocks(dispatch, blocks, roles as readonly ("a" | "b" | "bias" | "c" | "sums")[], width, device);
   },
 });
 

@@ -4,13 +4,15 @@
  *
  * @module
  */
-import { fitsUniform } from "../gpu/uniforms.ts";
+import { fitsUniform, UNIFORM_BYTES } from "../gpu/uniforms.ts";
 import type { Device, Node, Value } from "../graph/node.ts";
 import type { Variant } from "../graph/variants.ts";
 
 /** A way to tile a kernel: invocations in all, and what each one does. */
 export interface Tile extends Variant {
   readonly invocations: number;
+  /** The dispatches, one after the other, among which they are; 1 if not said. */
+  readonly dispatches?: number;
   /** Instructions of each kind, per invocation. */
   readonly loads: number;
   readonly multiplyAdds: number;
@@ -43,7 +45,8 @@ export function lanesOf(cpu: boolean): number {
 /** An estimate of the time that a tile takes, in multiply-adds. */
 function cost(tile: Tile, { cpu }: Device): number {
   const { lanes, load, registers, body } = cpu ? KINDS.cpu : KINDS.gpu;
-  const rounds = Math.max(1, tile.invocations / lanes);
+  const { dispatches = 1 } = tile, side = lanesOf(cpu);
+  const rounds = dispatches * Math.max(1, Math.ceil(tile.invocations / dispatches / side) * side / lanes);
   const excess = Math.max(1, tile.registers / registers, tile.body / body);
   // What one invocation after the other does, and what they all read and write again: parts that are summed.
   return rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4 + (tile.partial ?? 0) / lanes * load;
@@ -77,7 +80,7 @@ export function loadsOf(input: Value, { cpu }: Device, count = 1): "storage" | "
 
 /** How dear a load of an element of `input` is, against one from a storage buffer. */
 export function dearness(input: Value, device: Device, count = 1): number {
-  return loadsOf(input, device, count) === "uniform" ? 1 / 8 : 1;
+  return loadsOf(input, device, count) === "uniform" ? Math.ceil(input.bytes / count / UNIFORM_BYTES) / 8 : 1;
 }
 
 /** The elements that one load of a row may bring: rows, and the steps along them, must be multiples of it. */

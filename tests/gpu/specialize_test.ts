@@ -108,7 +108,10 @@ Deno.test("evaluate() computes integer expressions and refuses the rest", () => 
     ["2 * (N", null],
     ["M + 1", null],
     ["1 / 0", null],
-    ["N < 2", null],
+    ["N < 2", 0],
+    ["(1 < N) * (N < 6)", 1],
+    ["M < 2", null],
+    ["N < 2 < 3", null],
   ];
   for (const [expression, value] of cases) assertEquals(evaluate(expression, scope), value, expression);
 });
