@@ -33,7 +33,12 @@ export function specialize(kernel: Kernel, constants: Constants): string {
     if (!found) throw new Error(`${kernel.file} has no constant ${name}`);
   }
   const scope = constantsOf(text);
-  return scalarize(conditional(unroll(optional(text, scope), scope), scope), scope);
+  return scalarize(compact(conditional(unroll(optional(text, scope), scope), scope)), scope);
+}
+
+/** Without comments and indentation: compilers take long enough over unrolled text. */
+function compact(text: string): string {
+  return text.replace(/\/\/[^\n]*/g, "").replace(/\s*\n\s*/g, "\n");
 }
 
 /** The integers and booleans among the constants of a kernel's text. */
@@ -155,9 +160,12 @@ function unroll(text: string, scope: ReadonlyMap<string, number>): string {
     if (first === null || last === null || !step) throw new Error(`cannot unroll "${head}"`);
     const suffix = /^\d+u$/.test(from.trim()) || /u\b/.test(from) ? "u" : "";
     const body = text.slice(start, end), variable = new RegExp(`\\b${name}\\b`, "g");
+    // Blocks cost the compiler time: only what declares names needs one.
+    const scoped = /\b(let|var|const)\b/.test(body.replace(/for \(var/g, ""));
     let copies = "";
     for (let i = first; i < last; i += step) {
-      copies += `{${unroll(body.replace(variable, `${i}${suffix}`), scope)}}\n`;
+      const copy = unroll(body.replace(variable, `${i}${suffix}`), scope);
+      copies += scoped ? `{${copy}}\n` : copy;
     }
     done += text.slice(0, loop.index) + copies;
     text = text.slice(end + 1);
