@@ -8,7 +8,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { measure, type Measured, waitCost } from "../train/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
 import { kernelCases, type MakeCase } from "../train/bench_kernels.ts";
-import { measureStep, type ModelName, type StepFigures } from "../train/bench_step.ts";
+import { type DispatchTime, measureStep, type ModelName, profileStep, type StepFigures } from "../train/bench_step.ts";
 import { SETTINGS } from "../train/config.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
@@ -48,6 +48,12 @@ const FLAGS = [
     help: "Steps in each round, whose end waits some 10 ms for the GPU (default: as many as take half a second)",
     group: "step",
   },
+  {
+    name: "profile",
+    kind: "boolean",
+    help: "Tell what each dispatch of the step takes, by the GPU's clock",
+    group: "step",
+  },
   ...SETTINGS.filter(({ name }) => name === "adapter" || name === "backend") as unknown as Device[],
   ...OUTPUT_FLAGS,
 ] as const;
@@ -56,7 +62,10 @@ type Args = Parsed<typeof FLAGS>;
 type Values = Args["values"];
 
 /** The flags that mean nothing to the other action. */
-const ONLY: Readonly<Record<string, readonly string[]>> = { kernels: ["full"], step: ["model", "batchSize", "steps"] };
+const ONLY: Readonly<Record<string, readonly string[]>> = {
+  kernels: ["full"],
+  step: ["model", "batchSize", "steps", "profile"],
+};
 
 /** `wgrad bench`. */
 export const command = defineCommand({
@@ -72,6 +81,7 @@ export const command = defineCommand({
   examples: [
     ["wgrad bench", "Measure both, in some 20 seconds"],
     ["wgrad bench step --batch-size 128 --steps 100 --json", "Measure LeNet's step and end with one JSON object"],
+    ["wgrad bench step --profile", "See which kernels a step's time goes to"],
     ["wgrad bench kernels --full", "Measure the kernels at larger sizes too"],
   ],
   async run({ values, positional: [what], given }: Args): Promise<number> {
@@ -82,11 +92,13 @@ export const command = defineCommand({
       throw new UsageError(`flag --${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
     }
     const output = new Output(values);
-    const gpu = await openGpu(values, output);
+    const size = values.batchSize ?? 4;
+    const gpu = await openGpu(what === "step" ? { ...values, batchSize: size } : values, output);
     const { name: adapter, cpu } = gpu.adapter;
     if (what === "step") {
-      const { msPerStep, imagesPerSecond, dispatchesPerStep } = await step(gpu, values, values.batchSize ?? 4, output);
-      output.json({ msPerStep, imagesPerSecond, dispatchesPerStep, adapter });
+      const { msPerStep, imagesPerSecond, dispatchesPerStep } = await step(gpu, values, size, output);
+      const profile = values.profile ? await dispatchTimes(values.model as ModelName, size, output) : undefined;
+      output.json({ msPerStep, imagesPerSecond, dispatchesPerStep, adapter, ...(profile && { profile }) });
       return 0;
     }
     const kernels = await measureKernels(gpu, values, output);
@@ -118,6 +130,18 @@ async function step(
       `${dispatchesPerStep} dispatches`,
   );
   return figures;
+}
+
+/** Prints what each dispatch of a step takes. */
+async function dispatchTimes(model: ModelName, batchSize: number, output: Output): Promise<DispatchTime[]> {
+  const times = await profileStep(model, batchSize, 20);
+  if (times.some(({ microseconds }) => microseconds === null)) {
+    output.warn("this adapter has no timestamps: --profile can only list the dispatches");
+  }
+  for (const { kernel, workgroups, microseconds } of times) {
+    output.result(row(kernel, `${workgroups}`, microseconds === null ? "" : `${shown(microseconds)} µs`, ""));
+  }
+  return times;
 }
 
 interface KernelFigures extends Measured {

@@ -38,7 +38,7 @@ export function specialize(kernel: Kernel, constants: Constants): string {
 
 /** Without comments and indentation: compilers take long enough over unrolled text. */
 function compact(text: string): string {
-  return text.replace(/\/\/[^\n]*/g, "").replace(/\s*\n\s*/g, "\n");
+  return text.replace(/[ \t]*\/\/[^\n]*/g, "").replace(/^[ \t]+/gm, "");
 }
 
 /** The integers and booleans among the constants of a kernel's text. */

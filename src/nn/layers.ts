@@ -4,7 +4,7 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import type { Pair } from "../ops/conv.ts";
+import type { Pair } from "../ops/options.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { flatten } from "../ops/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";

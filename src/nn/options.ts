@@ -4,9 +4,9 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { type ConvOptions, pair } from "../ops/conv.ts";
+import type { ConvOptions } from "../ops/conv.ts";
 import { type Reduction, REDUCTIONS } from "../ops/loss.ts";
-import { checkOptions } from "../ops/options.ts";
+import { checkOptions, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool.ts";
 
 /** One number for both dimensions, or [height, width]. */

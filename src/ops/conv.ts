@@ -13,6 +13,7 @@ import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { chunksOf, deal } from "./chunks.ts";
+import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
 import {
   choose,
@@ -32,9 +33,6 @@ import {
 const convKernel = { file: "conv2d.wgsl", source: convSource };
 const sumKernel = { file: "sum_parts.wgsl", source: sumSource };
 const weightKernel = { file: "conv2d_grad_weight.wgsl", source: weightSource };
-
-/** Height, then width. */
-export type Pair = readonly [number, number];
 
 export interface ConvOptions {
   readonly stride: Pair;
@@ -390,13 +388,4 @@ export function conv2d(x: Value, w: Value, b: Value | null, options: ConvOptions
     throw new ShapeError(`conv2d: the kernel is larger than the padded input: ${shapes}`);
   }
   return record(convOp, b ? [x, w, b] : [x, w], { ...options, relu: false })[0]!;
-}
-
-/** A number or a pair, as a pair of integers of at least `least`. */
-export function pair(value: number | readonly number[], least: number, action: string): Pair {
-  const both = typeof value === "number" ? [value, value] : value;
-  if (!Array.isArray(both) || both.length !== 2 || both.some((one) => !Number.isInteger(one) || one < least)) {
-    throw new ShapeError(`${action}: expected an integer of at least ${least}, or two of them, got ${value}`);
-  }
-  return both as unknown as Pair;
 }

@@ -6,7 +6,8 @@
  */
 import { record, type Shape, type Value } from "../graph/node.ts";
 import type { Rule } from "../graph/rewrite.ts";
-import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pair, type Pooled } from "./conv.ts";
+import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pooled } from "./conv.ts";
+import type { Pair } from "./options.ts";
 import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
 import { mulOp as scaleOp, reluGradOp, reluOp } from "./elementwise.ts";
 import {

@@ -59,3 +59,15 @@ export function checkFlag(
   if (typeof value !== "boolean") throw new Refusal(`${what} must be true or false, got ${describe(value)}`);
   return value;
 }
+
+/** Height, then width. */
+export type Pair = readonly [number, number];
+
+/** A number or a pair, as a pair of integers of at least `least`. */
+export function pair(value: number | readonly number[], least: number, action: string): Pair {
+  const both = typeof value === "number" ? [value, value] : value;
+  if (!Array.isArray(both) || both.length !== 2 || both.some((one) => !Number.isInteger(one) || one < least)) {
+    throw new ShapeError(`${action}: expected an integer of at least ${least}, or two of them, got ${value}`);
+  }
+  return both as unknown as Pair;
+}

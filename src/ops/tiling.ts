@@ -28,7 +28,7 @@ export interface Tile extends Variant {
  * over the lanes; a GPU has thousands of lanes and few registers for each.
  */
 const KINDS = {
-  cpu: { lanes: 16, load: 48, registers: 160, body: 2200 },
+  cpu: { lanes: 16, load: 48, registers: 160, body: 1100 },
   gpu: { lanes: 8192, load: 4, registers: 64, body: 1100 },
 };
 

@@ -15,6 +15,8 @@ import { tensor } from "../tensor/create.ts";
 import { noise, time, type TimeOptions } from "./bench.ts";
 import { lenetLosses } from "./bench_reference.ts";
 
+export type { DispatchTime };
+
 /** The networks whose steps can be measured. */
 export type ModelName = keyof typeof MODELS;
 
@@ -135,6 +137,17 @@ export async function measureStep(
       imagesPerSecond: batchSize / median * 1000,
       dispatchesPerStep: await step.dispatches(),
     };
+  } finally {
+    await step.dispose();
+  }
+}
+
+/** What each dispatch of a step takes, over so many steps. */
+export async function profileStep(model: ModelName, batchSize: number, steps: number): Promise<DispatchTime[]> {
+  const step = benchStep(model, batchSize);
+  try {
+    await step.run(1); // A kernel is compiled when it first runs.
+    return await step.profile(steps);
   } finally {
     await step.dispose();
   }

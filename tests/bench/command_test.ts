@@ -20,6 +20,24 @@ Deno.test("wgrad bench step --json ends with the figures of a step", async () =>
   assert(stderr.includes("step of lenet, batch 2: "), stderr);
 });
 
+Deno.test("wgrad bench step --profile tells the dispatches apart, and their times", async () => {
+  const { code, stdout, stderr } = await wgrad("bench", "step", "--rounds", "1", "--steps", "2", "--profile", "--json");
+  assertEquals(code, 0, stderr);
+  const { profile, dispatchesPerStep } = only(stdout) as {
+    profile: { kernel: string; workgroups: number; microseconds: number | null }[];
+    dispatchesPerStep: number;
+  };
+  assertEquals(profile.length, dispatchesPerStep);
+  for (const { kernel, workgroups, microseconds } of profile) {
+    assert(kernel.includes(".wgsl") && positive(workgroups), stdout);
+    // Some adapters have no timestamps, and a clock may be coarser than a small kernel.
+    assert(microseconds === null || microseconds >= 0, stdout);
+    assert(stderr.includes(kernel), stderr);
+  }
+  const known = profile.filter(({ microseconds }) => microseconds !== null);
+  if (known.length > 0) assert(known.some(({ microseconds }) => positive(microseconds)), stdout);
+});
+
 Deno.test("wgrad bench kernels --json has the ceilings, and every kernel with its share of one", async () => {
   const { code, stdout, stderr } = await wgrad("bench", "kernels", "--rounds", "1", "--json");
   assertEquals(code, 0, stderr);
