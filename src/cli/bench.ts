@@ -8,10 +8,17 @@ import type { Gpu } from "../gpu/device.ts";
 import { measure, type Measured, waitCost } from "../train/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
 import { kernelCases, type MakeCase } from "../train/bench_kernels.ts";
-import { type DispatchTime, measureStep, type ModelName, profileStep, type StepFigures } from "../train/bench_step.ts";
+import {
+  benchStep,
+  type DispatchTime,
+  measureStep,
+  type ModelName,
+  profileStep,
+  type StepFigures,
+} from "../train/bench_step.ts";
 import { SETTINGS } from "../train/config.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
-import { openGpu } from "./gpu.ts";
+import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";
 
 type Device = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
@@ -54,6 +61,11 @@ const FLAGS = [
     help: "Tell what each dispatch of the step takes, by the GPU's clock",
     group: "step",
   },
+  {
+    name: "tune",
+    kind: "boolean",
+    help: "First measure the variants of every kernel, and keep the fastest for later runs",
+  },
   ...SETTINGS.filter(({ name }) => name === "adapter" || name === "backend") as unknown as Device[],
   ...OUTPUT_FLAGS,
 ] as const;
@@ -82,6 +94,7 @@ export const command = defineCommand({
     ["wgrad bench", "Measure both, in some 20 seconds"],
     ["wgrad bench step --batch-size 128 --steps 100 --json", "Measure LeNet's step and end with one JSON object"],
     ["wgrad bench step --profile", "See which kernels a step's time goes to"],
+    ["wgrad bench --tune", "Measure the variants of every kernel, keep the fastest, and measure all again"],
     ["wgrad bench kernels --full", "Measure the kernels at larger sizes too"],
   ],
   async run({ values, positional: [what], given }: Args): Promise<number> {
@@ -93,23 +106,30 @@ export const command = defineCommand({
     }
     const output = new Output(values);
     const size = values.batchSize ?? 4;
-    const gpu = await openGpu(what === "step" ? { ...values, batchSize: size } : values, output);
+    const gpu = await openGpu({ ...values, tune: "auto", batchSize: what === "step" ? size : undefined }, output);
     const { name: adapter, cpu } = gpu.adapter;
+    const sizes = what === "kernels" ? [] : what === "step" || values.batchSize ? [size] : [4, 128];
+    const tuned = values.tune ? await tuneBench(gpu, values, what === "step", sizes, output) : undefined;
     if (what === "step") {
       const { msPerStep, imagesPerSecond, dispatchesPerStep } = await step(gpu, values, size, output);
       const profile = values.profile ? await dispatchTimes(values.model as ModelName, size, output) : undefined;
-      output.json({ msPerStep, imagesPerSecond, dispatchesPerStep, adapter, ...(profile && { profile }) });
+      output.json({
+        msPerStep,
+        imagesPerSecond,
+        dispatchesPerStep,
+        adapter,
+        ...(profile && { profile }),
+        ...(tuned && { tuned }),
+      });
       return 0;
     }
     const kernels = await measureKernels(gpu, values, output);
     const steps: StepFigures[] = [];
     if (what === undefined) {
       output.result("");
-      for (const size of values.batchSize ? [values.batchSize] : [4, 128]) {
-        steps.push(await step(gpu, values, size, output));
-      }
+      for (const size of sizes) steps.push(await step(gpu, values, size, output));
     }
-    output.json({ adapter, cpu, ...kernels, ...(what === undefined ? { steps } : {}) });
+    output.json({ adapter, cpu, ...kernels, ...(what === undefined ? { steps } : {}), ...(tuned && { tuned }) });
     return 0;
   },
 });
@@ -130,6 +150,35 @@ async function step(
       `${dispatchesPerStep} dispatches`,
   );
   return figures;
+}
+
+/** Tunes the kernels that are to be measured, and prints what was chosen. */
+async function tuneBench(
+  gpu: Gpu,
+  { model, full }: Values,
+  stepOnly: boolean,
+  sizes: readonly number[],
+  output: Output,
+) {
+  const plan = async () => {
+    for (const make of stepOnly ? [] : kernelCases(full)) {
+      const one = make();
+      await one.run(1);
+      await one.dispose();
+    }
+    for (const size of sizes) {
+      const one = benchStep(model as ModelName, size);
+      await one.dispatches();
+      await one.dispose();
+    }
+  };
+  const tuned = await tuneFor(gpu, "full", plan, output);
+  for (const { key, name, before, after } of tuned) {
+    output.result(
+      `${key.replace(/ \{.*/, "")}: ${name}, ${shown(after)} ms${after < before ? ` (was ${shown(before)})` : ""}`,
+    );
+  }
+  return tuned;
 }
 
 /** Prints what each dispatch of a step takes. */

@@ -10,7 +10,7 @@ import { makeRunFolder, type RunFolder } from "../train/run_folder.ts";
 import { checkFits, makeTrainer, type Outcome, type Progress, type Trainer } from "../train/trainer.ts";
 import { loadWeights, saveWeights } from "../train/weights.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
-import { openGpu } from "./gpu.ts";
+import { openGpu, tuneFor } from "./gpu.ts";
 import { duration, Output } from "./output.ts";
 import { testWeights } from "./test_weights.ts";
 
@@ -34,6 +34,8 @@ export const command = defineCommand({
     checkFits(model, dataset);
     const gpu = await openGpu(config, output);
     const trainer = await makeTrainer(gpu, config, dataset);
+    const tuned = await tuneFor(gpu, config.tune, () => trainer.plan(), output);
+    if (tuned.length > 0) await trainer.replan();
     const folder = await makeRunFolder(config), weights = folder.weights;
     output.say(`run: ${folder.path} (${model}, ${dataset.train.count} images of ${dataset.name})`);
     const { steps, images, seconds, interrupted } = await trainAndSave(trainer, folder, output);

@@ -136,6 +136,15 @@ export class Program<T = unknown> {
     return inTurn(async () => (await this.#built(await requestGpu())).dispatches);
   }
 
+  /** Plans the step anew when it runs next, with the kernels that are then the choice. */
+  replan(): Promise<void> {
+    return inTurn(() => {
+      this.#step?.dispose();
+      this.#step = null;
+      return Promise.resolve();
+    });
+  }
+
   async #built(gpu: Gpu): Promise<StepProgram> {
     // Another program may have given a result of this one a home since.
     const fits = this.#outputs.every(({ home }, i) => !home.storage || home.storage === this.#step?.places[i]);

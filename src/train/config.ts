@@ -118,6 +118,14 @@ export const SETTINGS = [
     help: "Graphics interface to use instead of the system's own",
     group: "GPU",
   },
+  {
+    name: "tune",
+    kind: "choice",
+    choices: ["off", "auto", "full"],
+    default: "auto",
+    help: "Measure kernels first: never, on a GPU's first run for 5 s at most, or all (see wgrad bench --tune)",
+    group: "GPU",
+  },
 ] as const satisfies readonly Setting[];
 
 /** The settings of one run, keyed in camelCase: `batchSize`, `maxSteps`. Units: `maxSteps` and `logEvery` in steps. */

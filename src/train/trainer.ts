@@ -94,6 +94,17 @@ export class Trainer {
     return epochs * count + Math.min(steps % this.stepsPerEpoch * this.config.batchSize, count);
   }
 
+  /** Plans the step, which chooses its kernels. */
+  async plan(): Promise<void> {
+    await this.#step.dispatches();
+  }
+
+  /** Plans the step anew when it runs next: other kernels were chosen. */
+  async replan(): Promise<void> {
+    await this.#step.replan();
+    await this.#tail?.replan();
+  }
+
   /** Ends the run after the steps that are under way. */
   stop(): void {
     this.#stop = true;
