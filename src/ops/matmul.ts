@@ -9,6 +9,7 @@ import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { blocksOf, dealBlocks } from "./chunks.ts";
+import { sharedMatmul, sharedTiles } from "./matmul_shared.ts";
 import { sumTo } from "./reduce.ts";
 import { choose, dearness, lanesOf, LOAD_GAIN } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
@@ -62,23 +63,22 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     );
     const height = m / blocks.rows, width = n / blocks.columns;
     const dear = { a: dearness(inputs[0]!, device, blocks.rows), b: dearness(inputs[1]!, device, blocks.columns) };
-    const { rows, columns } = choose(
-      node as Node,
-      (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
-        (vector ? [4, 8] : [2, 4]).map((rows) => ({
-          name: `registers ${rows}x${columns}`,
-          rows,
-          columns,
-          dispatches: blocks.rows * blocks.columns,
-          invocations: count * blocks.rows * Math.ceil(height / rows) * blocks.columns * Math.ceil(width / columns),
-          loads: k * (rows * dear.a + columns * dear.b) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
-          multiplyAdds: k * rows * columns,
-          registers: rows * columns,
-          body: 4 * rows * columns,
-        }))
-      ),
-      device,
+    const tiles = (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
+      (vector ? [4, 8] : [2, 4]).map((rows) => ({
+        name: `registers ${rows}x${columns}`,
+        rows,
+        columns,
+        dispatches: blocks.rows * blocks.columns,
+        invocations: count * blocks.rows * Math.ceil(height / rows) * blocks.columns * Math.ceil(width / columns),
+        loads: k * (rows * dear.a + columns * dear.b) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
+        multiplyAdds: k * rows * columns,
+        registers: rows * columns,
+        body: 4 * rows * columns,
+      }))
     );
+    const tile = choose(node as Node, [...tiles, ...sharedTiles(count, m, n, k)], device);
+    if ("side" in tile) return [sharedMatmul(node, tile)];
+    const { rows, columns } = tile;
     const dispatch = {
       kernel: vector ? vectorKernel : scalarKernel,
       constants: {

@@ -21,6 +21,8 @@ export interface Tile extends Variant {
   readonly body: number;
   /** Partial results that another kernel sums. */
   readonly partial?: number;
+  /** The invocations of a workgroup that stages its loads in its own memory; 0 if not said. */
+  readonly shared?: number;
 }
 
 /**
@@ -49,13 +51,24 @@ function cost(tile: Tile, { cpu }: Device): number {
   const rounds = dispatches * Math.max(1, Math.ceil(tile.invocations / dispatches / side) * side / lanes);
   const excess = Math.max(1, tile.registers / registers, tile.body / body);
   // What one invocation after the other does, and what they all read and write again: parts that are summed.
-  return rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4 + (tile.partial ?? 0) / lanes * load;
+  const own = rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4,
+    again = (tile.partial ?? 0) / lanes * load;
+  return own * (tile.shared ? sharedFactor(tile.invocations / tile.shared, cpu) : 1) + again;
+}
+
+/**
+ * How much dearer a tile is that workgroups compute together. On a software driver their memory gains nothing, and waiting for
+ * each other is dear; on a GPU each workgroup is on one of its processors, and few of them leave most idle.
+ */
+function sharedFactor(groups: number, cpu: boolean): number {
+  return cpu ? 100 : Math.max(1, 32 / groups);
 }
 
 /** The tile to run `node` with: measured to be the fastest, or the one that should be. Too large ones only where all are. */
 export function choose<T extends Tile>(node: Node, tiles: readonly T[], device: Device): T {
   const costs = new Map(tiles.map((tile) => [tile, cost(tile, device)]));
-  return device.variants.take(node, tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!));
+  const sorted = tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!);
+  return device.variants.take(node, sorted, sorted[0] && costs.get(sorted[0]));
 }
 
 /** The sizes up to `most` of a tile along `extent` that leave no remainder. */
