@@ -13,6 +13,7 @@ import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { chunksOf, deal } from "./chunks.ts";
+import { sharedConv, sharedConvTiles, sharedWeight, type SharedWeightTile, sharedWeightTiles } from "./conv_shared.ts";
 import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
 import {
@@ -176,29 +177,29 @@ function convDispatches(
       )
     )
   );
-  const { across, down, deep, whole, invocations } = choose(node, tiles, target);
+  const common = {
+    C: channels / groups,
+    H: h,
+    W: width,
+    O: per,
+    OH: oh,
+    OW: ow,
+    KH: kh,
+    KW: kw,
+    GROUPS: groups,
+    ...pairs({ STEP: step, SPREAD: spread, PAD: padding, DIL: dilation }),
+    ...constants,
+  };
+  const bindings = [...node.inputs, y], shared = pooled ? [] : sharedConvTiles(y, groups, work);
+  const tile = choose(node, [...tiles, ...shared], target);
+  if ("side" in tile) return [sharedConv(bindings, { N: batch, ...common }, tile)];
+  const { across, down, deep, whole, invocations } = tile, first = Math.max(0, padding[1]);
   const dispatch = {
     kernel: convKernel,
     constants: {
+      ...common,
       LANES: lanesOf(target.cpu),
       N: n,
-      C: channels / groups,
-      H: h,
-      W: width,
-      O: per,
-      OH: oh,
-      OW: ow,
-      KH: kh,
-      KW: kw,
-      GROUPS: groups,
-      STEP_H: step[0],
-      STEP_W: step[1],
-      SPREAD_H: spread[0],
-      SPREAD_W: spread[1],
-      PAD_H: padding[0],
-      PAD_W: padding[1],
-      DIL_H: dilation[0],
-      DIL_W: dilation[1],
       PLAIN: !pooled,
       POOLED: pooled,
       POOL_H: ph,
@@ -207,12 +208,9 @@ function convDispatches(
       DOWN: down,
       DEEP: deep,
       WHOLE: whole,
-      ...(across === ow && spread[1] === 1
-        ? { FIRST: Math.max(0, padding[1]), END: Math.max(0, width + padding[1]) }
-        : {}),
-      ...constants,
+      ...(across === ow && spread[1] === 1 ? { FIRST: first, END: Math.max(0, width + padding[1]) } : {}),
     },
-    bindings: [...node.inputs, y],
+    bindings,
     grid: linearGrid(invocations / count, lanesOf(target.cpu)),
   };
   return deal(dispatch, [...images, true], count, target);
@@ -224,7 +222,7 @@ interface WeightAttrs extends ConvAttrs {
   readonly bias: boolean;
   readonly pooled?: Pooled;
   /** How the work is dealt out, once that is decided. */
-  readonly tile?: WeightTile;
+  readonly tile?: WeightTile | SharedWeightTile;
 }
 
 interface WeightTile extends Tile {
@@ -251,50 +249,52 @@ export const convGradWeightOp: Op<WeightAttrs> = {
     if (attrs.tile) return null;
     const [n, , lines] = inputs[1]!.shape as [number, number, number];
     const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts, device));
-    return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile: choose(node as Node, tiles, device) }));
+    const weights = inputs[0]!.shape[1]! / attrs.groups * attrs.kernel[0] * attrs.kernel[1];
+    const shared = attrs.pooled ? [] : sharedWeightTiles(inputs[1]!, attrs.groups, weights);
+    const tile = choose(node as Node, [...tiles, ...shared], device);
+    return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile }));
   },
   dispatches({ inputs, outputs, attrs }, target) {
     const [batch, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
     const [, out, lines, columns] = inputs[1]!.shape as [number, number, number, number];
     const { stride, padding, dilation, groups, kernel: [kh, kw], bias, pooled } = attrs;
     const [ph, pw] = pooled?.window ?? [1, 1], [oh, ow] = pooled?.size ?? [lines, columns], per = out / groups;
-    const { count, across, deep, taps, wide, invocations } = attrs.tile!;
-    const parts = attrs.tile!.parts / count, n = batch / count;
+    const bindings = [...inputs, ...outputs], tile = attrs.tile!;
+    const common = {
+      C: channels / groups,
+      H: h,
+      W: w,
+      O: per,
+      OH: oh,
+      OW: ow,
+      KH: kh,
+      KW: kw,
+      ...pairs({ STEP: stride, PAD: padding, DIL: dilation }),
+      GROUPS: groups,
+      BIAS: bias,
+    };
+    if ("side" in tile) return [sharedWeight(bindings, { N: batch, ...common }, tile)];
+    const { count, across, deep, taps, wide, invocations } = tile;
     const dispatch = {
       kernel: weightKernel,
       constants: {
+        ...common,
         LANES: lanesOf(target.cpu),
-        N: n,
-        C: channels / groups,
-        H: h,
-        W: w,
-        O: per,
-        OH: oh,
-        OW: ow,
-        KH: kh,
-        KW: kw,
-        STEP_H: stride[0],
-        STEP_W: stride[1],
-        PAD_H: padding[0],
-        PAD_W: padding[1],
-        DIL_H: dilation[0],
-        DIL_W: dilation[1],
-        GROUPS: groups,
+        N: batch / count,
         POOLED: pooled !== undefined,
         PLAIN: pooled === undefined,
         POOL_H: ph,
         POOL_W: pw,
-        BIAS: bias,
-        PARTS: parts,
+        PARTS: tile.parts / count,
         TAPS: taps,
         DEEP: deep,
         ACROSS: across,
         ...wideConstants(wide),
       },
-      bindings: [...inputs, ...outputs],
+      bindings,
       grid: linearGrid(invocations / count, lanesOf(target.cpu)),
     };
-    return deal(dispatch, dispatch.bindings.map(() => true), count, target);
+    return deal(dispatch, bindings.map(() => true), count, target);
   },
 };
 
@@ -356,6 +356,11 @@ const sumPartsOp: Op<null> = {
 function sumParts(parts: readonly Value[]): readonly Value[] {
   if (parts[0]!.shape[0] === 1) return parts.map((one) => view(one, one.shape.slice(1)));
   return record(sumPartsOp, parts, null);
+}
+
+/** The constants of a kernel that come in pairs, by height and width. */
+function pairs(both: Readonly<Record<string, Pair>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(both).flatMap(([name, [h, w]]) => [[`${name}_H`, h], [`${name}_W`, w]]));
 }
 
 const size = (x: Value): Pair => [x.shape[2]!, x.shape[3]!];

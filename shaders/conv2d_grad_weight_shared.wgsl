@@ -1,0 +1,125 @@
+// dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]; the same
+// as conv2d_grad_weight.wgsl, as a product: a row is an output channel, a column a weight of one, and a sum runs over the
+// N OH OW places, of which each part has CHUNK. A workgroup computes a tile of SIDE x SIDE weights: it stages DEPTH places of
+// both operands in its memory, and each invocation sums 4 x 4 weights from there.
+
+const N: u32 = 1u;
+const C: u32 = 1u;
+const H: u32 = 1u;
+const W: u32 = 1u;
+const O: u32 = 1u;
+const OH: u32 = 1u;
+const OW: u32 = 1u;
+const KH: u32 = 1u;
+const KW: u32 = 1u;
+const STEP_H: i32 = 1;
+const STEP_W: i32 = 1;
+const PAD_H: i32 = 0;
+const PAD_W: i32 = 0;
+const DIL_H: i32 = 1;
+const DIL_W: i32 = 1;
+const GROUPS: u32 = 1u;
+const BIAS: bool = false;
+const PARTS: u32 = 1u;
+
+// The tile's side: a multiple of 16.
+const SIDE: u32 = 64u;
+const DEPTH: u32 = 16u;
+const QUADS: u32 = SIDE / 4u;
+const LANES: u32 = QUADS * QUADS;
+// One vector more than a row has: neighbours that stage one column each then write to different banks.
+const STRIDE: u32 = QUADS + 1u;
+const TURNS: u32 = DEPTH * QUADS / LANES;
+const TAPS: u32 = KH * KW;
+const WEIGHTS: u32 = C * TAPS;
+const PLACES: u32 = N * OH * OW;
+const CHUNK: u32 = ((PLACES + PARTS - 1u) / PARTS + DEPTH - 1u) / DEPTH * DEPTH;
+const TILES_O: u32 = (O + SIDE - 1u) / SIDE;
+const TILES_W: u32 = (WEIGHTS + SIDE - 1u) / SIDE;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dw: array<f32>;
+// @if BIAS
+@group(0) @binding(3) var<storage, read_write> db: array<f32>;
+
+// At each place: the gradients of four channels, or what four weights meet there, in a vector.
+var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
+var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = id.y * groups.x + id.x;
+  let group = i / TILES_W / TILES_O / PARTS;
+  if (group >= GROUPS) {
+    return;
+  }
+  let start = i % TILES_W * SIDE;
+  let top = i / TILES_W % TILES_O * SIDE;
+  let part = i / TILES_W / TILES_O % PARTS;
+  var total: array<vec4f, 4>;
+  var sums: vec4f;
+  for (var k = part * CHUNK; k < (part + 1u) * CHUNK; k += DEPTH) {
+    // Neighbours load along the places.
+    let d = lane % DEPTH;
+    let place = min(k + d, PLACES - 1u);
+    let image = place / (OH * OW);
+    let from_y = i32(place / OW % OH) * STEP_H - PAD_H;
+    let from_x = i32(place % OW) * STEP_W - PAD_W;
+    for (var turn = 0u; turn < TURNS; turn++) {
+      let quad = lane / DEPTH + turn * (LANES / DEPTH);
+      var grads: vec4f;
+      var values: vec4f;
+      // @unroll
+      for (var e = 0u; e < 4u; e++) {
+        {
+          let channel = (image * GROUPS + group) * O + min(top + quad * 4u + e, O - 1u);
+          let value = dy[channel * (OH * OW) + place % (OH * OW)];
+          grads[e] = select(0.0, value, k + d < PLACES && top + quad * 4u + e < O);
+        }
+        {
+          let weight = min(start + quad * 4u + e, WEIGHTS - 1u);
+          let row = from_y + i32(weight % TAPS / KW) * DIL_H;
+          let column = from_x + i32(weight % KW) * DIL_W;
+          let plane = ((image * GROUPS + group) * C + weight / TAPS) * (H * W);
+          let value = x[plane + u32(clamp(row, 0, i32(H) - 1)) * W + u32(clamp(column, 0, i32(W) - 1))];
+          let ok = row >= 0 && row < i32(H) && column >= 0 && column < i32(W);
+          // Weights beyond the last are not written.
+          values[e] = select(0.0, value, ok && k + d < PLACES);
+        }
+      }
+      left[d * STRIDE + quad] = grads;
+      right[d * STRIDE + quad] = values;
+    }
+    workgroupBarrier();
+    for (var d = 0u; d < DEPTH; d++) {
+      let l = left[d * STRIDE + lane / QUADS];
+      let r = right[d * STRIDE + lane % QUADS];
+      // @if BIAS
+      sums += l;
+      // @unroll
+      for (var e = 0u; e < 4u; e++) {
+        total[e] += l[e] * r;
+      }
+    }
+    workgroupBarrier();
+  }
+  let first = top + lane / QUADS * 4u;
+  let weight = start + lane % QUADS * 4u;
+  // @unroll
+  for (var e = 0u; e < 4u; e++) {
+    if (first + e < O) {
+      let channel = (part * GROUPS + group) * O + first + e;
+      // @unroll
+      for (var s = 0u; s < 4u; s++) {
+        if (weight + s < WEIGHTS) {
+          dw[channel * WEIGHTS + weight + s] = total[e][s];
+        }
+      }
+      // @if BIAS
+      if (weight == 0u) {
+        db[channel] = sums[e];
+      }
+    }
+  }
+}

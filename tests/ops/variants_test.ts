@@ -1,0 +1,121 @@
+/**
+ * The variants that ops offer, of both families: each computes what its float64 reference says, whichever is chosen.
+ */
+import { assert } from "@std/assert";
+import { currentGpu } from "../../src/gpu/device.ts";
+import { type Offer, variantsOf } from "../../src/graph/variants.ts";
+import { F, type Tensor, tensor } from "../../src/mod.ts";
+import { map, type Nd, transpose } from "../support/array.ts";
+import { checkOp, gradcheck } from "../support/gradcheck.ts";
+import { uniform } from "../support/random.ts";
+import { linear, matmul, matmulGrads, unary } from "../support/reference.ts";
+import { conv2d } from "../support/reference_conv.ts";
+import type { Options } from "../support/reference_ops.ts";
+
+/** So many of the variants of one family are run, spread over all: tests of the ops run more of them. */
+const MOST = 3;
+
+/** Runs `check` once, and then with each variant that `check` was offered; gives the offers. `ops` must have shared ones. */
+async function everyVariant(ops: readonly string[], check: () => Promise<void>): Promise<Offer[]> {
+  await tensor([1]).add(1).data();
+  const variants = variantsOf(currentGpu()!), { family, listener } = variants, offers: Offer[] = [];
+  try {
+    variants.listener = (offer) => offers.push(offer);
+    await check();
+    variants.listener = null;
+    const names = [...new Set(offers.flatMap((offer) => offer.names))];
+    const shared = names.filter((name) => name.startsWith("shared ")),
+      others = names.filter((n) => !shared.includes(n));
+    for (const op of ops) {
+      const own = offers.filter(({ node }) => node.op.name === op);
+      assert(own.length > 0, `${op} was not offered`);
+      for (const { names } of own) assert(names.some((name) => name.startsWith("shared ")), `${op}: ${names}`);
+    }
+    const few = others.filter((_, i) => i % Math.ceil(others.length / MOST) === 0);
+    for (const name of [...shared, ...few]) {
+      variants.family = name;
+      await check().catch((error) => {
+        throw new Error(`${name}: ${error.message}`, { cause: error });
+      });
+    }
+  } finally {
+    variants.family = family;
+    variants.listener = listener;
+  }
+  return offers;
+}
+
+const relu = (x: Nd) => map(x, unary.relu);
+
+/** [M, K, N], less than a tile, and tiles and slices with remainders. */
+const sizes = [[5, 3, 7], [67, 37, 70], [64, 32, 36]] as const;
+const forms = { NN: [false, false], NT: [false, true], TN: [true, false], TT: [true, true] } as const;
+
+for (const [m, k, n] of sizes) {
+  for (const [form, [ta, tb]] of Object.entries(forms)) {
+    const turn = (x: Nd, t: boolean) => t ? transpose(x) : x, turned = (x: Tensor, t: boolean) => t ? x.t() : x;
+    Deno.test(`variants of matmul: ${form} ${m}x${k}x${n}`, async () => {
+      await everyVariant(["matmul"], () =>
+        gradcheck({
+          inputs: [uniform(1, ta ? [k, m] : [m, k]), uniform(2, tb ? [n, k] : [k, n])],
+          op: (a, b) => turned(a, ta).matmul(turned(b, tb)),
+          reference: (a, b) => matmul(turn(a, ta), turn(b, tb)),
+          gradients: (dy, a, b) => {
+            const [da, db] = matmulGrads(dy, turn(a, ta), turn(b, tb));
+            return [turn(da!, ta), turn(db!, tb)];
+          },
+          smooth: false,
+        }));
+    });
+  }
+}
+
+for (const [a, b] of [[[3, 35, 17], [3, 17, 9]], [[2, 3, 5, 7], [7, 36]], [[7, 5], [3, 5, 6]]]) {
+  Deno.test(`variants of matmul: batches [${a}] and [${b}]`, async () => {
+    await everyVariant(["matmul"], () => checkOp("matmul", [uniform(3, a!), uniform(4, b!)]));
+  });
+}
+
+Deno.test("variants of linear: bias, relu, mask and sums", async () => {
+  const offers = await everyVariant(["matmul", "linear"], () =>
+    gradcheck({
+      inputs: [uniform(11, [35, 18]), uniform(12, [37, 18]), uniform(13, [37]), uniform(14, [3, 37]), uniform(15, [3])],
+      op: (x, w, b, v, c) => F.relu(F.linear(F.relu(F.linear(x, w, b)), v, c)),
+      reference: (x, w, b, v, c) => relu(linear(relu(linear(x, w, b)), v, c)),
+    }));
+  for (const name of ["bias", "relu", "mask", "sums"]) {
+    assert(offers.some(({ node }) => (node.attrs as Record<string, unknown>)[name] === true), name);
+  }
+});
+
+/** [what, x, w, options]; every second case has no bias. */
+const convolutions: [string, number[], number[], Options?][] = [
+  ["1x1 kernel", [3, 6, 4, 5], [17, 6, 1, 1]],
+  ["more channels than a tile has rows", [2, 36, 5, 4], [35, 36, 3, 3], { padding: 1 }],
+  ["stride 2, padding 2", [3, 2, 9, 8], [7, 2, 5, 5], { stride: 2, padding: 2 }],
+  ["every option", [2, 6, 9, 11], [9, 2, 3, 2], { groups: 3, stride: [2, 1], padding: [1, 2], dilation: [1, 2] }],
+  ["places for several parts", [5, 3, 12, 9], [6, 3, 3, 3]],
+  ["stride that leaves the last rows out", [1, 2, 8, 8], [3, 2, 3, 3], { stride: 3 }],
+];
+
+convolutions.forEach(([what, x, w, options], i) => {
+  const bias = i % 2 === 0 ? [uniform(30 + i, [w[0]!])] : [];
+  Deno.test(`variants of conv2d: ${what}`, async () => {
+    await everyVariant(
+      ["conv2d", "conv2dGradInput", "conv2dGradWeight"],
+      () => checkOp("conv2d", [uniform(10 + i, x), uniform(20 + i, w, 0.5), ...bias], options, { smooth: false }),
+    );
+  });
+});
+
+Deno.test("variants of conv2d: relu and mask", async () => {
+  const offers = await everyVariant(["conv2d", "conv2dGradInput", "conv2dGradWeight"], () =>
+    gradcheck({
+      inputs: [uniform(1, [2, 3, 6, 7]), uniform(2, [5, 3, 3, 3], 0.5), uniform(3, [5]), uniform(4, [2, 5, 3, 3], 0.5)],
+      op: (x, w, b, v) => F.conv2d(F.relu(F.conv2d(x, w, b)), v),
+      reference: (x, w, b, v) => conv2d(relu(conv2d(x, w, b)), v),
+    }));
+  for (const name of ["relu", "mask"]) {
+    assert(offers.some(({ node }) => (node.attrs as Record<string, unknown>)[name] === true), name);
+  }
+});
