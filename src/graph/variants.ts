@@ -20,6 +20,8 @@ export interface Offer {
   readonly node: Node;
   /** The names of the variants, the one that should take the least time first. */
   readonly names: readonly string[];
+  /** An estimate of the time that the first takes, to compare offers with; 0 where there is none. */
+  readonly cost: number;
 }
 
 /** The choices on one device. */
@@ -31,12 +33,12 @@ export class Variants {
   /** Hears of every choice, before it is made. */
   listener: ((offer: Offer) => void) | null = null;
 
-  /** The variant to run `node` with: of `sorted`, the first, unless another is known to be faster. */
-  take<V extends Variant>(node: Node, sorted: readonly V[]): V {
+  /** The variant to run `node` with: of `sorted`, the first, whose time `cost` estimates, unless another is known to be faster. */
+  take<V extends Variant>(node: Node, sorted: readonly V[], cost = 0): V {
     const first = sorted[0];
     if (!first) throw new Error(`${node.op.name} has no variant for these shapes`);
     const key = keyOf(node);
-    this.listener?.({ key, node, names: sorted.map(({ name }) => name) });
+    this.listener?.({ key, node, names: sorted.map(({ name }) => name), cost });
     const { family } = this;
     const forced = family !== null && sorted.find(({ name }) => name === family || name.startsWith(`${family} `));
     const chosen = this.chosen.get(key);
