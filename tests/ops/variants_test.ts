@@ -1,12 +1,16 @@
 /**
  * The variants that ops offer, of both families: each computes what its float64 reference says, whichever is chosen.
  */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { currentGpu } from "../../src/gpu/device.ts";
-import { type Offer, variantsOf } from "../../src/graph/variants.ts";
+import { record, Value } from "../../src/graph/node.ts";
+import { type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
 import { F, type Tensor, tensor } from "../../src/mod.ts";
 import { map, type Nd, transpose } from "../support/array.ts";
+import { convGradInputOp, convGradWeightOp, convOp } from "../../src/ops/conv.ts";
+import { product } from "../../src/ops/matmul.ts";
 import { checkOp, gradcheck } from "../support/gradcheck.ts";
+import { withMerging } from "../support/merging.ts";
 import { uniform } from "../support/random.ts";
 import { linear, matmul, matmulGrads, unary } from "../support/reference.ts";
 import { conv2d } from "../support/reference_conv.ts";
@@ -76,16 +80,22 @@ for (const [a, b] of [[[3, 35, 17], [3, 17, 9]], [[2, 3, 5, 7], [7, 36]], [[7, 5
   });
 }
 
+const layers = () =>
+  gradcheck({
+    inputs: [uniform(11, [35, 18]), uniform(12, [37, 18]), uniform(13, [37]), uniform(14, [3, 37]), uniform(15, [3])],
+    op: (x, w, b, v, c) => F.relu(F.linear(F.relu(F.linear(x, w, b)), v, c)),
+    reference: (x, w, b, v, c) => relu(linear(relu(linear(x, w, b)), v, c)),
+  });
+
 Deno.test("variants of linear: bias, relu, mask and sums", async () => {
-  const offers = await everyVariant(["matmul", "linear"], () =>
-    gradcheck({
-      inputs: [uniform(11, [35, 18]), uniform(12, [37, 18]), uniform(13, [37]), uniform(14, [3, 37]), uniform(15, [3])],
-      op: (x, w, b, v, c) => F.relu(F.linear(F.relu(F.linear(x, w, b)), v, c)),
-      reference: (x, w, b, v, c) => relu(linear(relu(linear(x, w, b)), v, c)),
-    }));
+  const offers = await everyVariant(["matmul", "linear"], layers);
   for (const name of ["bias", "relu", "mask", "sums"]) {
     assert(offers.some(({ node }) => (node.attrs as Record<string, unknown>)[name] === true), name);
   }
+});
+
+Deno.test("variants of linear, where programs merge their dispatches", async () => {
+  await everyVariant(["matmul", "linear"], () => withMerging(true, layers));
 });
 
 /** [what, x, w, options]; every second case has no bias. */
@@ -117,5 +127,38 @@ Deno.test("variants of conv2d: relu and mask", async () => {
     }));
   for (const name of ["relu", "mask"]) {
     assert(offers.some(({ node }) => (node.attrs as Record<string, unknown>)[name] === true), name);
+  }
+});
+
+/** The family of the variant that the estimate takes for the node behind `value`, on a GPU and on a software driver. */
+function families(value: Value): string[] {
+  return [false, true].map((cpu) => {
+    const variants = new Variants(), node = value.node!, first: string[] = [];
+    const place = () => ({ block: null as never, offset: 0, size: 0 });
+    variants.listener = ({ names }) => first.push(names[0]!.split(" ")[0]!);
+    const target = { cpu, alignment: 256, variants, place };
+    if (!node.op.expand?.(node, target)) node.op.dispatches!(node, target);
+    return first[0]!;
+  });
+}
+
+const f32 = (...shape: number[]) => new Value(shape, "f32");
+
+Deno.test("the estimate takes shared tiles for large problems on a GPU, and never on a software driver", () => {
+  for (const [m, n, k] of [[512, 64, 64], [1024, 1024, 1024], [129, 300, 65], [256, 131, 400]] as const) {
+    assertEquals(families(product(f32(m, k), f32(k, n), false, false)), ["shared", "registers"], `${m} ${n} ${k}`);
+  }
+  for (const [m, n, k] of [[4, 10, 84], [4, 120, 400], [64, 64, 64], [512, 512, 16]] as const) {
+    assertEquals(families(product(f32(m, k), f32(k, n), false, false)), ["registers", "registers"], `${m} ${n} ${k}`);
+  }
+  const options = { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1, relu: false } as const;
+  for (const [n, size, c, family] of [[64, 16, 64, "shared"], [2, 8, 6, "registers"]] as const) {
+    const x = f32(n, c, size, size), w = f32(c, c, 3, 3), weight = { ...options, kernel: [3, 3], bias: true } as const;
+    const all = [
+      record(convOp, [x, w], options),
+      record(convGradInputOp, [x, w], { ...options, size: [size, size], mask: false }),
+      record(convGradWeightOp, [x, x], weight),
+    ];
+    for (const [value] of all) assertEquals(families(value!), [family, "registers"], `${value!.node!.op.name} ${n}`);
   }
 });
