@@ -17,6 +17,7 @@ import {
   type StepFigures,
 } from "../train/bench_step.ts";
 import { SETTINGS } from "../train/config.ts";
+import { title } from "../train/tuner.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";
@@ -173,10 +174,9 @@ async function tuneBench(
     }
   };
   const tuned = await tuneFor(gpu, "full", plan, output);
-  for (const { key, name, before, after } of tuned) {
-    output.result(
-      `${key.replace(/ \{.*/, "")}: ${name}, ${shown(after)} ms${after < before ? ` (was ${shown(before)})` : ""}`,
-    );
+  for (const { key, name, pick, before, after } of tuned) {
+    const was = name === pick ? "as estimated" : `was ${pick}, ${before === null ? "wrong" : `${shown(before)} ms`}`;
+    output.result(`${title(key)}: ${name}, ${shown(after)} ms (${was})`);
   }
   return tuned;
 }

@@ -6,7 +6,7 @@
 import { type Gpu, requestGpu } from "../gpu/device.ts";
 import type { RunConfig } from "../train/config.ts";
 import { loadChoices, saveChoices } from "../train/choices.ts";
-import { offersOf, tune, type Tuned } from "../train/tuner.ts";
+import { offersOf, tune, type Tuned, type TuneOptions } from "../train/tuner.ts";
 import { variantsOf } from "../graph/variants.ts";
 import type { Output } from "./output.ts";
 
@@ -28,12 +28,15 @@ export async function openGpu(
   });
   if (gpu.adapter.cpu) output.warn(`NOTE: no GPU is used: ${gpu.adapter.name} is a SOFTWARE driver on the processor`);
   else output.say(`adapter: ${gpu.adapter.name}`);
-  if (tune !== "off") await loadChoices(gpu, output.warn);
+  const tuned = tune === "off" ? 0 : await loadChoices(gpu, output.warn);
+  if (tuned > 0) output.say(`kernels: ${tuned} were tuned for it earlier`);
   return gpu;
 }
 
 /** The milliseconds that a first run may spend on tuning by itself. */
 const FIRST_RUN = 5000;
+/** The most variants of a kernel that are tried where time does not matter. */
+const MOST_CANDIDATES = 24;
 
 /**
  * Tunes the kernels that `plan` asks for, as `--tune` says, and keeps the choices. On a software driver `auto` uses what
@@ -45,26 +48,27 @@ export async function tuneFor(
   mode: RunConfig["tune"],
   plan: () => Promise<unknown>,
   output: Output,
+  options: Pick<TuneOptions, "now" | "open" | "time"> = {},
 ): Promise<Tuned[]> {
   if (mode === "off" || (mode === "auto" && gpu.adapter.cpu)) return [];
   const { chosen } = variantsOf(gpu), offers = await offersOf(gpu, plan);
   const open = mode === "full" ? offers : offers.filter(({ key }) => !chosen.has(key));
   if (open.length === 0) return [];
+  const kernels = (count: number) => `${count} kernel${count === 1 ? "" : "s"}`;
   const start = performance.now();
-  output.say(`tuning ${open.length} kernels for ${gpu.adapter.name}${mode === "auto" ? ", for 5 s at most" : ""}`);
+  output.say(`tuning ${kernels(open.length)} for ${gpu.adapter.name}${mode === "auto" ? ", for 5 s at most" : ""}`);
   const tuned = await tune(gpu, open, {
     progress: output.progress,
-    ...(mode === "auto" ? { budget: FIRST_RUN } : { candidates: 16 }),
+    warn: output.warn,
+    ...(mode === "auto" ? { budget: FIRST_RUN } : { candidates: MOST_CANDIDATES }),
+    ...options,
   });
-  for (const { key, name, refused } of tuned) {
-    if (refused.length > 0) {
-      output.warn(`warning: ${key.split(" ")[0]}: refused ${refused.join(", ")}; ${name} is used`);
-    }
-  }
   if (tuned.length > 0) await saveChoices(gpu, output.warn);
-  const changed = tuned.filter(({ before, after }) => after < before).length;
+  const changed = tuned.filter(({ name, pick }) => name !== pick).length, left = open.length - tuned.length;
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
   output.say(
-    `tuned ${tuned.length} kernels in ${((performance.now() - start) / 1000).toFixed(1)} s: ${changed} chosen anew`,
+    `tuned ${kernels(tuned.length)} in ${seconds} s: ${changed} chosen anew` +
+      (left > 0 ? `; ${left} left as estimated${mode === "auto" ? ", for a later run to tune" : ""}` : ""),
   );
   return tuned;
 }

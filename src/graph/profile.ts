@@ -1,5 +1,5 @@
 /**
- * Where a step's time goes, dispatch by dispatch, by the GPU's own clock.
+ * What dispatches take, by the GPU's own clock: those of a step, one by one, or lists of them against each other.
  *
  * @module
  */
@@ -57,6 +57,47 @@ export async function profile(gpu: Gpu, commands: readonly Command[], steps: num
     clock?.destroy();
   }
 }
+
+/** Dispatches to time, and how often they run, one time after the other. Copies among the commands do not count. */
+export interface Job {
+  readonly commands: readonly Command[];
+  readonly times: number;
+}
+
+/**
+ * Runs the jobs one behind the other, each in a pass of its own, with one wait for all: the milliseconds that one time of
+ * each takes. Null where the device has no timestamps.
+ */
+export async function timeJobs(gpu: Gpu, jobs: readonly Job[]): Promise<number[] | null> {
+  const { device } = gpu;
+  if (!device.features.has("timestamp-query")) return null;
+  const clock = new Clock(device, 2 * jobs.length);
+  try {
+    const encoder = device.createCommandEncoder();
+    jobs.forEach(({ commands, times }, i) => {
+      const stamps = { beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+      const pass = encoder.beginComputePass({ timestampWrites: { querySet: clock.queries, ...stamps } });
+      for (let time = 0; time < times; time++) {
+        for (const command of commands) {
+          if (!("pipeline" in command)) continue;
+          pass.setPipeline(command.pipeline);
+          pass.setBindGroup(0, command.group);
+          pass.dispatchWorkgroups(...command.grid);
+        }
+      }
+      pass.end();
+    });
+    const ticks = await clock.read(encoder);
+    let tick = tickOf.get(gpu);
+    if (tick === undefined) tickOf.set(gpu, tick = await clock.nanosecondsPerTick());
+    return jobs.map(({ times }, i) => Number(ticks[2 * i + 1]! - ticks[2 * i]!) * tick / times / 1e6);
+  } finally {
+    clock.destroy();
+  }
+}
+
+/** Measuring a tick takes longer than most jobs. */
+const tickOf = new WeakMap<Gpu, number>();
 
 /** Timestamps, and what a tick of them is worth. */
 class Clock {

@@ -6,7 +6,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Storage } from "../gpu/memory.ts";
 import { compiled } from "../gpu/pipeline.ts";
-import { submit } from "./commands.ts";
+import { type Command, submit } from "./commands.ts";
 import { lost, upload } from "./leaves.ts";
 import type { Value } from "./node.ts";
 import { type Plan, plan } from "./plan.ts";
@@ -70,6 +70,11 @@ export class StepProgram {
   /** The number of kernels that one step runs. */
   get dispatches(): number {
     return this.#plan.commands.filter((command) => "pipeline" in command).length;
+  }
+
+  /** What a step comes down to. */
+  get commands(): readonly Command[] {
+    return this.#plan.commands;
   }
 
   /** Submits `times` steps. */

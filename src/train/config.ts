@@ -123,7 +123,7 @@ export const SETTINGS = [
     kind: "choice",
     choices: ["off", "auto", "full"],
     default: "auto",
-    help: "Measure kernels first: never, on a GPU's first run for 5 s at most, or all (see wgrad bench --tune)",
+    help: "Try variants of kernels first: never, on a GPU for 5 s at most what was not tried before, or all",
     group: "GPU",
   },
 ] as const satisfies readonly Setting[];

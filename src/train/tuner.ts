@@ -1,25 +1,24 @@
 /**
- * The tuner: runs a kernel's variants on this device, and notes which is the fastest. A variant must agree with the
- * estimate's pick, which the tests of ops compare with float64 references, before it is timed.
+ * The tuner: runs a kernel's variants on this device, and notes which is the fastest. No variant is timed before its result
+ * was compared with one computed on the CPU, and with those of the other variants.
  *
  * @module
  */
 import type { Gpu } from "../gpu/device.ts";
-import { allocateStorage, read, type Storage, write } from "../gpu/memory.ts";
-import { type Data, Node, Value } from "../graph/node.ts";
-import { StepProgram } from "../graph/program.ts";
-import { keyOf, type Offer, variantsOf } from "../graph/variants.ts";
-import { noise, time, waitCost } from "./bench.ts";
+import type { Data } from "../graph/node.ts";
+import { type Offer, variantsOf } from "../graph/variants.ts";
+import { faultOf, type Lap, timeLaps, type Trial, type Workbench, workbench } from "./trials.ts";
 
 /** One result of tuning. */
 export interface Tuned {
   readonly key: string;
-  /** The variant that was found to be the fastest. */
+  /** The estimate's pick, and the variant that was found to be the fastest. */
+  readonly pick: string;
   readonly name: string;
-  /** Milliseconds of the estimate's pick, and of the one that was chosen. */
-  readonly before: number;
+  /** Milliseconds of the estimate's pick (null where it is wrong), and of the one that was chosen. */
+  readonly before: number | null;
   readonly after: number;
-  /** Variants that disagreed with the estimate's pick, or did not run: they are never chosen. */
+  /** Variants that compute something else, or do not compile: they are never chosen. */
   readonly refused: readonly string[];
 }
 
@@ -27,29 +26,28 @@ export interface Tuned {
 export interface TuneOptions {
   /** The most milliseconds that all of it may take; what is not reached is left to the estimate. Default: no limit. */
   readonly budget?: number;
-  /** The most variants of each choice to measure. Default 8. */
+  /** The most variants of each choice to try. Default 8. */
   readonly candidates?: number;
   /** Is told what is being done. */
   readonly progress?: (text: string) => void;
+  /** Is told what was refused or left out, and why, in lines. */
+  readonly warn?: (line: string) => void;
   /** Milliseconds since some moment; for tests. */
   readonly now?: () => number;
-  /** Runs a variant of an offer; for tests. */
-  readonly trial?: (gpu: Gpu, offer: Offer, name: string) => Promise<Trial>;
-}
-
-/** A variant, ready to run. */
-export interface Trial {
-  /** Its result, once. */
-  result(): Promise<readonly Float32Array[]>;
-  /** The milliseconds of one run, measured over about `roundMs`. */
-  time(roundMs: number): Promise<number>;
-  dispose(): void;
+  /** Sets up the trials of an offer; for tests. */
+  readonly open?: (gpu: Gpu, offer: Offer) => Workbench | string;
+  /** Milliseconds of one run of each; for tests. */
+  readonly time?: (gpu: Gpu, laps: readonly Lap[]) => Promise<number[]>;
 }
 
 /** How much faster than the estimate's pick another must be to take its place: less is noise. */
 const GAIN = 0.97;
-/** How far a variant's result may be from that of the estimate's pick, as a share of the largest element. */
-const TOLERANCE = 1e-4;
+/** Variants so many times slower than the best, in a single run, are not run again. */
+const HOPELESS = 4;
+/** How long a variant runs in the first round, and how many dispatches at most. */
+const ROUND_MS = 2, MOST_DISPATCHES = 4096;
+/** What measuring one choice costs beside the runs: waits of some 10 ms. */
+const WAITS_MS = 100;
 
 /** Calls `fn`, and gives what was offered meanwhile, once each. */
 export async function offersOf(gpu: Gpu, fn: () => Promise<unknown>): Promise<Offer[]> {
@@ -65,16 +63,14 @@ export async function offersOf(gpu: Gpu, fn: () => Promise<unknown>): Promise<Of
   return [...offers.values()];
 }
 
-/** Finds the fastest variant of each offer, makes it the choice on `gpu`, and tells. The largest work comes first. */
+/** Finds the fastest variant of each offer, makes it the choice on `gpu`, and tells. The dearest comes first. */
 export async function tune(gpu: Gpu, offers: readonly Offer[], options: TuneOptions = {}): Promise<Tuned[]> {
   const { budget = Infinity, progress = () => {}, now = () => performance.now() } = options;
-  const end = now() + budget, found: Tuned[] = [];
-  const size = ({ node }: Offer) => [...node.inputs, ...node.outputs].reduce((sum, one) => sum + one.size, 0);
-  const sorted = offers.toSorted((a, b) => size(b) - size(a));
+  const tuner = new Tuner(gpu, { ...options, now }, now() + budget), found: Tuned[] = [];
+  const sorted = offers.toSorted((a, b) => b.cost - a.cost);
   for (const [i, offer] of sorted.entries()) {
-    if (now() >= end) break;
     progress(`tuning kernels for this device: ${i + 1} of ${sorted.length} (${offer.node.op.name})`);
-    const tuned = await tuneOne(gpu, offer, end, now, options);
+    const tuned = await tuner.tune(offer);
     if (!tuned) continue;
     found.push(tuned);
     variantsOf(gpu).chosen.set(offer.key, tuned.name);
@@ -83,53 +79,98 @@ export async function tune(gpu: Gpu, offers: readonly Offer[], options: TuneOpti
   return found;
 }
 
-/** Successive halving: all candidates for a short while, the better half for twice as long, until one is left. */
-async function tuneOne(
-  gpu: Gpu,
-  offer: Offer,
-  end: number,
-  now: () => number,
-  { candidates = 8, trial = trialOf }: TuneOptions,
-): Promise<Tuned | null> {
-  const refused: string[] = [], trials = new Map<string, Trial>();
-  const names = shortList(offer.names, candidates), first = names[0]!;
-  try {
-    let expected: readonly Float32Array[] | null = null;
-    for (const name of names) {
-      if (now() >= end) break;
-      let one: Trial | null = null;
-      try {
-        one = await trial(gpu, offer, name);
-        const result = await one.result();
-        if (name === first) expected = result;
-        if (!agree(result, expected!)) throw new Error("another result");
-        trials.set(name, one);
-      } catch {
-        one?.dispose();
-        gpu.check(); // A device that failed ends the tuning; a variant that did is left out.
-        if (name === first) return null;
-        refused.push(name);
-      }
+class Tuner {
+  /** The longest that a variant took to compile and run, so far: the next may take as long. */
+  #longest = 0;
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly options: TuneOptions & { readonly now: () => number },
+    readonly end: number,
+  ) {}
+
+  /** Whether there is time for something that takes so many milliseconds. */
+  #fits(ms: number): boolean {
+    return this.options.now() + ms <= this.end;
+  }
+
+  /** Null where there is no time for it, or nothing to choose. */
+  async tune(offer: Offer): Promise<Tuned | null> {
+    const { candidates = 8, open = workbench, warn = () => {} } = this.options, { key, names } = offer;
+    if (!this.#fits(WAITS_MS + 2 * this.#longest)) return null;
+    const bench = open(this.gpu, offer), trials: Trial[] = [], refused: string[] = [];
+    if (typeof bench === "string") {
+      warn(`note: ${title(key)} is not tuned: ${bench}`);
+      return null;
     }
-    const times = new Map<string, number>();
-    let left = [...trials.keys()];
-    for (let roundMs = 10; left.length > 1; roundMs *= 2) {
-      for (const name of left) {
-        if (now() < end) times.set(name, await trials.get(name)!.time(roundMs));
+    const refuse = (name: string, why: string) => {
+      refused.push(name);
+      warn(`warning: ${title(key)}: the variant "${name}" is refused: ${why}`);
+    };
+    try {
+      for (const name of shortList(names, candidates)) {
+        if (!this.#fits(WAITS_MS + this.#longest)) break;
+        const start = this.options.now();
+        try {
+          trials.push(await bench.prepare(name));
+        } catch (error) {
+          this.gpu.check(); // A device that failed ends the tuning; a variant that did is left out.
+          refuse(name, (error as Error).message);
+        }
+        this.#longest = Math.max(this.#longest, this.options.now() - start);
       }
-      if (now() >= end) return null; // Half a measurement is none.
-      left = left.toSorted((a, b) => times.get(a)! - times.get(b)!).slice(0, Math.ceil(left.length / 2));
+      const results = await bench.results(trials);
+      let right: readonly Data[] | null = null;
+      const good = trials.filter(({ name }, i) => {
+        const why = faultOf(results[i]!, bench.expected, right);
+        if (why === null) right ??= results[i]!;
+        else refuse(name, why);
+        return why === null;
+      });
+      const won = await this.#race(good, names[0]!, good.length + refused.length > 1);
+      return won && { key, pick: names[0]!, refused, ...won };
+    } finally {
+      for (const one of trials) one.dispose();
+      bench.dispose();
     }
-    const best = left[0];
-    if (best === undefined || times.size === 0) return null;
-    const [before, after] = best === first
-      ? [times.get(first)!, times.get(first)!]
-      // The two that matter, one after the other.
-      : [await trials.get(first)!.time(40), await trials.get(best)!.time(40)];
-    const name = after < GAIN * before ? best : first;
-    return { key: offer.key, name, before, after: name === best ? after : before, refused };
-  } finally {
-    for (const one of trials.values()) one.dispose();
+  }
+
+  /**
+   * Successive halving: all for a short while, the better half for twice as long, until one is left, which must then beat
+   * the estimate's pick. Null where time runs out: half a measurement is none.
+   */
+  async #race(
+    trials: readonly Trial[],
+    pick: string,
+    enough: boolean,
+  ): Promise<Omit<Tuned, "key" | "pick" | "refused"> | null> {
+    const times = new Map<Trial, number>(), first = trials.find(({ name }) => name === pick);
+    const lap = async (round: readonly Trial[], runs: number): Promise<boolean> => {
+      const cost = round.reduce((sum, one) => sum + (times.get(one) ?? 0) * runs, 0);
+      if (!this.#fits(cost)) return false;
+      const found = await (this.options.time ?? timeLaps)(this.gpu, round.map((trial) => ({ trial, runs })));
+      round.forEach((one) => times.delete(one));
+      round.forEach((one, i) => times.set(one, Math.min(found[i]!, times.get(one) ?? Infinity)));
+      return true;
+    };
+    const of = (one: Trial) => times.get(one)!,
+      ordered = (some: readonly Trial[]) => some.toSorted((a, b) => of(a) - of(b));
+    if (!enough || trials.length === 0 || !await lap(trials, 1)) return null;
+    const best = Math.min(...times.values());
+    const most = Math.floor(MOST_DISPATCHES / Math.max(1, ...trials.map(({ commands }) => commands.length)));
+    let runs = Math.max(1, Math.min(most, Math.ceil(ROUND_MS / Math.max(best, 1e-6))));
+    let left = ordered(trials).filter((one) => one !== first && of(one) <= HOPELESS * best);
+    for (; left.length > 1; runs = Math.max(1, Math.min(2 * runs, most))) {
+      if (!await lap(left, runs)) return null;
+      left = ordered(left).slice(0, Math.ceil(left.length / 2));
+    }
+    // The two that matter, in turn, so that what else the machine does meets both.
+    const two = [...(first ? [first] : []), ...left];
+    if (!await lap([...two, ...two, ...two], runs)) return null;
+    const [winner] = ordered(left), before = first ? of(first) : null;
+    return winner && (before === null || of(winner) < GAIN * before)
+      ? { name: winner.name, before, after: of(winner) }
+      : { name: pick, before, after: before! };
   }
 }
 
@@ -140,65 +181,7 @@ function shortList(names: readonly string[], most: number): string[] {
   return names.filter((name) => heads.includes(name) || names.indexOf(name) < most - heads.length + 1).slice(0, most);
 }
 
-function agree(a: readonly Float32Array[], b: readonly Float32Array[]): boolean {
-  return a.every((values, i) => {
-    const largest = b[i]!.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return values.every((value, j) => Math.abs(value - b[i]![j]!) <= TOLERANCE * largest);
-  });
-}
-
-/** Runs one variant of an offer alone, on noise. */
-async function trialOf(gpu: Gpu, { node }: Offer, name: string): Promise<Trial> {
-  const variants = variantsOf(gpu), inputs = inputsOf(node), key = keyOf(node);
-  const places = new Map<Value, Storage>();
-  let program: StepProgram | null = null;
-  const dispose = () => {
-    program?.dispose();
-    for (const { block } of places.values()) block.release();
-  };
-  const before = variants.chosen.get(key);
-  variants.chosen.set(key, name);
-  try {
-    for (const [value, data] of inputs) {
-      const place = allocateStorage(gpu, value.bytes);
-      places.set(value, place);
-      write(gpu, place, data);
-    }
-    const alone = new Node(node.op, [...inputs.keys()], node.attrs);
-    const results = alone.outputs.map((value) => ({ value, end: null }));
-    const step = program = new StepProgram(gpu, results, places, new Set(), []);
-    await step.run(1);
-    const waitMs = await waitCost(gpu);
-    return {
-      async result() {
-        return (await read(gpu, step.places)).map((bytes) => new Float32Array(bytes));
-      },
-      time: async (roundMs) => (await time(gpu, (times) => step.run(times), { rounds: 2, roundMs, waitMs })).least,
-      dispose,
-    };
-  } catch (error) {
-    dispose();
-    throw error;
-  } finally {
-    if (before === undefined) variants.chosen.delete(key);
-    else variants.chosen.set(key, before);
-  }
-}
-
-/** Inputs like those of `node`, with noise; where they are the places of maxima, each lies in its window. */
-function inputsOf(node: Node): Map<Value, Data> {
-  const { pooled } = node.attrs as { pooled?: { window: readonly number[]; size: readonly number[] } };
-  return new Map(node.inputs.map(({ shape, dtype }, i): [Value, Data] => {
-    const value = new Value(shape, dtype);
-    if (dtype === "f32") return [value, noise(value.size, i + 1)];
-    const [rows, columns] = shape.slice(-2) as [number, number], [ph, pw] = pooled?.window ?? [1, 1];
-    const width = pooled?.size[1] ?? columns;
-    return [
-      value,
-      Uint32Array.from({ length: value.size }, (_, at) => {
-        const row = Math.floor(at / columns) % rows, column = at % columns;
-        return (row * ph! + at % ph!) * width + column * pw! + at % 3 % pw!;
-      }),
-    ];
-  }));
+/** A key without its attributes, for people. */
+export function title(key: string): string {
+  return key.replace(/ \{.*/s, "");
 }

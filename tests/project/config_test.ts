@@ -26,6 +26,7 @@ Deno.test("the defaults are the seed run", () => {
     logEvery: 2000,
     adapter: undefined,
     backend: undefined,
+    tune: "auto",
   });
 });
 
