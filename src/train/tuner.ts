@@ -44,10 +44,10 @@ export interface TuneOptions {
 const GAIN = 0.97;
 /** Variants so many times slower than the best, in a single run, are not run again. */
 const HOPELESS = 4;
-/** How long a variant runs in the first round, and how many dispatches at most. */
-const ROUND_MS = 2, MOST_DISPATCHES = 4096;
-/** What measuring one choice costs beside the runs: waits of some 10 ms. */
-const WAITS_MS = 100;
+/** How long a variant runs in the first round, and in any, and how many dispatches at most. */
+const ROUND_MS = 2, MOST_MS = 16, MOST_DISPATCHES = 4096;
+/** What measuring one choice costs beside the runs: waits of some 10 ms, and runs of kernels that take next to no time. */
+const WAITS_MS = 250, WAIT_MS = 10;
 
 /** Calls `fn`, and gives what was offered meanwhile, once each. */
 export async function offersOf(gpu: Gpu, fn: () => Promise<unknown>): Promise<Offer[]> {
@@ -108,18 +108,26 @@ class Tuner {
       warn(`warning: ${title(key)}: the variant "${name}" is refused: ${why}`);
     };
     try {
+      const results: (readonly Data[])[] = [];
+      let runMs = 0;
       for (const name of shortList(names, candidates)) {
-        if (!this.#fits(WAITS_MS + this.#longest)) break;
+        // Each that is ready still has to run for its result and in some rounds, and two of them in the last.
+        if (!this.#fits(WAITS_MS + this.#longest + (4 * trials.length + 6) * runMs)) break;
         const start = this.options.now();
         try {
           trials.push(await bench.prepare(name));
+          if (trials.length === 1) {
+            const ready = this.options.now();
+            results.push(...await bench.results(trials));
+            runMs = Math.max(0, this.options.now() - ready - WAIT_MS);
+          }
         } catch (error) {
           this.gpu.check(); // A device that failed ends the tuning; a variant that did is left out.
           refuse(name, (error as Error).message);
         }
         this.#longest = Math.max(this.#longest, this.options.now() - start);
       }
-      const results = await bench.results(trials);
+      if (trials.length > 1) results.push(...await bench.results(trials.slice(1)));
       let right: readonly Data[] | null = null;
       const good = trials.filter(({ name }, i) => {
         const why = faultOf(results[i]!, bench.expected, right);
@@ -157,10 +165,11 @@ class Tuner {
       ordered = (some: readonly Trial[]) => some.toSorted((a, b) => of(a) - of(b));
     if (!enough || trials.length === 0 || !await lap(trials, 1)) return null;
     const best = Math.min(...times.values());
-    const most = Math.floor(MOST_DISPATCHES / Math.max(1, ...trials.map(({ commands }) => commands.length)));
-    let runs = Math.max(1, Math.min(most, Math.ceil(ROUND_MS / Math.max(best, 1e-6))));
+    const dispatches = Math.max(1, ...trials.map(({ commands }) => commands.length));
+    const runsOf = (ms: number) => Math.ceil(Math.min(ms / Math.max(best, 1e-6), MOST_DISPATCHES / dispatches));
+    let runs = runsOf(ROUND_MS);
     let left = ordered(trials).filter((one) => one !== first && of(one) <= HOPELESS * best);
-    for (; left.length > 1; runs = Math.max(1, Math.min(2 * runs, most))) {
+    for (; left.length > 1; runs = Math.min(2 * runs, runsOf(MOST_MS))) {
       if (!await lap(left, runs)) return null;
       left = ordered(left).slice(0, Math.ceil(left.length / 2));
     }

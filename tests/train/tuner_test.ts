@@ -129,7 +129,7 @@ Deno.test("a budget is kept; the dearest comes first, and what is not reached is
   clean(gpu, async () => {
     const offers = [offer("small", ["a", "b"], 1), offer("large", ["a", "b"], 100), offer("middle", ["a", "b"], 10)];
     const reached: [number, number][] = [];
-    for (const budget of [0, 150, 350, 700, 5000]) {
+    for (const budget of [0, 300, 600, 850, 5000]) {
       const { log, options } = fake({ a: { ms: 4 }, b: { ms: 2 } });
       variantsOf(gpu).chosen.clear();
       const tuned = await tune(gpu, offers, { ...options, budget });
@@ -139,7 +139,7 @@ Deno.test("a budget is kept; the dearest comes first, and what is not reached is
       assertEquals(log.open, 0);
       reached.push([budget, tuned.length]);
     }
-    assertEquals(reached, [[0, 0], [150, 0], [350, 1], [700, 2], [5000, 3]]);
+    assertEquals(reached, [[0, 0], [300, 0], [600, 1], [850, 2], [5000, 3]]);
   }));
 
 Deno.test("a measurement for which time runs out chooses nothing", () =>
