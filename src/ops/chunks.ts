@@ -14,7 +14,8 @@ import { divisors } from "./tiling.ts";
 const MOST = 128;
 
 /**
- * The number of dispatches for a batch of `n`: the least for which the parts of all `inputs` fit, or 1 where none does.
+ * The number of dispatches for a batch of `n`: the least for which the parts of all `inputs` fit one window, or else two,
+ * or four; 1 where nothing fits.
  * The parts of `inputs` and `outputs` must begin where a buffer may be bound.
  */
 export function chunksOf(
@@ -24,10 +25,14 @@ export function chunksOf(
   device: Device,
 ): number {
   if (!device.cpu || inputs.every(({ bytes }) => bytes <= UNIFORM_BYTES)) return 1;
-  const fits = (count: number) =>
-    inputs.every(({ bytes }) => bytes / count <= UNIFORM_BYTES) &&
+  const aligned = (count: number) =>
     [...inputs, ...outputs].every(({ bytes }) => bytes / count % device.alignment === 0);
-  return divisors(n, Math.min(n, MOST)).find(fits) ?? 1;
+  for (let windows = 1; windows <= 4; windows *= 2) {
+    const fits = (count: number) => inputs.every(({ bytes }) => bytes / count <= UNIFORM_BYTES * windows);
+    const count = divisors(n, Math.min(n, MOST)).find((count) => fits(count) && (count === 1 || aligned(count)));
+    if (count) return count;
+  }
+  return 1;
 }
 
 /** One dispatch for each part of a batch: `dealt` says which of the bindings have a part for each. */

@@ -27,7 +27,8 @@ Deno.test("chunksOf() gives the fewest parts of a batch that fit a uniform buffe
     ["outputs may be large", 2, 128, [131072], [1e6 * 64]],
     ["outputs must begin at a multiple of the alignment", 1, 8, [131072], [96]],
     ["a prime batch", 1, 131, [131 * 1024], []],
-    ["too large for a part each", 1, 4, [5 * 65536], []],
+    ["two windows, where one would need another divisor", 5, 5, [10 * 65536], []],
+    ["too large for a part each", 1, 4, [17 * 65536], []],
   ];
   for (const [what, count, n, inputs, outputs] of cases) {
     assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(true)), count, what);
