@@ -120,24 +120,30 @@ async function explain(file: string, code: string, module: GPUShaderModule, fall
   return `shaders/${file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
 }
 
-/** Binds `storages` to the kernel's buffers, in the order of their numbers. */
-export function bind(gpu: Gpu, { layout, bindings, windows }: Pipeline, storages: readonly Storage[]): GPUBindGroup {
+/** What each binding of a shader's text gets of `storages`, which are in the order of its bindings. */
+export function rangesOf(
+  { bindings, windows }: Pick<Shader, "bindings" | "windows">,
+  storages: readonly Storage[],
+): (Storage & { readonly number: number })[] {
   if (storages.length !== bindings.length) {
     throw new Error(`${bindings.length} buffers to bind, got ${storages.length}`);
   }
+  return storages.flatMap(({ block, offset, size }, i) => {
+    const { number } = bindings[i]!, parts = windows.filter(({ input }) => input === number);
+    // Blocks are larger than this: a kernel may read a last vector whole.
+    if (parts.length === 0) return [{ block, offset, size: Math.max(16, Math.ceil(size / 16) * 16), number }];
+    return parts.map((part) => ({ block, offset: offset + part.offset, size: part.size, number: part.number }));
+  });
+}
+
+/** Binds `storages` to the kernel's buffers, in the order of their numbers. */
+export function bind(gpu: Gpu, pipeline: Pipeline, storages: readonly Storage[]): GPUBindGroup {
   counters.bindGroupsCreated++;
   return gpu.device.createBindGroup({
-    layout,
-    entries: storages.flatMap(({ block: { buffer }, offset, size }, i) => {
-      const { number } = bindings[i]!, parts = windows.filter(({ input }) => input === number);
-      // Blocks are larger than this: a kernel may read a last vector whole.
-      if (parts.length === 0) {
-        parts.push({ input: number, number, offset: 0, size: Math.max(16, Math.ceil(size / 16) * 16) });
-      }
-      return parts.map((part) => ({
-        binding: part.number,
-        resource: { buffer, offset: offset + part.offset, size: part.size },
-      }));
-    }),
+    layout: pipeline.layout,
+    entries: rangesOf(pipeline, storages).map(({ number, block: { buffer }, offset, size }) => ({
+      binding: number,
+      resource: { buffer, offset, size },
+    })),
   });
 }

@@ -1,6 +1,6 @@
 /**
  * Turns a readable `.wgsl` file into the text of one pipeline: replaces the values of its `const` and `alias`
- * declarations, expands the loops marked `// @unroll` (or `// @unroll NAME`, if the constant NAME is true), and turns private arrays whose indices are then all constant
+ * declarations, drops what is marked `// @if NAME` or `// @where EXPRESSION`, expands the loops marked `// @unroll` (or `// @unroll NAME`, if the constant NAME is true), and turns private arrays whose indices are then all constant
  * into scalars, which drivers keep in registers.
  *
  * @module
@@ -33,7 +33,8 @@ export function specialize(kernel: Kernel, constants: Constants): string {
     if (!found) throw new Error(`${kernel.file} has no constant ${name}`);
   }
   const scope = constantsOf(text);
-  return scalarize(compact(conditional(unroll(optional(text, scope), scope), scope)), scope);
+  const unrolled = unroll(withoutMarked(text, "if", scope), scope);
+  return scalarize(compact(withoutMarked(unrolled, "where", scope)), scope);
 }
 
 /** Without comments and indentation: compilers take long enough over unrolled text. */
@@ -51,28 +52,17 @@ export function constantsOf(text: string): Map<string, number> {
   return scope;
 }
 
-/** Drops the statement or block behind each `// @if NAME` whose constant is false. */
-function optional(text: string, scope: ReadonlyMap<string, number>): string {
-  const mark = /\/\/ @if (\w+)\n/;
-  let done = "";
-  for (let found = mark.exec(text); found; found = mark.exec(text)) {
-    const start = found.index + found[0].length;
-    done += text.slice(0, found.index);
-    const brace = text.indexOf("{", start), semicolon = text.indexOf(";", start);
-    const end = brace >= 0 && brace < semicolon ? closing(text, brace + 1) : semicolon;
-    text = text.slice(scope.get(found[1]!) ? start : end + 1);
-  }
-  return done + text;
-}
-
-/** Drops the statement or block behind each `// @where EXPRESSION` that is 0 once the loops around it are expanded. */
-function conditional(text: string, scope: ReadonlyMap<string, number>): string {
+/**
+ * Drops the statement or block behind each `// @if NAME` whose constant is false, or, when loops are expanded, behind each
+ * `// @where EXPRESSION` that is 0.
+ */
+function withoutMarked(text: string, mark: "if" | "where", scope: ReadonlyMap<string, number>): string {
   let done = "", from = 0;
-  for (const found of text.matchAll(/\/\/ @where ([^\n]*)\n/g)) {
+  for (const found of text.matchAll(new RegExp(`// @${mark} ([^\\n]*)\\n`, "g"))) {
     if (found.index < from || evaluate(found[1]!, scope) !== 0) continue;
     const start = found.index + found[0].length, brace = text.indexOf("{", start), semicolon = text.indexOf(";", start);
     done += text.slice(from, found.index);
-    from = brace >= 0 && brace < semicolon ? closing(text, brace + 1) + 1 : semicolon + 1;
+    from = (brace >= 0 && brace < semicolon ? closing(text, brace + 1) : semicolon) + 1;
   }
   return done + text.slice(from);
 }
@@ -173,14 +163,14 @@ function unroll(text: string, scope: ReadonlyMap<string, number>): string {
   return done + text;
 }
 
-/** Where the brace that was opened just before `start` closes. */
-function closing(text: string, start: number): number {
+/** Where the brace, or another of `pair`, that was opened just before `start` closes. */
+export function closing(text: string, start: number, pair = "{}"): number {
   let depth = 1;
   for (let i = start; i < text.length; i++) {
-    if (text[i] === "{") depth++;
-    else if (text[i] === "}" && --depth === 0) return i;
+    if (text[i] === pair[0]) depth++;
+    else if (text[i] === pair[1] && --depth === 0) return i;
   }
-  throw new Error("a marked block does not end");
+  throw new Error(`a ${pair[0]} is not closed`);
 }
 
 /** Replaces function-scope arrays whose indices are all constant by one scalar variable per element. */

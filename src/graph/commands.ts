@@ -23,6 +23,23 @@ export interface Copy {
 
 export type Command = Run | Copy;
 
+/** Encodes a dispatch. @param set the pipeline that the pass has already. */
+export function encodeRun(
+  pass: GPUComputePassEncoder,
+  { pipeline, group, grid }: Run,
+  set: GPUComputePipeline | null = null,
+): void {
+  if (pipeline !== set) pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+  counters.dispatches++;
+}
+
+/** Encodes a copy, outside of a pass. */
+export function encodeCopy(encoder: GPUCommandEncoder, { from, to }: Copy): void {
+  encoder.copyBufferToBuffer(from.block.buffer, from.offset, to.block.buffer, to.offset, from.size);
+}
+
 /** Encodes `commands`, `times` over, into one command buffer and submits it. */
 export function submit(gpu: Gpu, commands: readonly Command[], times = 1): void {
   gpu.check();
@@ -36,15 +53,12 @@ export function submit(gpu: Gpu, commands: readonly Command[], times = 1): void 
           pass = encoder.beginComputePass();
           pipeline = null;
         }
-        if (pipeline !== command.pipeline) pass.setPipeline(pipeline = command.pipeline);
-        pass.setBindGroup(0, command.group);
-        pass.dispatchWorkgroups(command.grid[0], command.grid[1], command.grid[2]);
-        counters.dispatches++;
+        encodeRun(pass, command, pipeline);
+        pipeline = command.pipeline;
       } else {
         pass?.end();
         pass = null;
-        const { from, to } = command;
-        encoder.copyBufferToBuffer(from.block.buffer, from.offset, to.block.buffer, to.offset, from.size);
+        encodeCopy(encoder, command);
       }
     }
   }

@@ -7,8 +7,8 @@
 import type { Gpu } from "../gpu/device.ts";
 import { align, type Block, type Storage } from "../gpu/memory.ts";
 import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../gpu/merge_text.ts";
-import type { Binding, Shader } from "../gpu/pipeline.ts";
-import type { Window } from "../gpu/uniforms.ts";
+import { type Binding, rangesOf, type Shader } from "../gpu/pipeline.ts";
+import { MOST_UNIFORM, type Window } from "../gpu/uniforms.ts";
 import type { Copy } from "./commands.ts";
 
 /** A dispatch that has its places, but no pipeline yet. */
@@ -24,8 +24,8 @@ export const mergeSmall: { forced: boolean | null } = { forced: null };
 
 /** The most workgroups of a merged dispatch: so many a GPU runs at once, and a launch costs more than they do. */
 export const MOST_WORKGROUPS = 512;
-/** The most buffers that every device takes in a stage, and the most bytes that a workgroup shares. */
-const MOST_STORAGE = 8, MOST_UNIFORM = 12, MOST_SHARED = 16384;
+/** The most storage buffers that every device takes in a stage, and the most bytes that a workgroup shares. */
+const MOST_STORAGE = 8, MOST_SHARED = 16384;
 
 /**
  * Whether programs on `gpu` merge their dispatches. On a software driver a step gets slower by a seventh, as measured: it
@@ -131,8 +131,10 @@ class Stage {
 }
 
 function usesOf(command: Pending | Copy): Use[] {
-  const use = ({ block, offset, size }: Storage, writes: boolean) => // What lies behind an element up to the next place may be read and written with it.
-  ({ block, start: offset, end: offset + align(size), writes });
+  // What lies behind an element up to the next place may be read and written with it.
+  const use = ({ block, offset, size }: Storage, writes: boolean) => {
+    return { block, start: offset, end: offset + align(size), writes };
+  };
   if (!("shader" in command)) return [use(command.from, false), use(command.to, true)];
   return command.storages.map((storage, i) => use(storage, command.shader.bindings[i]!.type === "storage"));
 }
@@ -151,14 +153,13 @@ function outlineFor(shader: Shader): Outline | null {
 
 function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): Part[] {
   const blocks = new Map<Block, number>();
-  return dispatches.map(({ shader: { bindings, windows }, storages, grid }, i) => {
-    const bound = new Map<number, string>();
-    storages.forEach(({ block, offset, size }, j) => {
-      const input = bindings[j]!.number, own = windows.filter((window) => window.input === input);
-      if (!blocks.has(block)) blocks.set(block, blocks.size);
-      if (own.length === 0) bound.set(input, `${blocks.get(block)} ${offset} ${size}`);
-      for (const part of own) bound.set(part.number, `${blocks.get(block)} ${offset + part.offset} ${part.size}`);
-    });
+  return dispatches.map(({ shader, storages, grid }, i) => {
+    const bound = new Map(
+      rangesOf(shader, storages).map(({ number, block, offset, size }) => {
+        if (!blocks.has(block)) blocks.set(block, blocks.size);
+        return [number, `${blocks.get(block)} ${offset} ${size}`];
+      }),
+    );
     return { outline: outlines[i]!, grid, bound };
   });
 }

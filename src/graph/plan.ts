@@ -11,7 +11,7 @@ import { bind, pipelineOf, shaderOf } from "../gpu/pipeline.ts";
 import type { Command, Copy } from "./commands.ts";
 import { upload } from "./leaves.ts";
 import { merge, merges, type Pending } from "./merge.ts";
-import { type Dispatch, Node, type Op, Value } from "./node.ts";
+import { type Dispatch, Node, type Op, type Target, Value } from "./node.ts";
 import type { Schedule } from "./rewrite.ts";
 import { deviceOf } from "./variants.ts";
 
@@ -54,6 +54,7 @@ class Planner {
   /** Where the elements of targets go that are not computed there: no two targets share a place. */
   readonly #targets = new Map<Value, Storage>();
   readonly #commands: (Pending | Copy)[] = [];
+  readonly #target: Target;
   readonly #blocks: Block[] = [];
   /** Blocks of intermediates, and those of them that are free again. */
   readonly #slots = new Set<Block>();
@@ -71,6 +72,7 @@ class Planner {
     this.#places = new Map(homes?.places);
     for (const { block } of this.#places.values()) this.#blocks.push(block.retain());
     this.#scheduled = new Set(schedule.nodes);
+    this.#target = { ...deviceOf(gpu), place: (value) => this.#place(value) };
   }
 
   plan(): Plan {
@@ -196,8 +198,7 @@ class Planner {
       for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, index);
       if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
       else {
-        const target = { ...deviceOf(this.gpu), place: (value: Value) => this.#place(value) };
-        for (const dispatch of op.dispatches!(node, target)) this.#dispatch(dispatch);
+        for (const dispatch of op.dispatches!(node, this.#target)) this.#dispatch(dispatch);
       }
     }
     for (const [old, place] of this.#saved) this.#places.set(old, place);

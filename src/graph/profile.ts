@@ -4,7 +4,8 @@
  * @module
  */
 import type { Gpu } from "../gpu/device.ts";
-import type { Command } from "./commands.ts";
+import { Block, read, type Storage } from "../gpu/memory.ts";
+import { type Command, encodeCopy, encodeRun, type Run, submit } from "./commands.ts";
 
 /** What one dispatch of a step takes. */
 export interface DispatchTime {
@@ -17,46 +18,33 @@ export interface DispatchTime {
 
 /** Runs `commands`, once for each of `steps`, with every dispatch in a pass of its own between two timestamps. */
 export async function profile(gpu: Gpu, commands: readonly Command[], steps: number): Promise<DispatchTime[]> {
-  const { device } = gpu, count = commands.filter((command) => "pipeline" in command).length;
-  const timed = device.features.has("timestamp-query") && count > 0 && count <= 2048;
-  const sums = new Float64Array(count);
-  const clock = timed ? new Clock(device, 2 * count) : null;
+  const { device } = gpu, runs = commands.filter((command) => "pipeline" in command);
+  if (!device.features.has("timestamp-query") || runs.length === 0 || runs.length > MOST_STAMPS / 2) {
+    submit(gpu, commands, steps);
+    return runs.map((run) => ({ ...named(run), microseconds: null }));
+  }
+  const sums = new Float64Array(runs.length), clock = new Clock(gpu, 2 * runs.length);
   try {
-    for (let step = 0; step < (timed ? steps : 0); step++) {
+    for (let step = 0; step < steps; step++) {
       const encoder = device.createCommandEncoder();
       let at = 0;
       for (const command of commands) {
         if ("pipeline" in command) {
-          const pass = encoder.beginComputePass({
-            timestampWrites: {
-              querySet: clock!.queries,
-              beginningOfPassWriteIndex: 2 * at,
-              endOfPassWriteIndex: 2 * at + 1,
-            },
-          });
-          pass.setPipeline(command.pipeline);
-          pass.setBindGroup(0, command.group);
-          pass.dispatchWorkgroups(...command.grid);
+          const pass = clock.pass(encoder, at++);
+          encodeRun(pass, command);
           pass.end();
-          at++;
-        } else {
-          const { from, to } = command;
-          encoder.copyBufferToBuffer(from.block.buffer, from.offset, to.block.buffer, to.offset, from.size);
-        }
+        } else encodeCopy(encoder, command);
       }
-      const ticks = await clock!.read(encoder);
-      for (let i = 0; i < count; i++) sums[i]! += Number(ticks[2 * i + 1]! - ticks[2 * i]!);
+      (await clock.read(encoder)).forEach((ticks, i) => sums[i]! += ticks);
     }
-    const nanoseconds = clock ? await clock.nanosecondsPerTick() : 0;
-    return commands.filter((command) => "pipeline" in command).map(({ kernel, grid }, i) => ({
-      kernel,
-      workgroups: grid[0] * grid[1] * grid[2],
-      microseconds: timed ? sums[i]! * nanoseconds / steps / 1000 : null,
-    }));
+    const tick = await clock.nanosecondsPerTick();
+    return runs.map((run, i) => ({ ...named(run), microseconds: sums[i]! * tick / steps / 1000 }));
   } finally {
-    clock?.destroy();
+    clock.destroy();
   }
 }
+
+const named = ({ kernel, grid }: Run) => ({ kernel, workgroups: grid[0] * grid[1] * grid[2] });
 
 /** Dispatches to time, and how often they run, one time after the other. Copies among the commands do not count. */
 export interface Job {
@@ -69,28 +57,19 @@ export interface Job {
  * each takes. Null where the device has no timestamps.
  */
 export async function timeJobs(gpu: Gpu, jobs: readonly Job[]): Promise<number[] | null> {
-  const { device } = gpu;
-  if (!device.features.has("timestamp-query")) return null;
-  const clock = new Clock(device, 2 * jobs.length);
+  if (!gpu.device.features.has("timestamp-query")) return null;
+  const clock = new Clock(gpu, 2 * jobs.length);
   try {
-    const encoder = device.createCommandEncoder();
+    const encoder = gpu.device.createCommandEncoder();
     jobs.forEach(({ commands, times }, i) => {
-      const stamps = { beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
-      const pass = encoder.beginComputePass({ timestampWrites: { querySet: clock.queries, ...stamps } });
+      const pass = clock.pass(encoder, i);
       for (let time = 0; time < times; time++) {
-        for (const command of commands) {
-          if (!("pipeline" in command)) continue;
-          pass.setPipeline(command.pipeline);
-          pass.setBindGroup(0, command.group);
-          pass.dispatchWorkgroups(...command.grid);
-        }
+        for (const command of commands) if ("pipeline" in command) encodeRun(pass, command);
       }
       pass.end();
     });
-    const ticks = await clock.read(encoder);
-    let tick = tickOf.get(gpu);
-    if (tick === undefined) tickOf.set(gpu, tick = await clock.nanosecondsPerTick());
-    return jobs.map(({ times }, i) => Number(ticks[2 * i + 1]! - ticks[2 * i]!) * tick / times / 1e6);
+    const ticks = await clock.read(encoder), tick = await clock.nanosecondsPerTick();
+    return jobs.map(({ times }, i) => ticks[i]! * tick / times / 1e6);
   } finally {
     clock.destroy();
   }
@@ -99,50 +78,60 @@ export async function timeJobs(gpu: Gpu, jobs: readonly Job[]): Promise<number[]
 /** Measuring a tick takes longer than most jobs. */
 const tickOf = new WeakMap<Gpu, number>();
 
-/** Timestamps, and what a tick of them is worth. */
-class Clock {
-  readonly queries: GPUQuerySet;
-  readonly #resolved: GPUBuffer;
-  readonly #staging: GPUBuffer;
+/** The most timestamps of a query set. */
+const MOST_STAMPS = 4096;
 
-  constructor(readonly device: GPUDevice, readonly count: number) {
-    this.queries = device.createQuerySet({ type: "timestamp", count });
-    const size = 8 * count;
-    this.#resolved = device.createBuffer({ size, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
-    this.#staging = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+/** Timestamps, two for each pass, and what a tick of them is worth. */
+class Clock {
+  readonly #queries: GPUQuerySet;
+  readonly #resolved: Storage;
+
+  constructor(readonly gpu: Gpu, readonly count: number) {
+    this.#queries = gpu.device.createQuerySet({ type: "timestamp", count });
+    const size = 8 * count, usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+    this.#resolved = { block: new Block(gpu.device.createBuffer({ size, usage }), size), offset: 0, size };
   }
 
-  /** Submits what was encoded, and gives the timestamps that it wrote. */
-  async read(encoder: GPUCommandEncoder): Promise<BigUint64Array> {
-    encoder.resolveQuerySet(this.queries, 0, this.count, this.#resolved, 0);
-    encoder.copyBufferToBuffer(this.#resolved, 0, this.#staging, 0, 8 * this.count);
-    this.device.queue.submit([encoder.finish()]);
-    await this.#staging.mapAsync(GPUMapMode.READ);
-    const ticks = new BigUint64Array(this.#staging.getMappedRange().slice(0));
-    this.#staging.unmap();
-    return ticks;
+  /** Begins the `i`-th timed pass. */
+  pass(encoder: GPUCommandEncoder, i: number): GPUComputePassEncoder {
+    const stamps = { beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+    return encoder.beginComputePass({ timestampWrites: { querySet: this.#queries, ...stamps } });
+  }
+
+  /** Submits what was encoded, and gives the ticks that each pass took. */
+  async read(encoder: GPUCommandEncoder): Promise<number[]> {
+    const stamps = await this.#stamps(encoder);
+    return Array.from({ length: this.count / 2 }, (_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!));
+  }
+
+  async #stamps(encoder: GPUCommandEncoder): Promise<BigUint64Array> {
+    encoder.resolveQuerySet(this.#queries, 0, this.count, this.#resolved.block.buffer, 0);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    const [bytes] = await read(this.gpu, [this.#resolved]);
+    return new BigUint64Array(bytes!);
   }
 
   /** WebGPU says that a tick is a nanosecond, but not every implementation converts: a known time between two tells. */
   async nanosecondsPerTick(): Promise<number> {
+    const known = tickOf.get(this.gpu);
+    if (known !== undefined) return known;
     const mark = async () => {
-      const encoder = this.device.createCommandEncoder();
-      const timestampWrites = { querySet: this.queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-      encoder.beginComputePass({ timestampWrites }).end();
-      const before = performance.now();
-      const ticks = await this.read(encoder);
-      return { before, ticks: Number(ticks[0]!) };
+      const encoder = this.gpu.device.createCommandEncoder();
+      this.pass(encoder, 0).end();
+      const before = performance.now(), stamps = await this.#stamps(encoder);
+      return { before, ticks: Number(stamps[0]!) };
     };
     const first = await mark();
     await new Promise((resolve) => setTimeout(resolve, 100));
     const second = await mark(), ratio = (second.before - first.before) * 1e6 / (second.ticks - first.ticks);
     // The two clocks are read some microseconds apart.
-    return Math.abs(ratio - 1) < 0.02 ? 1 : ratio;
+    const tick = Math.abs(ratio - 1) < 0.02 ? 1 : ratio;
+    tickOf.set(this.gpu, tick);
+    return tick;
   }
 
   destroy(): void {
-    this.queries.destroy();
-    this.#resolved.destroy();
-    this.#staging.destroy();
+    this.#queries.destroy();
+    this.#resolved.block.buffer.destroy();
   }
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Storage } from "../gpu/memory.ts";
-import { UNIFORM_BYTES } from "../gpu/uniforms.ts";
+import { MOST_WINDOWS, UNIFORM_BYTES } from "../gpu/uniforms.ts";
 import type { Device, Dispatch, Target, Value } from "../graph/node.ts";
 import { divisors } from "./tiling.ts";
 
@@ -15,8 +15,7 @@ const MOST = 128;
 
 /**
  * The number of dispatches for a batch of `n`: the least for which the parts of all `inputs` fit one window, or else two,
- * or four; 1 where nothing fits.
- * The parts of `inputs` and `outputs` must begin where a buffer may be bound.
+ * or four; 1 where nothing fits. The parts of `inputs` and `outputs` must begin where a buffer may be bound.
  */
 export function chunksOf(
   n: number,
@@ -27,22 +26,12 @@ export function chunksOf(
   if (!device.cpu || inputs.every(({ bytes }) => bytes <= UNIFORM_BYTES)) return 1;
   const aligned = (count: number) =>
     [...inputs, ...outputs].every(({ bytes }) => bytes / count % device.alignment === 0);
-  for (let windows = 1; windows <= 4; windows *= 2) {
+  for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
     const fits = (count: number) => inputs.every(({ bytes }) => bytes / count <= UNIFORM_BYTES * windows);
     const count = divisors(n, Math.min(n, MOST)).find((count) => fits(count) && (count === 1 || aligned(count)));
     if (count) return count;
   }
   return 1;
-}
-
-/** One dispatch for each part of a batch: `dealt` says which of the bindings have a part for each. */
-export function deal(dispatch: Dispatch, dealt: readonly boolean[], count: number, target: Target): Dispatch[] {
-  if (count === 1) return [dispatch];
-  const places = dispatch.bindings.map((bound) => "block" in bound ? bound : target.place(bound));
-  return Array.from({ length: count }, (_, i) => ({
-    ...dispatch,
-    bindings: places.map((place, at) => dealt[at] ? part(place, i, count) : place),
-  }));
 }
 
 /** How a product is dealt out: its rows, its columns, or both. */
@@ -57,7 +46,7 @@ export interface Blocks {
  */
 export function blocksOf(a: Dealt, b: Dealt, n: number, device: Device): Blocks {
   if (!device.cpu) return { rows: 1, columns: 1 };
-  for (let windows = 1; windows <= 4; windows *= 2) {
+  for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
     const least = ({ bytes, extent, apart }: Dealt, fits: (size: number) => boolean) =>
       bytes <= UNIFORM_BYTES * windows || !apart
         ? 1
@@ -79,26 +68,38 @@ interface Dealt {
   readonly apart: boolean;
 }
 
-/** The dispatches of all blocks. `c` are the bindings that lie like the result, with rows of `stride` elements. */
-export function dealBlocks(
+/** What a part of the work, the `i`-th of `count`, reads or writes of what a whole dispatch binds. */
+type Cut = (place: Storage, i: number) => Storage;
+
+/** `dispatch` as `count` dispatches. `cuts` say what each binds, by the binding; null where all bind the whole. */
+export function deal(
   dispatch: Dispatch,
-  { rows, columns }: Blocks,
-  roles: readonly ("a" | "b" | "bias" | "c" | "sums")[],
-  width: number,
+  count: number,
+  cuts: readonly (Cut | null)[],
   target: Target,
 ): Dispatch[] {
-  if (rows * columns === 1) return [dispatch];
+  if (count === 1) return [dispatch];
   const places = dispatch.bindings.map((bound) => "block" in bound ? bound : target.place(bound));
-  return Array.from({ length: rows * columns }, (_, i) => {
-    const row = i % rows, column = Math.floor(i / rows);
-    const bindings = places.map((place, at) => {
-      if (roles[at] === "a" || roles[at] === "sums") return part(place, row, rows);
-      if (roles[at] === "b" || roles[at] === "bias") return part(place, column, columns);
-      const { block, offset, size } = part(place, row, rows), shift = column * width * 4;
+  return Array.from({ length: count }, (_, i) => ({
+    ...dispatch,
+    bindings: places.map((place, at) => cuts[at]?.(place, i) ?? place),
+  }));
+}
+
+/** The parts of a batch. */
+export const imagesOf = (count: number): Cut => (place, i) => part(place, i, count);
+
+/** The rows and columns of a product's blocks, and what lies like the product, whose blocks are `width` columns wide. */
+export function cutsOf({ rows, columns }: Blocks, width: number): Readonly<Record<"row" | "column" | "block", Cut>> {
+  const row: Cut = (place, i) => part(place, i % rows, rows);
+  return {
+    row,
+    column: (place, i) => part(place, Math.floor(i / rows), columns),
+    block(place, i) {
+      const { block, offset, size } = row(place, i), shift = Math.floor(i / rows) * width * 4;
       return { block, offset: offset + shift, size: size - shift };
-    });
-    return { ...dispatch, bindings };
-  });
+    },
+  };
 }
 
 function part({ block, offset, size }: Storage, i: number, count: number): Storage {

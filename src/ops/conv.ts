@@ -12,7 +12,7 @@ import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "t
 import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
-import { chunksOf, deal } from "./chunks.ts";
+import { chunksOf, deal, imagesOf } from "./chunks.ts";
 import { sharedConv, sharedConvTiles, sharedWeight, type SharedWeightTile, sharedWeightTiles } from "./conv_shared.ts";
 import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text, view } from "./shape.ts";
@@ -146,8 +146,8 @@ function convDispatches(
   const [, outputs, oh, ow] = y.shape as [number, number, number, number];
   const per = outputs / groups, pooled = ph * pw > 1, work = channels / groups * kh * kw;
   // All inputs that have the batch's dimension: not the weight and the bias.
-  const w = pooled ? 2 : 1, images = node.inputs.map((one, i) => i !== w && one.shape.length === 4);
-  const count = chunksOf(batch, node.inputs.filter((_, i) => images[i]), [y], target), n = batch / count;
+  const w = pooled ? 2 : 1, dealt = node.inputs.map((one, i) => i !== w && one.shape.length === 4);
+  const count = chunksOf(batch, node.inputs.filter((_, i) => dealt[i]), [y], target), n = batch / count;
   const dear = { x: dearness(node.inputs[0]!, target, count), w: dearness(node.inputs[w]!, target) };
   // A tile of a pooled input begins with a window.
   const rows = divisors(oh, MOST_DOWN).filter((down) => down % ph === 0);
@@ -213,7 +213,8 @@ function convDispatches(
     bindings,
     grid: linearGrid(invocations / count, lanesOf(target.cpu)),
   };
-  return deal(dispatch, [...images, true], count, target);
+  const images = imagesOf(count);
+  return deal(dispatch, count, [...dealt.map((one) => one ? images : null), images], target);
 }
 
 interface WeightAttrs extends ConvAttrs {
@@ -294,7 +295,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
       bindings,
       grid: linearGrid(invocations / count, lanesOf(target.cpu)),
     };
-    return deal(dispatch, bindings.map(() => true), count, target);
+    return deal(dispatch, count, bindings.map(() => imagesOf(count)), target);
   },
 };
 

@@ -7,7 +7,7 @@ import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
 import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
-import { chunksOf, deal } from "./chunks.ts";
+import { chunksOf, deal, imagesOf } from "./chunks.ts";
 import { linearGrid } from "./shape.ts";
 import {
   choose,
@@ -98,6 +98,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
       bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
       grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), lanesOf(target.cpu)),
     };
-    return deal(dispatch, [true, false, ...(bias ? [false] : []), true, true], count, target);
+    const images = imagesOf(count);
+    return deal(dispatch, count, [images, null, ...(bias ? [null] : []), images, images], target);
   },
 };

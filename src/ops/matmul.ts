@@ -8,7 +8,7 @@ import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
-import { blocksOf, dealBlocks } from "./chunks.ts";
+import { blocksOf, cutsOf, deal } from "./chunks.ts";
 import { sharedMatmul, sharedTiles } from "./matmul_shared.ts";
 import { sumTo } from "./reduce.ts";
 import { choose, dearness, lanesOf, LOAD_GAIN } from "./tiling.ts";
@@ -102,15 +102,9 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
       bindings: [...inputs, ...outputs],
       grid: linearGrid(count * Math.ceil(height / rows) * Math.ceil(width / columns), lanes),
     };
-    const roles = [
-      "a",
-      "b",
-      ...(bias ? ["bias"] : []),
-      ...(mask ? ["c"] : []),
-      "c",
-      ...(sums ? ["sums"] : []),
-    ] as const;
-    return dealBlocks(dispatch, blocks, roles as readonly ("a" | "b" | "bias" | "c" | "sums")[], width, device);
+    const { row, column, block } = cutsOf(blocks, width);
+    const cuts = [row, column, ...(bias ? [column] : []), ...(mask ? [block] : []), block, ...(sums ? [row] : [])];
+    return deal(dispatch, blocks.rows * blocks.columns, cuts, device);
   },
 });
 
@@ -131,7 +125,8 @@ export function product(a: Value, b: Value, transA: boolean, transB: boolean): V
   return record(op, [a, b], { ...PLAIN, batch, m, n, k, transA, transB, batchA, batchB })[0]!;
 }
 
-const PLAIN = {
+/** The attributes of a plain product of two matrices, but for its sizes. */
+export const PLAIN = {
   batch: [],
   transA: false,
   transB: false,

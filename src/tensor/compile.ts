@@ -95,6 +95,7 @@ export class Program<T = unknown> {
   /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
   async run(times = 1): Promise<void> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
+    this.#check();
     if (times > 0) await this.#perform((step) => step.run(times));
   }
 
@@ -103,9 +104,14 @@ export class Program<T = unknown> {
     return this.#perform((step) => step.profile(steps));
   }
 
-  async #perform<R>(how: (step: StepProgram) => Promise<R>): Promise<R> {
+  /** Throws where no step can run now. */
+  #check(): void {
     if (this.#disposed) throw new ShapeError("run: this program was disposed of");
     if (watcher()) throw new ShapeError("run: a program cannot be part of a step that is being recorded");
+  }
+
+  async #perform<R>(how: (step: StepProgram) => Promise<R>): Promise<R> {
+    this.#check();
     const slots = [...this.#leaves, ...this.#outputs];
     for (const { tensor } of slots) tensor.value; // Throws where one was disposed of, before anything is changed.
     // At once, before anything else is recorded: what is recorded from now on means the elements after the run.

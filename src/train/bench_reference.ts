@@ -4,15 +4,12 @@
  *
  * @module
  */
-
-type Numbers = ArrayLike<number>;
+import { PLAIN } from "../ops/matmul.ts";
+import { conv, convGradInput, convGradWeight, matmul, type Numbers, split } from "./trial_reference.ts";
 
 /** c[place] of c [M, N] = a [M, K] b [K, N]. */
 export function matmulAt(a: Numbers, b: Numbers, n: number, k: number, place: number): number {
-  const row = Math.floor(place / n), column = place % n;
-  let sum = 0;
-  for (let i = 0; i < k; i++) sum += a[row * k + i]! * b[i * n + column]!;
-  return sum;
+  return matmul([a, b], { ...PLAIN, m: a.length / k, n, k }).outputs[0]!(place);
 }
 
 /** Sizes of a convolution of stride 1 that keeps the image's size: x [N, C, H, W], w [O, C, K, K], padding (K − 1) / 2. */
@@ -24,66 +21,38 @@ export interface ConvSize {
   readonly kernel: number;
 }
 
+/** The shapes of x or dx, w or dw, and y or dy, and the attributes. */
+function convOf({ batch, channels, outputs, side, kernel }: ConvSize) {
+  const pad = (kernel - 1) / 2;
+  return {
+    x: [batch, channels, side, side],
+    w: [outputs, channels, kernel, kernel],
+    y: [batch, outputs, side, side],
+    attrs: { stride: [1, 1], padding: [pad, pad], dilation: [1, 1], groups: 1, relu: false } as const,
+  };
+}
+
 /** y[place] of y [N, O, H, W]. */
-export function convAt(x: Numbers, w: Numbers, { channels, outputs, side, kernel }: ConvSize, place: number): number {
-  const [column, row, o, n] = split(place, [side, side, outputs]), pad = (kernel - 1) / 2;
-  let sum = 0;
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < kernel; i++) {
-      for (let j = 0; j < kernel; j++) {
-        const h = row + i - pad, v = column + j - pad;
-        if (h < 0 || h >= side || v < 0 || v >= side) continue;
-        sum += x[((n * channels + c) * side + h) * side + v]! * w[((o * channels + c) * kernel + i) * kernel + j]!;
-      }
-    }
-  }
-  return sum;
+export function convAt(x: Numbers, w: Numbers, size: ConvSize, place: number): number {
+  const { x: from, w: weight, y, attrs } = convOf(size);
+  return conv([x, w], [from, weight], y, attrs).outputs[0]!(place);
 }
 
 /** dx[place] of dx [N, C, H, W]. */
-export function convInputGradientAt(
-  dy: Numbers,
-  w: Numbers,
-  { channels, outputs, side, kernel }: ConvSize,
-  place: number,
-): number {
-  const [column, row, c, n] = split(place, [side, side, channels]), pad = (kernel - 1) / 2;
-  let sum = 0;
-  for (let o = 0; o < outputs; o++) {
-    for (let i = 0; i < kernel; i++) {
-      for (let j = 0; j < kernel; j++) {
-        const h = row - i + pad, v = column - j + pad;
-        if (h < 0 || h >= side || v < 0 || v >= side) continue;
-        sum += dy[((n * outputs + o) * side + h) * side + v]! * w[((o * channels + c) * kernel + i) * kernel + j]!;
-      }
-    }
-  }
-  return sum;
+export function convInputGradientAt(dy: Numbers, w: Numbers, size: ConvSize, place: number): number {
+  const { x, w: weight, y, attrs } = convOf(size);
+  return convGradInput([dy, w], [y, weight], x, { ...attrs, mask: false }).outputs[0]!(place);
 }
 
 /** dw[place] of dw [O, C, K, K]. */
-export function convWeightGradientAt(
-  x: Numbers,
-  dy: Numbers,
-  { batch, channels, outputs, side, kernel }: ConvSize,
-  place: number,
-): number {
-  const [j, i, c, o] = split(place, [kernel, kernel, channels]), pad = (kernel - 1) / 2;
-  let sum = 0;
-  for (let n = 0; n < batch; n++) {
-    for (let row = Math.max(0, pad - i); row < Math.min(side, side + pad - i); row++) {
-      for (let column = Math.max(0, pad - j); column < Math.min(side, side + pad - j); column++) {
-        sum += dy[((n * outputs + o) * side + row) * side + column]! *
-          x[((n * channels + c) * side + row + i - pad) * side + column + j - pad]!;
-      }
-    }
-  }
-  return sum;
+export function convWeightGradientAt(x: Numbers, dy: Numbers, size: ConvSize, place: number): number {
+  const { x: from, w, y, attrs } = convOf(size);
+  return convGradWeight([x, dy], [from, y], w, { ...attrs, bias: false }).outputs[0]!(place);
 }
 
 /** Where, in x [planes, side, side], the first largest value of the 2 × 2 window behind y[place] lies. */
 export function poolSourceOf(x: Numbers, side: number, place: number): number {
-  const [column, row, plane] = split(place, [side / 2, side / 2]);
+  const [column, row, , plane] = split(place, [side / 2, side / 2, 1]);
   const corner = (plane * side + 2 * row) * side + 2 * column;
   let best = corner;
   for (const at of [corner + 1, corner + side, corner + side + 1]) if (x[at]! > x[best]!) best = at;
@@ -102,16 +71,6 @@ export function crossEntropyGradientAt(
   let sum = 0;
   for (let c = 0; c < classes; c++) sum += Math.exp(logits[row * classes + c]!);
   return (Math.exp(logits[place]!) / sum - (labels[row] === one ? 1 : 0)) / count;
-}
-
-/** Splits a flat place by extents, the innermost first; what is left is the last. */
-function split(place: number, extents: readonly number[]): [number, number, number, number] {
-  const result = extents.map((extent) => {
-    const rest = place % extent;
-    place = (place - rest) / extent;
-    return rest;
-  });
-  return [...result, place, 0] as unknown as [number, number, number, number];
 }
 
 /**

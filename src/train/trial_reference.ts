@@ -17,7 +17,8 @@ export interface Reference {
   readonly work: number;
 }
 
-type Numbers = ArrayLike<number>;
+/** The elements of a tensor. */
+export type Numbers = ArrayLike<number>;
 type Four = readonly [number, number, number, number];
 
 /** The reference for `node` with the elements `inputs`; null where this file does not know the op. */
@@ -40,7 +41,8 @@ export function referenceOf({ op, inputs, outputs, attrs }: Node, data: readonly
   }
 }
 
-function matmul(inputs: readonly Numbers[], attrs: MatmulAttrs): Reference {
+/** c [batch, M, N], and the sums of a. */
+export function matmul(inputs: readonly Numbers[], attrs: MatmulAttrs): Reference {
   const { m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs,
     [a, b] = inputs as [Numbers, Numbers];
   const at = (batch: number, row: number, i: number) =>
@@ -61,7 +63,13 @@ function matmul(inputs: readonly Numbers[], attrs: MatmulAttrs): Reference {
   return { outputs: sums ? [c, sumOf] : [c], work: k };
 }
 
-function conv([x, w, bias]: readonly Numbers[], shapes: readonly Shape[], y: Shape, attrs: ConvAttrs): Reference {
+/** y [N, O, OH, OW]. */
+export function conv(
+  [x, w, bias]: readonly Numbers[],
+  shapes: readonly Shape[],
+  y: Shape,
+  attrs: ConvAttrs,
+): Reference {
   const { stride, padding, dilation, groups, relu } = attrs;
   const [, channels, h, width] = shapes[0] as Four, [, per, kh, kw] = shapes[1] as Four, [, out, oh, ow] = y as Four;
   const at = (place: number) => {
@@ -108,7 +116,8 @@ function convPool(
   return { outputs: [(place) => best(place)[0], (place) => best(place)[1]], work: work * kernel[0] * kernel[1] };
 }
 
-interface GradAttrs extends ConvAttrs {
+/** `pooled`: the gradient is given by the maxima of windows and their places. */
+export interface GradAttrs extends ConvAttrs {
   readonly pooled?: Pooled;
 }
 
@@ -122,7 +131,8 @@ function gradientOf(dy: Numbers, shape: Shape, index: Numbers, { pooled }: GradA
   return { dy: dense, shape: [n, channels, rows, columns] };
 }
 
-function convGradInput(
+/** dx [N, C, H, W]. */
+export function convGradInput(
   data: readonly Numbers[],
   shapes: readonly Shape[],
   dx: Shape,
@@ -152,7 +162,8 @@ function convGradInput(
   return { outputs: [at], work: out / groups * kh * kw };
 }
 
-function convGradWeight(
+/** dw [O, C/groups, KH, KW], and db [O]. */
+export function convGradWeight(
   data: readonly Numbers[],
   shapes: readonly Shape[],
   dw: Shape,
@@ -182,7 +193,7 @@ function convGradWeight(
 }
 
 /** Splits a flat place by extents, the innermost first; what is left is the last. */
-function split(place: number, extents: readonly [number, number, number]): Four {
+export function split(place: number, extents: readonly [number, number, number]): Four {
   const [a, b, c] = extents, row = Math.floor(place / a), plane = Math.floor(row / b);
   return [place % a, row % b, plane % c, Math.floor(plane / c)];
 }
