@@ -34,6 +34,8 @@ export interface Device {
   readonly cpu: boolean;
   /** What the offset of a binding must be a multiple of, in bytes. */
   readonly alignment: number;
+  /** What a workgroup may have at most: invocations, and bytes of memory of its own. */
+  readonly workgroup: { readonly invocations: number; readonly bytes: number };
   /** Which of an op's variants to take. */
   readonly variants: Variants;
 }

@@ -62,7 +62,9 @@ export function variantsOf(gpu: Gpu): Variants {
 
 /** What ops must know of `gpu`. */
 export function deviceOf(gpu: Gpu): Device {
-  const { minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment } = gpu.device.limits;
-  const alignment = Math.max(minStorageBufferOffsetAlignment, minUniformBufferOffsetAlignment);
-  return { cpu: gpu.adapter.cpu, alignment, variants: variantsOf(gpu) };
+  const { limits } = gpu.device;
+  const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
+  const invocations = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+  const workgroup = { invocations, bytes: limits.maxComputeWorkgroupStorageSize };
+  return { cpu: gpu.adapter.cpu, alignment, workgroup, variants: variantsOf(gpu) };
 }

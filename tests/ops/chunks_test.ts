@@ -15,7 +15,12 @@ import { uniform } from "../support/random.ts";
 import { linear, matmul, matmulGrads } from "../support/reference.ts";
 import type { Options } from "../support/reference_ops.ts";
 
-const device = (cpu: boolean): Device => ({ cpu, alignment: 32, variants: new Variants() });
+const device = (cpu: boolean): Device => ({
+  cpu,
+  alignment: 32,
+  workgroup: { invocations: 256, bytes: 16384 },
+  variants: new Variants(),
+});
 const bytes = (size: number) => ({ bytes: size }) as Value;
 
 Deno.test("chunksOf() gives the fewest parts of a batch that fit a uniform buffer and begin where one may be bound", () => {

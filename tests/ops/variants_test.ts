@@ -136,7 +136,7 @@ function families(value: Value): string[] {
     const variants = new Variants(), node = value.node!, first: string[] = [];
     const place = () => ({ block: null as never, offset: 0, size: 0 });
     variants.listener = ({ names }) => first.push(names[0]!.split(" ")[0]!);
-    const target = { cpu, alignment: 256, variants, place };
+    const target = { cpu, alignment: 256, workgroup: { invocations: 256, bytes: 16384 }, variants, place };
     if (!node.op.expand?.(node, target)) node.op.dispatches!(node, target);
     return first[0]!;
   });
