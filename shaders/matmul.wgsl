@@ -1,5 +1,5 @@
 // c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and
-// sums [M] = the sums of a over K, for any sizes. An invocation computes a tile of
+// sums [batch, M] = the sums of a over K, for any sizes. An invocation computes a tile of
 // ROWS x COLS outputs in registers. Loads past an edge are moved onto it, and only what is inside is stored.
 
 const M: u32 = 1u;
@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var r = 0u; r < ROWS; r++) {
       if (row + r < M) {
-        sums[row + r] = row_sums[r];
+        sums[z * M + row + r] = row_sums[r];
       }
     }
   }

@@ -100,7 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var e = 0u; e < 4u; e++) {
       if (row + e < M) {
-        sums[row + e] = row_sums[e];
+        sums[z * M + row + e] = row_sums[e];
       }
     }
   }

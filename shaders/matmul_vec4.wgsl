@@ -1,6 +1,6 @@
-// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and sums [M] = the
-// sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a tile of ROWS x COLS
-// outputs, four steps along K at a time, for which it loads ROWS vectors of a and COLS vectors of b.
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and
+// sums [batch, M] = the sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a
+// tile of ROWS x COLS outputs, four steps along K at a time, for which it loads ROWS vectors of a and COLS vectors of b.
 
 const M: u32 = 4u;
 const N: u32 = 4u;
@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     // @unroll
     for (var r = 0u; r < ROWS; r++) {
       if (row + r < M) {
-        sums[row + r] = row_sums[r];
+        sums[z * M + row + r] = row_sums[r];
       }
     }
   }

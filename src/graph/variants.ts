@@ -40,7 +40,8 @@ export class Variants {
     const key = keyOf(node);
     this.listener?.({ key, node, names: sorted.map(({ name }) => name), cost });
     const { family } = this;
-    const forced = family !== null && sorted.find(({ name }) => name === family || name.startsWith(`${family} `));
+    const forced = family !== null &&
+      (sorted.find(({ name }) => name === family) ?? sorted.find(({ name }) => name.startsWith(`${family} `)));
     const chosen = this.chosen.get(key);
     return forced || (chosen !== undefined && sorted.find(({ name }) => name === chosen)) || first;
   }

@@ -9,13 +9,13 @@
  */
 import convSource from "../../shaders/conv2d.wgsl" with { type: "text" };
 import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "text" };
-import sumSource from "../../shaders/sum_parts.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { chunksOf, deal, imagesOf } from "./chunks.ts";
 import { sharedConv, sharedConvTiles, sharedWeight, type SharedWeightTile, sharedWeightTiles } from "./conv_shared.ts";
 import type { Pair } from "./options.ts";
-import { linearGrid, requireType, text, view } from "./shape.ts";
+import { linearGrid, requireType, text } from "./shape.ts";
+import { sumParts } from "./sum_parts.ts";
 import {
   choose,
   dearness,
@@ -32,7 +32,6 @@ import {
 } from "./tiling.ts";
 
 const convKernel = { file: "conv2d.wgsl", source: convSource };
-const sumKernel = { file: "sum_parts.wgsl", source: sumSource };
 const weightKernel = { file: "conv2d_grad_weight.wgsl", source: weightSource };
 
 export interface ConvOptions {
@@ -337,26 +336,6 @@ function weightTiles(inputs: readonly Value[], attrs: WeightAttrs, parts: number
       })
     )
   );
-}
-
-/** The sums of one or two tensors over their first dimension, in one kernel. */
-const sumPartsOp: Op<null> = {
-  name: "sumParts",
-  outputs: (inputs) => inputs.map(({ shape, dtype }) => ({ shape: shape.slice(1), dtype })),
-  dispatches({ inputs, outputs }) {
-    const [a, b] = outputs;
-    return [{
-      kernel: sumKernel,
-      constants: { PARTS: inputs[0]!.shape[0]!, SIZE_A: a!.size, SIZE_B: b?.size ?? 0, BOTH: b !== undefined },
-      bindings: [...inputs, ...outputs],
-      grid: linearGrid(a!.size + (b?.size ?? 0)),
-    }];
-  },
-};
-
-function sumParts(parts: readonly Value[]): readonly Value[] {
-  if (parts[0]!.shape[0] === 1) return parts.map((one) => view(one, one.shape.slice(1)));
-  return record(sumPartsOp, parts, null);
 }
 
 /** The constants of a kernel that come in pairs, by height and width. */

@@ -7,11 +7,12 @@
 import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
-import { blocksOf, cutsOf, deal } from "./chunks.ts";
-import { sharedMatmul, sharedTiles } from "./matmul_shared.ts";
+import { type Device, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
+import { type Blocks, blocksOf, chunksOf, cutsOf, deal, imagesOf } from "./chunks.ts";
+import { sharedMatmul, type SharedTile, sharedTiles } from "./matmul_shared.ts";
 import { sumTo } from "./reduce.ts";
-import { choose, dearness, lanesOf, LOAD_GAIN } from "./tiling.ts";
+import { sumParts } from "./sum_parts.ts";
+import { choose, dearness, lanesOf, LOAD_GAIN, type Tile } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
 const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
@@ -32,16 +33,29 @@ export interface MatmulAttrs {
   readonly relu: boolean;
   /** The last input is the output of a relu: c is 0 where it is. */
   readonly mask: boolean;
-  /** A second output has the sums [M] of a over K: the gradient of a bias, beside that of a weight. */
+  /** A second output has the sums [batch, M] of a over K: the gradient of a bias, beside that of a weight. */
   readonly sums: boolean;
+  /** How the work is dealt out, once that is decided. */
+  readonly tile?: RegisterTile | SharedTile;
 }
+
+interface RegisterTile extends Tile {
+  readonly rows: number;
+  readonly columns: number;
+  /** Blocks of a matrix, or parts of a batch, which have dispatches of their own. */
+  readonly blocks: Blocks;
+  readonly batches: number;
+}
+
+/** The fewest terms that a part of a sum has: fewer are not worth a part. */
+const LEAST = 32;
 
 const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
   name,
   gradName,
   outputs: (_, { batch, m, n, sums }) => [
     { shape: [...batch, m, n], dtype: "f32" },
-    ...(sums ? [{ shape: [m], dtype: "f32" as const }] : []),
+    ...(sums ? [{ shape: [...batch, m], dtype: "f32" as const }] : []),
   ],
   grad({ inputs: [a, b], attrs: { transA, transB } }, [dc], needs) {
     const da = needs[0] ? transA ? product(b!, dc!, transB, true) : product(dc!, b!, false, !transB) : null;
@@ -49,38 +63,23 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     const weight = dw ?? (transB ? product(dc!, a!, true, transA) : product(a!, dc!, !transA, false));
     return [da && sumTo(da, a!.shape), needs[1] ? sumTo(weight, b!.shape) : null, db ?? null];
   },
-  dispatches(node, device) {
-    const { inputs, outputs, attrs } = node, { cpu } = device;
-    const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs;
-    // Vectors of four need every row to start at a multiple of four.
-    const vector = k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
-    const count = sizeOf(batch), lanes = lanesOf(cpu);
-    const blocks = blocksOf(
-      { bytes: inputs[0]!.bytes, extent: m, apart: !transA && count === 1 && !sums },
-      { bytes: inputs[1]!.bytes, extent: n, apart: transB && count === 1 },
-      n,
-      device,
-    );
+  expand(node, device) {
+    const { op, inputs, attrs } = node;
+    if (attrs.tile) return null;
+    const tile = choose(node as Node, partsOf(attrs).flatMap((parts) => tilesOf(inputs, attrs, parts, device)), device);
+    const { parts } = tile;
+    if (parts === 1) return record(op, inputs, { ...attrs, tile });
+    const [a, b] = inputs.map((one) => view(one, [parts, attrs.k / parts, one.shape[1]!]));
+    const split = { ...attrs, batch: [parts], k: attrs.k / parts, batchA: true, batchB: true, tile };
+    return sumParts(record(batchedOp, [a!, b!], split));
+  },
+  dispatches({ inputs, outputs, attrs }, target) {
+    const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs, tile = attrs.tile!;
+    if ("side" in tile) return [sharedMatmul({ inputs, outputs, attrs }, tile)];
+    const { rows, columns, blocks, batches } = tile, lanes = lanesOf(target.cpu), count = sizeOf(batch) / batches;
     const height = m / blocks.rows, width = n / blocks.columns;
-    const dear = { a: dearness(inputs[0]!, device, blocks.rows), b: dearness(inputs[1]!, device, blocks.columns) };
-    const tiles = (vector ? [4, 8, 12, 16] : [2, 4]).flatMap((columns) =>
-      (vector ? [4, 8] : [2, 4]).map((rows) => ({
-        name: `registers ${rows}x${columns}`,
-        rows,
-        columns,
-        dispatches: blocks.rows * blocks.columns,
-        invocations: count * blocks.rows * Math.ceil(height / rows) * blocks.columns * Math.ceil(width / columns),
-        loads: k * (rows * dear.a + columns * dear.b) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
-        multiplyAdds: k * rows * columns,
-        registers: rows * columns,
-        body: 4 * rows * columns,
-      }))
-    );
-    const tile = choose(node as Node, [...tiles, ...sharedTiles(count, m, n, k)], device);
-    if ("side" in tile) return [sharedMatmul(node, tile)];
-    const { rows, columns } = tile;
     const dispatch = {
-      kernel: vector ? vectorKernel : scalarKernel,
+      kernel: isVector(m, n, k, transA) ? vectorKernel : scalarKernel,
       constants: {
         M: height,
         N: n,
@@ -102,11 +101,71 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
       bindings: [...inputs, ...outputs],
       grid: linearGrid(count * Math.ceil(height / rows) * Math.ceil(width / columns), lanes),
     };
-    const { row, column, block } = cutsOf(blocks, width);
+    // A batch that is dealt out is has no bias, and no operand that is one for all.
+    const part = imagesOf(batches), blocked = cutsOf(blocks, width);
+    const { row, column, block } = batches > 1 ? { row: part, column: part, block: part } : blocked;
     const cuts = [row, column, ...(bias ? [column] : []), ...(mask ? [block] : []), block, ...(sums ? [row] : [])];
-    return deal(dispatch, blocks.rows * blocks.columns, cuts, device);
+    return deal(dispatch, batches * blocks.rows * blocks.columns, cuts, target);
   },
 });
+
+/** Whether vectors of four serve: every row must start at a multiple of four. */
+function isVector(m: number, n: number, k: number, transA: boolean): boolean {
+  return k % 4 === 0 && n % 4 === 0 && (!transA || m % 4 === 0);
+}
+
+/**
+ * The numbers of parts to which the terms of every sum can be dealt out: where K is outermost in both operands, as for the
+ * gradient of a weight, which has few elements, and a term of each for every row of the batch.
+ */
+function partsOf({ batch, k, transA, transB, bias, relu, mask }: MatmulAttrs): number[] {
+  const found = [1];
+  if (batch.length > 0 || !transA || transB || bias || relu || mask) return found;
+  for (let parts = 2; k % parts === 0 && k / parts >= LEAST; parts *= 2) found.push(parts);
+  return found;
+}
+
+/** The tiles of a product whose sums are dealt out to `parts`. */
+function tilesOf(
+  [a, b]: readonly Value[],
+  { batch, m, n, k, transA, transB, batchA, batchB, bias, sums }: MatmulAttrs,
+  parts: number,
+  device: Device,
+): ((RegisterTile | SharedTile) & { parts: number })[] {
+  const count = sizeOf(batch) * parts, terms = k / parts, vector = isVector(m, n, terms, transA);
+  const results = [{ bytes: count * m * n * 4 }, ...(sums ? [{ bytes: count * m * 4 }] : [])];
+  const dealt = parts > 1 || (batchA && batchB && !bias);
+  const batches = dealt ? chunksOf(count, [a!, b!], results, device) : 1;
+  const blocks = blocksOf(
+    { bytes: a!.bytes, extent: m, apart: !transA && count === 1 && !sums },
+    { bytes: b!.bytes, extent: n, apart: transB && count === 1 },
+    n,
+    device,
+  );
+  const dearA = dearness(a!, device, batches * blocks.rows);
+  const dearB = dearness(b!, device, batches * blocks.columns);
+  const groups = count * blocks.rows * blocks.columns, height = m / blocks.rows, width = n / blocks.columns;
+  const tile = (rows: number, columns: number): RegisterTile => ({
+    name: `registers ${rows}x${columns}`,
+    rows,
+    columns,
+    blocks,
+    batches,
+    dispatches: blocks.rows * blocks.columns * batches,
+    invocations: groups * Math.ceil(height / rows) * Math.ceil(width / columns),
+    loads: terms * (rows * dearA + columns * dearB) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
+    multiplyAdds: terms * rows * columns,
+    registers: rows * columns,
+    body: 4 * rows * columns,
+  });
+  const across = vector ? [4, 8, 12, 16] : [2, 4], down = vector ? [4, 8] : [2, 4];
+  const all = [
+    ...across.flatMap((columns) => down.map((rows) => tile(rows, columns))),
+    ...sharedTiles(count, m, n, terms),
+  ];
+  if (parts === 1) return all.map((one) => ({ ...one, parts }));
+  return all.map((one) => ({ ...one, name: `${one.name} of ${parts}`, parts, partial: parts * m * n }));
+}
 
 export const matmulOp = define("matmul", "MmBackward0");
 export const batchedOp = define("matmul", "BmmBackward0");
