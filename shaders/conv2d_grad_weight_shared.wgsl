@@ -1,7 +1,7 @@
 // dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]; the same
 // as conv2d_grad_weight.wgsl, as a product: a row is an output channel, a column a weight of one, and a sum runs over the
 // N OH OW places, of which each part has CHUNK. A workgroup computes a tile of SIDE x SIDE weights: it stages DEPTH places of
-// both operands in its memory, and each invocation sums 4 x 4 weights from there.
+// both operands in its memory, and each invocation sums EACH x EACH weights from there.
 
 const N: u32 = 1u;
 const C: u32 = 1u;
@@ -22,11 +22,14 @@ const GROUPS: u32 = 1u;
 const BIAS: bool = false;
 const PARTS: u32 = 1u;
 
-// The tile's side: a multiple of 16.
+// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
 const SIDE: u32 = 64u;
+const EACH: u32 = 4u;
 const DEPTH: u32 = 16u;
 const QUADS: u32 = SIDE / 4u;
-const LANES: u32 = QUADS * QUADS;
+const ACROSS: u32 = SIDE / EACH;
+const VECTORS: u32 = EACH / 4u;
+const LANES: u32 = ACROSS * ACROSS;
 // One vector more than a row has: neighbours that stage one column each then write to different banks.
 const STRIDE: u32 = QUADS + 1u;
 const TURNS: u32 = DEPTH * QUADS / LANES;
@@ -57,8 +60,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   let start = i % TILES_W * SIDE;
   let top = i / TILES_W % TILES_O * SIDE;
   let part = i / TILES_W / TILES_O % PARTS;
-  var total: array<vec4f, 4>;
-  var sums: vec4f;
+  var total: array<vec4f, EACH * VECTORS>;
+  var sums: array<vec4f, VECTORS>;
   for (var k = part * CHUNK; k < (part + 1u) * CHUNK; k += DEPTH) {
     // Neighbours load along the places.
     let d = lane % DEPTH;
@@ -93,32 +96,42 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = left[d * STRIDE + lane / QUADS];
-      let r = right[d * STRIDE + lane % QUADS];
-      // @if BIAS
-      sums += l;
+      var r: array<vec4f, VECTORS>;
       // @unroll
-      for (var e = 0u; e < 4u; e++) {
-        total[e] += l[e] * r;
+      for (var v = 0u; v < VECTORS; v++) {
+        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
+      }
+      // @unroll
+      for (var u = 0u; u < VECTORS; u++) {
+        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
+        // @if BIAS
+        sums[u] += l;
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          // @unroll
+          for (var v = 0u; v < VECTORS; v++) {
+            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
+          }
+        }
       }
     }
     workgroupBarrier();
   }
-  let first = top + lane / QUADS * 4u;
-  let weight = start + lane % QUADS * 4u;
   // @unroll
-  for (var e = 0u; e < 4u; e++) {
-    if (first + e < O) {
-      let channel = (part * GROUPS + group) * O + first + e;
+  for (var q = 0u; q < EACH; q++) {
+    let o = top + (q / 4u * ACROSS + lane / ACROSS) * 4u + q % 4u;
+    if (o < O) {
+      let channel = (part * GROUPS + group) * O + o;
       // @unroll
-      for (var s = 0u; s < 4u; s++) {
-        if (weight + s < WEIGHTS) {
-          dw[channel * WEIGHTS + weight + s] = total[e][s];
+      for (var p = 0u; p < EACH; p++) {
+        let weight = start + (p / 4u * ACROSS + lane % ACROSS) * 4u + p % 4u;
+        if (weight < WEIGHTS) {
+          dw[channel * WEIGHTS + weight] = total[q * VECTORS + p / 4u][p % 4u];
         }
       }
       // @if BIAS
-      if (weight == 0u) {
-        db[channel] = sums[e];
+      if (start + lane % ACROSS == 0u) {
+        db[channel] = sums[q / 4u][q % 4u];
       }
     }
   }

@@ -1,7 +1,7 @@
 // y [N, GROUPS O, OH, OW] = the convolution of x [N, GROUPS C, H, W], spread out by SPREAD with zeros between, with w
 // (+ bias) (relu), or 0 where mask is not positive; the same as conv2d.wgsl, as a product: a row is an output channel, a
 // column one of the N OH OW places, and a sum runs over channels and taps. A workgroup computes a tile of SIDE x SIDE outputs:
-// it stages DEPTH terms of both operands in its memory, and each invocation sums 4 x 4 outputs from there.
+// it stages DEPTH terms of both operands in its memory, and each invocation sums EACH x EACH outputs from there.
 
 const N: u32 = 1u;
 const C: u32 = 1u;
@@ -30,11 +30,14 @@ const BIAS: bool = false;
 const RELU: bool = false;
 const MASK: bool = false;
 
-// The tile's side: a multiple of 16.
+// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
 const SIDE: u32 = 64u;
+const EACH: u32 = 4u;
 const DEPTH: u32 = 16u;
 const QUADS: u32 = SIDE / 4u;
-const LANES: u32 = QUADS * QUADS;
+const ACROSS: u32 = SIDE / EACH;
+const VECTORS: u32 = EACH / 4u;
+const LANES: u32 = ACROSS * ACROSS;
 // One vector more than a row has: neighbours that stage one column each then write to different banks.
 const STRIDE: u32 = QUADS + 1u;
 const TURNS: u32 = DEPTH * QUADS / LANES;
@@ -76,7 +79,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     from_y[e] = i32(place / OW % OH) * STEP_H - PAD_H;
     from_x[e] = i32(place % OW) * STEP_W - PAD_W;
   }
-  var total: array<vec4f, 4>;
+  var total: array<vec4f, EACH * VECTORS>;
   for (var k = 0u; k < TERMS; k += DEPTH) {
     for (var turn = 0u; turn < TURNS; turn++) {
       {
@@ -117,27 +120,37 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = left[d * STRIDE + lane / QUADS];
-      let r = right[d * STRIDE + lane % QUADS];
+      var r: array<vec4f, VECTORS>;
       // @unroll
-      for (var e = 0u; e < 4u; e++) {
-        total[e] += l[e] * r;
+      for (var v = 0u; v < VECTORS; v++) {
+        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
+      }
+      // @unroll
+      for (var u = 0u; u < VECTORS; u++) {
+        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          // @unroll
+          for (var v = 0u; v < VECTORS; v++) {
+            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
+          }
+        }
       }
     }
     workgroupBarrier();
   }
-  let first = top + lane / QUADS * 4u;
   // @unroll
-  for (var s = 0u; s < 4u; s++) {
-    let place = start + lane % QUADS * 4u + s;
+  for (var p = 0u; p < EACH; p++) {
+    let place = start + (p / 4u * ACROSS + lane % ACROSS) * 4u + p % 4u;
     if (place < PLACES) {
       let to_place = place / (OH * OW) * GROUPS * O * (OH * OW) + place % (OH * OW);
       // @unroll
-      for (var e = 0u; e < 4u; e++) {
-        if (first + e < O) {
-          let channel = group * O + first + e;
+      for (var q = 0u; q < EACH; q++) {
+        let o = top + (q / 4u * ACROSS + lane / ACROSS) * 4u + q % 4u;
+        if (o < O) {
+          let channel = group * O + o;
           let to = to_place + channel * (OH * OW);
-          var value = total[e][s];
+          var value = total[q * VECTORS + p / 4u][p % 4u];
           // @if BIAS
           value += bias[channel];
           // @if RELU

@@ -1,6 +1,6 @@
 // c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and sums [M] = the
 // sums of a over K; the same as matmul_vec4.wgsl, for any M, N and K. A workgroup computes a tile of SIDE x SIDE outputs: it
-// stages DEPTH steps along K of both operands in its memory, and each invocation sums 4 x 4 outputs from there.
+// stages DEPTH steps along K of both operands in its memory, and each invocation sums EACH x EACH outputs from there.
 
 const M: u32 = 1u;
 const N: u32 = 1u;
@@ -17,11 +17,14 @@ const MASK: bool = false;
 const SUMS: bool = false;
 const BATCH: u32 = 1u;
 
-// The tile's side: a multiple of 16.
+// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
 const SIDE: u32 = 64u;
+const EACH: u32 = 4u;
 const DEPTH: u32 = 16u;
 const QUADS: u32 = SIDE / 4u;
-const LANES: u32 = QUADS * QUADS;
+const ACROSS: u32 = SIDE / EACH;
+const VECTORS: u32 = EACH / 4u;
+const LANES: u32 = ACROSS * ACROSS;
 // One vector more than a row has: neighbours that stage one column each then write to different banks.
 const STRIDE: u32 = QUADS + 1u;
 const TURNS: u32 = DEPTH * QUADS / LANES;
@@ -51,8 +54,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   let top = i / TILES_N % TILES_M * SIDE;
   let start = i % TILES_N * SIDE;
-  var total: array<vec4f, 4>;
-  var row_sums: vec4f;
+  var total: array<vec4f, EACH * VECTORS>;
+  var row_sums: array<vec4f, VECTORS>;
   for (var k = 0u; k < K; k += DEPTH) {
     for (var turn = 0u; turn < TURNS; turn++) {
       // Neighbours load along K where that is the innermost dimension, and otherwise along rows or columns.
@@ -82,38 +85,43 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = left[d * STRIDE + lane / QUADS];
-      let r = right[d * STRIDE + lane % QUADS];
-      // @if SUMS
-      row_sums += l;
+      var r: array<vec4f, VECTORS>;
       // @unroll
-      for (var e = 0u; e < 4u; e++) {
-        total[e] += l[e] * r;
+      for (var v = 0u; v < VECTORS; v++) {
+        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
+      }
+      // @unroll
+      for (var u = 0u; u < VECTORS; u++) {
+        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
+        // @if SUMS
+        row_sums[u] += l;
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          // @unroll
+          for (var v = 0u; v < VECTORS; v++) {
+            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
+          }
+        }
       }
     }
     workgroupBarrier();
   }
-  let row = top + lane / QUADS * 4u;
-  let col = start + lane % QUADS * 4u;
-  // @if SUMS
-  if (col == 0u) {
-    // @unroll
-    for (var e = 0u; e < 4u; e++) {
-      if (row + e < M) {
-        sums[z * M + row + e] = row_sums[e];
-      }
-    }
-  }
   // @unroll
-  for (var e = 0u; e < 4u; e++) {
-    if (row + e < M) {
+  for (var q = 0u; q < EACH; q++) {
+    let row = top + (q / 4u * ACROSS + lane / ACROSS) * 4u + q % 4u;
+    if (row < M) {
+      // @if SUMS
+      if (start + lane % ACROSS == 0u) {
+        sums[z * M + row] = row_sums[q / 4u][q % 4u];
+      }
       // @unroll
-      for (var s = 0u; s < 4u; s++) {
-        if (col + s < N) {
-          let to = (z * M + row + e) * N + col + s;
-          var value = total[e][s];
+      for (var p = 0u; p < EACH; p++) {
+        let col = start + (p / 4u * ACROSS + lane % ACROSS) * 4u + p % 4u;
+        if (col < N) {
+          let to = (z * M + row) * N + col;
+          var value = total[q * VECTORS + p / 4u][p % 4u];
           // @if BIAS
-          value += bias[col + s];
+          value += bias[col];
           // @if RELU
           value = select(value, 0.0, value < 0.0);
           // @if MASK

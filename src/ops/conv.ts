@@ -189,7 +189,7 @@ function convDispatches(
     ...pairs({ STEP: step, SPREAD: spread, PAD: padding, DIL: dilation }),
     ...constants,
   };
-  const bindings = [...node.inputs, y], shared = pooled ? [] : sharedConvTiles(y, groups, work);
+  const bindings = [...node.inputs, y], shared = pooled ? [] : sharedConvTiles(y, groups, work, target);
   const tile = choose(node, [...tiles, ...shared], target);
   if ("side" in tile) return [sharedConv(bindings, { N: batch, ...common }, tile)];
   const { across, down, deep, whole, invocations } = tile, first = Math.max(0, padding[1]);
@@ -250,7 +250,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
     const [n, , lines] = inputs[1]!.shape as [number, number, number];
     const tiles = divisors(n * lines, n * lines).flatMap((parts) => weightTiles(inputs, attrs, parts, device));
     const weights = inputs[0]!.shape[1]! / attrs.groups * attrs.kernel[0] * attrs.kernel[1];
-    const shared = attrs.pooled ? [] : sharedWeightTiles(inputs[1]!, attrs.groups, weights);
+    const shared = attrs.pooled ? [] : sharedWeightTiles(inputs[1]!, attrs.groups, weights, device);
     const tile = choose(node as Node, [...tiles, ...shared], device);
     return sumParts(record(convGradWeightOp, inputs, { ...attrs, tile }));
   },

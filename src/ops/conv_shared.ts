@@ -6,9 +6,9 @@
  */
 import convSource from "../../shaders/conv2d_shared.wgsl" with { type: "text" };
 import weightSource from "../../shaders/conv2d_grad_weight_shared.wgsl" with { type: "text" };
-import type { Dispatch, Value } from "../graph/node.ts";
+import type { Device, Dispatch, Value } from "../graph/node.ts";
 import type { Constants, Kernel } from "../gpu/specialize.ts";
-import { type SharedTile, sharedTiles } from "./matmul_shared.ts";
+import { sharedConstants, type SharedTile, sharedTiles } from "./matmul_shared.ts";
 import { linearGrid } from "./shape.ts";
 
 const convKernel = { file: "conv2d_shared.wgsl", source: convSource };
@@ -18,9 +18,9 @@ const weightKernel = { file: "conv2d_grad_weight_shared.wgsl", source: weightSou
 const LEAST = 64;
 
 /** The tiles of a convolution to `y`, each of whose elements is a sum of `terms` products. */
-export function sharedConvTiles(y: Value, groups: number, terms: number): SharedTile[] {
+export function sharedConvTiles(y: Value, groups: number, terms: number, device: Device): SharedTile[] {
   const [n, channels, h, w] = y.shape as [number, number, number, number];
-  return sharedTiles(groups, channels / groups, n * h * w, terms);
+  return sharedTiles(groups, channels / groups, n * h * w, terms, device);
 }
 
 /** The one dispatch of a convolution. */
@@ -34,11 +34,11 @@ export interface SharedWeightTile extends SharedTile {
 }
 
 /** The tiles of a weight's gradient from `dy`, for `weights` weights of each output channel. */
-export function sharedWeightTiles(dy: Value, groups: number, weights: number): SharedWeightTile[] {
+export function sharedWeightTiles(dy: Value, groups: number, weights: number, device: Device): SharedWeightTile[] {
   const [n, channels, h, w] = dy.shape as [number, number, number, number], places = n * h * w;
   const found: SharedWeightTile[] = [];
   for (let parts = 1; parts === 1 || places / parts >= LEAST; parts *= 4) {
-    const tiles = sharedTiles(groups * parts, channels / groups, weights, Math.ceil(places / parts));
+    const tiles = sharedTiles(groups * parts, channels / groups, weights, Math.ceil(places / parts), device);
     const partial = parts === 1 ? 0 : parts * channels * weights;
     found.push(...tiles.map((tile) => ({ ...tile, name: `${tile.name} of ${parts}`, parts, partial })));
   }
@@ -54,7 +54,8 @@ function dispatchOf(
   kernel: Kernel,
   bindings: readonly Value[],
   constants: Constants,
-  { side, shared, invocations }: SharedTile,
+  tile: SharedTile,
 ): Dispatch {
-  return { kernel, constants: { ...constants, SIDE: side }, bindings, grid: linearGrid(invocations, shared) };
+  const grid = linearGrid(tile.invocations, tile.shared);
+  return { kernel, constants: { ...constants, ...sharedConstants(tile) }, bindings, grid };
 }

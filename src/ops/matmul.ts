@@ -161,7 +161,7 @@ function tilesOf(
   const across = vector ? [4, 8, 12, 16] : [2, 4], down = vector ? [4, 8] : [2, 4];
   const all = [
     ...across.flatMap((columns) => down.map((rows) => tile(rows, columns))),
-    ...sharedTiles(count, m, n, terms),
+    ...sharedTiles(count, m, n, terms, device),
   ];
   if (parts === 1) return all.map((one) => ({ ...one, parts }));
   return all.map((one) => ({ ...one, name: `${one.name} of ${parts}`, parts, partial: parts * m * n }));

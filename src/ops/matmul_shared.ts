@@ -5,15 +5,21 @@
  * @module
  */
 import sharedSource from "../../shaders/matmul_shared.wgsl" with { type: "text" };
-import { type Dispatch, sizeOf, type Value } from "../graph/node.ts";
+import type { Constants } from "../gpu/specialize.ts";
+import { type Device, type Dispatch, sizeOf, type Value } from "../graph/node.ts";
 import type { MatmulAttrs } from "./matmul.ts";
 import { linearGrid } from "./shape.ts";
 import type { Tile } from "./tiling.ts";
 
 const kernel = { file: "matmul_shared.wgsl", source: sharedSource };
 
-/** The sides of the tiles that a workgroup computes. Each of its invocations computes 4 x 4 outputs. */
-const SIDES = [64, 32] as const;
+/** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms that are staged at once. */
+const SHAPES = [
+  { side: 128, each: 8, depth: 16 },
+  { side: 128, each: 8, depth: 8 },
+  { side: 64, each: 4, depth: 16 },
+  { side: 32, each: 4, depth: 16 },
+] as const;
 /** Sums of fewer terms cost about as much: there is a slice to stage, and to wait for, before the first product. */
 const SHORT = 64;
 
@@ -21,23 +27,31 @@ const SHORT = 64;
 export interface SharedTile extends Tile {
   readonly shared: number;
   readonly side: number;
+  readonly each: number;
+  readonly depth: number;
 }
 
 /** The tiles of `count` products of `m` rows and `n` columns, of which each output is a sum of `k` terms. */
-export function sharedTiles(count: number, m: number, n: number, k: number): SharedTile[] {
+export function sharedTiles(count: number, m: number, n: number, k: number, { workgroup }: Device): SharedTile[] {
   const terms = Math.max(k, SHORT);
-  return SIDES.map((side) => {
-    const lanes = side * side / 16, groups = count * Math.ceil(m / side) * Math.ceil(n / side);
-    return {
-      name: `shared ${side}x${side}`,
+  return SHAPES.flatMap(({ side, each, depth }) => {
+    const lanes = (side / each) ** 2, groups = count * Math.ceil(m / side) * Math.ceil(n / side);
+    // Of both operands, with a gap of a vector in every row.
+    const bytes = 2 * depth * (side / 4 + 1) * 16;
+    if (lanes > workgroup.invocations || bytes > workgroup.bytes) return [];
+    return [{
+      name: `shared ${side}x${side}x${depth} by ${each}`,
       side,
+      each,
+      depth,
       shared: lanes,
       invocations: groups * lanes,
-      loads: terms * 2 * side / lanes,
-      multiplyAdds: terms * 16,
-      registers: 32,
-      body: 64,
-    };
+      // What is staged, and what is read of that.
+      loads: terms * (2 * side / lanes + each / 32),
+      multiplyAdds: terms * each * each,
+      registers: each * each,
+      body: 4 * each * each,
+    }];
   });
 }
 
@@ -48,7 +62,7 @@ export function sharedMatmul(
     readonly outputs: readonly Value[];
     attrs: MatmulAttrs;
   },
-  { side, shared, invocations }: SharedTile,
+  tile: SharedTile,
 ): Dispatch {
   const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs, count = sizeOf(batch);
   return {
@@ -66,9 +80,14 @@ export function sharedMatmul(
       MASK: mask,
       SUMS: sums,
       BATCH: count,
-      SIDE: side,
+      ...sharedConstants(tile),
     },
     bindings: [...inputs, ...outputs],
-    grid: linearGrid(invocations, shared),
+    grid: linearGrid(tile.invocations, tile.shared),
   };
+}
+
+/** The constants that say how a workgroup computes its tile. */
+export function sharedConstants({ side, each, depth }: SharedTile): Constants {
+  return { SIDE: side, EACH: each, DEPTH: depth };
 }

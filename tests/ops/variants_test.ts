@@ -8,6 +8,7 @@ import { type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
 import { F, type Tensor, tensor } from "../../src/mod.ts";
 import { convGradInputOp, convGradWeightOp, convOp } from "../../src/ops/conv.ts";
 import { product } from "../../src/ops/matmul.ts";
+import { type SharedTile, sharedTiles } from "../../src/ops/matmul_shared.ts";
 import { map, type Nd, transpose } from "../support/array.ts";
 import { checkOp, gradcheck } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
@@ -19,8 +20,12 @@ import type { Options } from "../support/reference_ops.ts";
 /** So many of the variants of one family are run, spread over all: tests of the ops run more of them. */
 const MOST = 3;
 
-/** Runs `check` once, and then with each variant that `check` was offered; gives the offers. `ops` must have shared ones. */
-async function everyVariant(ops: readonly string[], check: () => Promise<void>): Promise<Offer[]> {
+/**
+ * Runs `check` once, and then with each variant that `check` was offered; gives the offers. `ops` must have shared ones.
+ *
+ * @param large with the largest tiles as well, which take long to compile.
+ */
+async function everyVariant(ops: readonly string[], check: () => Promise<void>, large = true): Promise<Offer[]> {
   await tensor([1]).add(1).data();
   const variants = variantsOf(currentGpu()!), { family, listener } = variants, offers: Offer[] = [];
   try {
@@ -36,7 +41,7 @@ async function everyVariant(ops: readonly string[], check: () => Promise<void>):
       for (const { names } of own) assert(names.some((name) => name.startsWith("shared ")), `${op}: ${names}`);
     }
     const few = others.filter((_, i) => i % Math.ceil(others.length / MOST) === 0);
-    for (const name of [...shared, ...few]) {
+    for (const name of [...shared.filter((name) => large || !name.includes(" 128x128x")), ...few]) {
       variants.family = name;
       await check().catch((error) => {
         throw new Error(`${name}: ${error.message}`, { cause: error });
@@ -52,7 +57,7 @@ async function everyVariant(ops: readonly string[], check: () => Promise<void>):
 const relu = (x: Nd) => map(x, unary.relu);
 
 /** [M, K, N], less than a tile, and tiles and slices with remainders. */
-const sizes = [[5, 3, 7], [67, 37, 70], [64, 32, 36]] as const;
+const sizes = [[5, 3, 7], [67, 37, 70], [64, 32, 36], [133, 18, 130]] as const;
 const forms = { NN: [false, false], NT: [false, true], TN: [true, false], TT: [true, true] } as const;
 
 for (const [m, k, n] of sizes) {
@@ -69,14 +74,14 @@ for (const [m, k, n] of sizes) {
             return [turn(da!, ta), turn(db!, tb)];
           },
           smooth: false,
-        }));
+        }), m > 128);
     });
   }
 }
 
 for (const [a, b] of [[[3, 35, 17], [3, 17, 9]], [[2, 3, 5, 7], [7, 36]], [[7, 5], [3, 5, 6]]]) {
   Deno.test(`variants of matmul: batches [${a}] and [${b}]`, async () => {
-    await everyVariant(["matmul"], () => checkOp("matmul", [uniform(3, a!), uniform(4, b!)]));
+    await everyVariant(["matmul"], () => checkOp("matmul", [uniform(3, a!), uniform(4, b!)]), false);
   });
 }
 
@@ -95,7 +100,7 @@ Deno.test("variants of linear: bias, relu, mask and sums", async () => {
 });
 
 Deno.test("variants of linear, where programs merge their dispatches", async () => {
-  await everyVariant(["matmul", "linear"], () => withMerging(true, layers));
+  await everyVariant(["matmul", "linear"], () => withMerging(true, layers), false);
 });
 
 /** [what, x, w, options]; every second case has no bias. */
@@ -103,6 +108,7 @@ const convolutions: [string, number[], number[], Options?][] = [
   ["1x1 kernel", [3, 6, 4, 5], [17, 6, 1, 1]],
   ["more channels than a tile has rows", [2, 36, 5, 4], [35, 36, 3, 3], { padding: 1 }],
   ["stride 2, padding 2", [3, 2, 9, 8], [7, 2, 5, 5], { stride: 2, padding: 2 }],
+  ["more channels and places than the largest tile", [3, 4, 8, 6], [130, 4, 1, 1]],
   ["every option", [2, 6, 9, 11], [9, 2, 3, 2], { groups: 3, stride: [2, 1], padding: [1, 2], dilation: [1, 2] }],
   ["places for several parts", [5, 3, 12, 9], [6, 3, 3, 3]],
   ["stride that leaves the last rows out", [1, 2, 8, 8], [3, 2, 3, 3], { stride: 3 }],
@@ -114,6 +120,7 @@ convolutions.forEach(([what, x, w, options], i) => {
     await everyVariant(
       ["conv2d", "conv2dGradInput", "conv2dGradWeight"],
       () => checkOp("conv2d", [uniform(10 + i, x), uniform(20 + i, w, 0.5), ...bias], options, { smooth: false }),
+      w[0]! > 128 || options?.groups !== undefined,
     );
   });
 });
@@ -161,4 +168,19 @@ Deno.test("the estimate takes shared tiles for large problems on a GPU, and neve
     ];
     for (const [value] of all) assertEquals(families(value!), [family, "registers"], `${value!.node!.op.name} ${n}`);
   }
+});
+
+Deno.test("shared tiles fit what a workgroup may have, and there are larger ones where it may have more", () => {
+  const bytesOf = ({ side, depth }: SharedTile) => 2 * depth * (side / 4 + 1) * 16;
+  const counts = [[64, 8192], [256, 16384], [1024, 32768]].map(([invocations, bytes]) => {
+    const workgroup = { invocations: invocations!, bytes: bytes! };
+    const tiles = sharedTiles(1, 300, 300, 64, { cpu: false, alignment: 256, workgroup, variants: new Variants() });
+    for (const tile of tiles) {
+      assert(tile.shared <= invocations! && bytesOf(tile) <= bytes!, tile.name);
+      assertEquals(tile.shared, (tile.side / tile.each) ** 2);
+    }
+    assertEquals(new Set(tiles.map(({ name }) => name)).size, tiles.length);
+    return tiles.length;
+  });
+  assertEquals(counts, [1, 3, 4]);
 });
