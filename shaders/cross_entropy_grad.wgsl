@@ -1,16 +1,29 @@
-// dx [ROWS, CLASSES] = (exp p − t) dy SCALE, where p is the log-softmax, and t is SMOOTHING / CLASSES everywhere and 1 − SMOOTHING more at the label.
+// dx = (exp p Σ t − t) dy SCALE, where p is the log-softmax, ROWS of CLASSES elements that are INNER apart, and t is
+// SMOOTHING / CLASSES everywhere and 1 − SMOOTHING more at the label, all times the class's weight; 0 where the label
+// is ignored.
 
 const ROWS: u32 = 1u;
 const CLASSES: u32 = 1u;
+const INNER: u32 = 1u;
 const SMOOTHING: f32 = 0.0;
 const SCALE: f32 = 1.0;
 // dy has an element for each row, not one for all.
 const ROW_GRADIENTS: bool = false;
+const WEIGHTED: bool = false;
+// Rows whose label is IGNORED count nothing.
+const IGNORES: bool = false;
+const IGNORED: u32 = 0u;
+// The loss was divided by a sum of weights, `total`.
+const DIVIDED: bool = false;
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read> p: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+// @if WEIGHTED
+@group(0) @binding(4) var<storage, read> weights: array<f32>;
+// @if DIVIDED
+@group(0) @binding(5) var<storage, read> total: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -18,7 +31,26 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= ROWS * CLASSES) {
     return;
   }
-  let row = i / CLASSES;
-  let here = select(0.0, 1.0 - SMOOTHING, labels[row] == i % CLASSES);
-  dx[i] = (exp(p[i]) - here - SMOOTHING / f32(CLASSES)) * dy[select(0u, row, ROW_GRADIENTS)] * SCALE;
+  let row = i / (CLASSES * INNER) * INNER + i % INNER;
+  let c = i / INNER % CLASSES;
+  let label = labels[row];
+  let here = select(0.0, 1.0 - SMOOTHING, label == c);
+  var value = exp(p[i]) - here - SMOOTHING / f32(CLASSES);
+  // @if WEIGHTED
+  {
+    // Σ t, whose even part is the mean weight.
+    var sum = (1.0 - SMOOTHING) * weights[min(label, CLASSES - 1u)];
+    if (SMOOTHING > 0.0) {
+      for (var k = 0u; k < CLASSES; k++) {
+        sum += SMOOTHING / f32(CLASSES) * weights[k];
+      }
+    }
+    value = exp(p[i]) * sum - (here + SMOOTHING / f32(CLASSES)) * weights[c];
+  }
+  // @if DIVIDED
+  {
+    value /= total[0];
+  }
+  value = value * dy[select(0u, row, ROW_GRADIENTS)] * SCALE;
+  dx[i] = select(value, 0.0, IGNORES && label == IGNORED);
 }

@@ -13,19 +13,10 @@ import { describe } from "../ops/options.ts";
 import * as pool from "../ops/pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import {
-  type Conv2dOptions,
-  convOptions,
-  type CrossEntropyOptions,
-  crossEntropyOptions,
-  type LossOptions,
-  type MaxPool2dOptions,
-  mseOptions,
-  poolOptions,
-  type Size,
-} from "./options.ts";
+import { type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";
 
-export type { Conv2dOptions, CrossEntropyOptions, LossOptions, MaxPool2dOptions, Size };
+export * from "./loss_functions.ts";
+export type { Conv2dOptions, MaxPool2dOptions, Size };
 
 /** The value of a bias, which may be left out. Options in its place are what a caller may well write. */
 function biasOf(bias: Tensor | null | undefined, action: string, usage: string): Value | null {
@@ -67,19 +58,3 @@ export const relu = (x: Tensor): Tensor => new Tensor(apply("relu", valueOf(x, "
 export const softmax = (x: Tensor, dim = -1): Tensor => new Tensor(loss.softmax(valueOf(x, "softmax"), dim));
 /** The logarithm of `softmax`, computed without overflow. */
 export const logSoftmax = (x: Tensor, dim = -1): Tensor => new Tensor(loss.logSoftmax(valueOf(x, "logSoftmax"), dim));
-
-/**
- * Cross-entropy of logits [N, C] and labels u32 [N]: −log softmax at the label. As `torch.nn.functional.cross_entropy`.
- * A label of C or more gives NaN, where the labels are only known on the GPU.
- *
- * @throws {ShapeError} where shapes, types, options or (known) labels do not fit.
- */
-export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  const x = valueOf(logits, "crossEntropy"), y = valueOf(labels, "crossEntropy");
-  return new Tensor(loss.crossEntropy(x, y, crossEntropyOptions(options)));
-}
-
-/** The squared differences of x and y, which are broadcast together. As `torch.nn.functional.mse_loss`. */
-export function mseLoss(x: Tensor, y: Tensor, options: LossOptions = {}): Tensor {
-  return new Tensor(loss.mseLoss(valueOf(x, "mseLoss"), valueOf(y, "mseLoss"), mseOptions(options)));
-}

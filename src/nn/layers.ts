@@ -12,7 +12,7 @@ import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";
 import { defaultParameter } from "./init.ts";
 import { Module } from "./module.ts";
-import { convOptions, crossEntropyOptions, mseOptions, poolOptions } from "./options.ts";
+import { convOptions, poolOptions } from "./options.ts";
 
 function checkCount(value: number, what: string): void {
   if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${value}`);
@@ -158,29 +158,5 @@ export class Sequential extends Module {
 
   override forward(x: Tensor): Tensor {
     return this.#modules.reduce((y, module) => module.forward(y), x);
-  }
-}
-
-/** Cross-entropy of logits and labels. See `F.crossEntropy`. */
-export class CrossEntropyLoss extends Module {
-  constructor(readonly options: F.CrossEntropyOptions = {}) {
-    super();
-    crossEntropyOptions(options);
-  }
-
-  override forward(logits: Tensor, labels: Tensor): Tensor {
-    return F.crossEntropy(logits, labels, this.options);
-  }
-}
-
-/** The squared differences. See `F.mseLoss`. */
-export class MSELoss extends Module {
-  constructor(readonly options: F.LossOptions = {}) {
-    super();
-    mseOptions(options);
-  }
-
-  override forward(x: Tensor, y: Tensor): Tensor {
-    return F.mseLoss(x, y, this.options);
   }
 }

@@ -5,7 +5,6 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { ConvOptions } from "../ops/conv.ts";
-import { type Reduction, REDUCTIONS } from "../ops/loss.ts";
 import { checkOptions, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool.ts";
 
@@ -32,18 +31,6 @@ export interface MaxPool2dOptions {
   padding?: Size;
 }
 
-/** Options that losses share. */
-export interface LossOptions {
-  /** How the losses of a batch become one: their mean (default), their sum, or "none": they do not. */
-  reduction?: Reduction;
-}
-
-/** Options of the cross-entropy. */
-export interface CrossEntropyOptions extends LossOptions {
-  /** How much of the target is spread evenly over all classes, 0 to 1. Default 0. */
-  labelSmoothing?: number;
-}
-
 /** What a convolution's kernel needs, from what a user gave. */
 export function convOptions(options: Conv2dOptions): ConvOptions {
   checkOptions(options, { stride: 2, padding: 1, dilation: 2, groups: 2 }, "conv2d");
@@ -65,28 +52,4 @@ export function poolOptions(kernel: Size, options: MaxPool2dOptions): PoolAttrs 
     stride: pair(options.stride ?? kernel, 1, "maxPool2d: stride"),
     padding: pair(options.padding ?? 0, 0, "maxPool2d: padding"),
   };
-}
-
-function reductionOf(options: LossOptions, action: string): Reduction {
-  const { reduction = "mean" } = options;
-  if (!REDUCTIONS.includes(reduction)) {
-    throw new ShapeError(`${action}: no such reduction: "${reduction}" (choose from ${REDUCTIONS.join(", ")})`);
-  }
-  return reduction;
-}
-
-/** What the cross-entropy's kernel needs, from what a user gave. */
-export function crossEntropyOptions(options: CrossEntropyOptions): { smoothing: number; reduction: Reduction } {
-  checkOptions(options, { reduction: "sum", labelSmoothing: 0.1 }, "crossEntropy");
-  const { labelSmoothing: smoothing = 0 } = options;
-  if (typeof smoothing !== "number" || !(smoothing >= 0 && smoothing <= 1)) {
-    throw new ShapeError(`crossEntropy: labelSmoothing must lie between 0 and 1, got ${smoothing}`);
-  }
-  return { smoothing, reduction: reductionOf(options, "crossEntropy") };
-}
-
-/** The reduction of the mean squared error, from what a user gave. */
-export function mseOptions(options: LossOptions): Reduction {
-  checkOptions(options, { reduction: "sum" }, "mseLoss");
-  return reductionOf(options, "mseLoss");
 }

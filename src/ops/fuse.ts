@@ -1,6 +1,6 @@
 /**
- * The fusion rules: one function each, applied to every graph before it is planned. A rule looks at ops and at who reads
- * their results, never at which model they belong to. Leaving a rule out changes no result beyond rounding.
+ * The fusion rules: one function each, applied to every graph before it is planned. A rule looks at ops and at who
+ * reads their results, never at which model they belong to. Leaving a rule out changes no result beyond rounding.
  *
  * @module
  */
@@ -20,6 +20,10 @@ import {
   nllGradOp,
   nllOp,
   type RowsAttrs,
+  type SoftAttrs,
+  softCrossEntropyOp,
+  softNllGradOp,
+  softNllOp,
 } from "./loss.ts";
 import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
 import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
@@ -125,23 +129,32 @@ const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
   return record(toInput ? convGradInputOp : convGradWeightOp as never, read, { ...attrs as object, pooled } as never);
 };
 
-/** Log-softmax and negative log-likelihood become one kernel, which has the gradient at hand as well. */
-const fuseCrossEntropy: Rule = ({ op, inputs: [p, labels], attrs }) => {
-  if (op !== nllOp as unknown) return null;
+/** Log-softmax and the loss behind it become one kernel, which has the gradient at hand as well. */
+const fuseCrossEntropy: Rule = ({ op, inputs: [p, targets, weight], attrs }) => {
+  const soft = op.name === softNllOp.name;
+  if (!soft && op.name !== nllOp.name) return null;
   const source = from(p, logSoftmaxOp), logits = source?.inputs[0];
-  if (!logits || (source.attrs as RowsAttrs).dim !== 1 || !fitsCrossEntropy(logits, attrs as NllAttrs)) return null;
-  return [record(crossEntropyOp, [logits, labels!], attrs as NllAttrs)[0]!];
+  if (!logits || (source.attrs as RowsAttrs).dim !== 1 || !fitsCrossEntropy(logits, attrs as SoftAttrs)) return null;
+  if (soft) return [record(softCrossEntropyOp, [logits, targets!], attrs as SoftAttrs)[0]!];
+  const read = (attrs as NllAttrs).weighted ? [logits, targets!, weight!] : [logits, targets!];
+  return [record(crossEntropyOp, read, attrs as NllAttrs)[0]!];
 };
 
-/** The gradient of both together: (softmax − target) dy, which the fused loss, if there is one, has computed for dy = 1. */
+/**
+ * The gradient of both together: (softmax − target) dy, which the fused loss, if there is one, has computed for dy = 1.
+ */
 const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
   if (op !== logSoftmaxGradOp as unknown || (attrs as RowsAttrs).dim !== 1) return null;
-  const nll = from(dp, nllGradOp);
+  const nll = from(dp, nllGradOp) ?? from(dp, softNllGradOp);
   if (!nll) return null;
-  const [dy, labels, loss] = nll.inputs as [Value, Value, Value], fused = from(loss, crossEntropyOp);
-  if (!fused) return record(crossEntropyGradOp, [dy, labels, p!, loss], nll.attrs as never);
-  const [, dx] = fused.outputs as [Value, Value];
-  return dy.host?.[0] === 1 ? [dx] : record(scaleOp, [dx, dy], null);
+  const [dy, targets, loss, ...rest] = nll.inputs as [Value, Value, Value, ...Value[]];
+  const fused = from(loss, crossEntropyOp) ?? from(loss, softCrossEntropyOp);
+  if (fused) {
+    const [, dx] = fused.outputs as [Value, Value];
+    return dy.host?.[0] === 1 ? [dx] : record(scaleOp, [dx, dy], null);
+  }
+  if (nll.op !== nllGradOp as unknown) return null;
+  return record(crossEntropyGradOp, [dy, targets, p!, loss, ...rest], nll.attrs as never);
 };
 
 /** By name, in the order in which they are tried. */

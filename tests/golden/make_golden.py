@@ -12,6 +12,9 @@ golden values below float32's rounding; float32 PyTorch is checked here to agree
   lenet.jsonl       LeNet: logits and losses of four batches, losses of 100 SGD steps, some parameters after them
   lenet_grads_N.bin every gradient of batch N, float32 little-endian, in named_parameters() order
   lenet_gray.jsonl  the tutorial's one-channel net: output, loss, gradients, a manual update, 100 SGD steps
+  autograd.jsonl    gradients at ties and NaN: golden_autograd.py
+  losses.jsonl      every loss with every option: golden_losses.py
+  schedules.jsonl   every schedule with every option: golden_schedules.py
   sgd.jsonl         a small net, 20 steps, its parameters after, for every SGD option
 """
 import itertools
@@ -25,8 +28,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 sys.dont_write_bytecode = True
+from golden_autograd import autograd
+from golden_losses import losses
 from golden_modules import Net, NeuralNet, SmallNet, modules
 from golden_ops import op_cases
+from golden_schedules import schedules
 
 HERE = pathlib.Path(__file__).parent
 torch.set_num_threads(1)
@@ -201,6 +207,9 @@ def main():
         flat.numpy().astype("<f4").tofile(HERE / f"lenet_grads_{index}.bin")
     write("lenet_gray.jsonl", agree("lenet_gray", lenet_gray, 2e-6))
     write("sgd.jsonl", agree("sgd", sgd, 2e-6))
+    write("autograd.jsonl", autograd(uniform, array))
+    write("losses.jsonl", losses(uniform, bits, array))
+    write("schedules.jsonl", schedules(uniform, plain))
     write("modules.jsonl", [{"name": name, "text": str(module)} for name, module in modules()])
     rows = []
     for name, op, options, function, inputs, dy in op_cases(uniform):
