@@ -9,7 +9,10 @@ import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
 import { camelCase, complaint, defaultOf, didYouMean, type Setting, type Values } from "../train/setting.ts";
 
-/** One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`. */
+/**
+ * One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`; a list's items one
+ * by one, each with the flag before it.
+ */
 export interface Flag extends Setting {
   /** One letter, as in `-q`. */
   readonly short?: string;
@@ -101,7 +104,9 @@ export function parse<F extends readonly Flag[]>(
   for (const flag of command.flags) {
     const found = given.get(flag.name);
     if (help || found === undefined) values[camelCase(flag.name)] = defaultOf(flag);
-    else if (found.length > 1) throw fail(`flag --${flag.name} is given ${found.length} times`);
+    else if (flag.kind === "list") {
+      values[camelCase(flag.name)] = found.map((text) => read({ ...flag, kind: "string" }, text, fail));
+    } else if (found.length > 1) throw fail(`flag --${flag.name} is given ${found.length} times`);
     else values[camelCase(flag.name)] = read(flag, found[0] ?? "", fail);
   }
   const positional = [...(tokens._ ?? []), ...(tokens["--"] ?? [])];

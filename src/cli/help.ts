@@ -69,8 +69,8 @@ function spelling(flag: Flag): string {
 
 function meaning(flag: Flag): string {
   const choices = flag.choices === undefined ? "" : `: ${flag.choices.join(", ")}`;
-  const value = defaultOf(flag);
-  return `${flag.help}${choices}${flag.kind === "boolean" || value === undefined ? "" : ` (default: ${value})`}`;
+  const value = defaultOf(flag), shown = value !== undefined && flag.kind !== "boolean" && flag.kind !== "list";
+  return `${flag.help}${choices}${shown ? ` (default: ${value})` : ""}`;
 }
 
 function columnWidth(names: readonly string[]): number {

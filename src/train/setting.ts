@@ -7,12 +7,12 @@
  */
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
-/** One row of a table of settings. A setting without `default` may be absent; a boolean's default is false. */
+/** One row of a table of settings. A setting without `default` may be absent; a boolean's default is false, a list's empty. */
 export interface Setting {
   /** The name in kebab-case, as in `--batch-size`; code and `config.json` use camelCase, `batchSize`. */
   readonly name: string;
-  /** What values there are. A number may be written `1e-3`; an integer only with digits. */
-  readonly kind: "string" | "integer" | "number" | "boolean" | "choice";
+  /** What values there are. A number may be written `1e-3`; an integer only with digits. A list is of texts. */
+  readonly kind: "string" | "integer" | "number" | "boolean" | "choice" | "list";
   /** The allowed values of a `choice`. */
   readonly choices?: readonly string[];
   /** The value when none is given. */
@@ -29,14 +29,18 @@ export interface Setting {
   readonly group?: string;
 }
 
+/** The value of a setting. */
+export type Value = string | number | boolean | readonly string[];
+
 /** `batch-size` as a type becomes `batchSize`. */
 export type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : S;
 
 /** The type of the values of one setting, without the case that it is absent. */
-export type ValueOf<S extends Setting> = Setting extends S ? string | number | boolean // The row's literal type is not known.
+export type ValueOf<S extends Setting> = Setting extends S ? Value // The row's literal type is not known.
   : S extends { kind: "boolean" } ? boolean
+  : S extends { kind: "list" } ? readonly string[]
   : S extends { kind: "integer" | "number" } ? number
   : S extends { kind: "choice"; choices: readonly (infer C)[] } ? C
   : string;
@@ -44,7 +48,7 @@ export type ValueOf<S extends Setting> = Setting extends S ? string | number | b
 /** The values of a table of settings, keyed in camelCase. Without a default a value may be `undefined`. */
 export type Values<T extends readonly Setting[]> = {
   readonly [S in T[number] as CamelCase<S["name"]>]: S extends
-    { default: string | number | boolean } | { kind: "boolean" } ? ValueOf<S>
+    { default: string | number | boolean } | { kind: "boolean" | "list" } ? ValueOf<S>
     : ValueOf<S> | undefined;
 };
 
@@ -54,8 +58,8 @@ export function camelCase(name: string): string {
 }
 
 /** The value of a setting when none is given. */
-export function defaultOf(setting: Setting): string | number | boolean | undefined {
-  return setting.default ?? (setting.kind === "boolean" ? false : undefined);
+export function defaultOf({ kind, default: value }: Setting): Value | undefined {
+  return value ?? (kind === "boolean" ? false : kind === "list" ? [] : undefined);
 }
 
 /**
@@ -70,18 +74,25 @@ export function complaint(setting: Setting, value: unknown): string | undefined 
     : kind === "choice"
     ? typeof value === "string" && choices.includes(value)
     : kind === "string"
-    // A NUL or a line break would make a broken path, and break the promise of errors in one line.
-    // deno-lint-ignore no-control-regex
-    ? typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value)
+    ? isText(value)
+    : kind === "list"
+    ? Array.isArray(value) && value.every(isText)
     : typeof value === "number" && Number.isFinite(value) && (kind === "number" || Number.isSafeInteger(value)) &&
       value >= (setting.min ?? -Infinity) && value <= (setting.max ?? Infinity);
   return ok ? undefined : expected(setting);
+}
+
+/** A NUL or a line break would make a broken path, and break the promise of errors in one line. */
+function isText(value: unknown): boolean {
+  // deno-lint-ignore no-control-regex
+  return typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value);
 }
 
 function expected({ kind, choices = [], min, max }: Setting): string {
   if (kind === "boolean") return "true or false";
   if (kind === "choice") return choices.length === 1 ? `${choices[0]}` : `one of ${choices.join(", ")}`;
   if (kind === "string") return "text that is not empty and has no control characters";
+  if (kind === "list") return "a list of texts that are not empty and have no control characters";
   const noun = kind === "integer" ? "an integer" : "a number";
   if (min !== undefined && max !== undefined) return `${noun} from ${min} to ${max}`;
   if (min !== undefined) return `${noun} of at least ${min}`;
