@@ -1,7 +1,7 @@
-// dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]; the same
-// as conv2d_grad_weight.wgsl, as a product: a row is an output channel, a column a weight of one, and a sum runs over the
-// N OH OW places, of which each part has CHUNK. A workgroup computes a tile of SIDE x SIDE weights: it stages DEPTH places of
-// both operands in its memory, and each invocation sums EACH x EACH weights from there.
+// dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]; the
+// same as conv2d_grad_weight.wgsl, as a product: a row is an output channel, a column a weight of one, and a sum runs
+// over the N OH OW places, of which each part has CHUNK. A workgroup computes a tile of SIDE x SIDE weights: it stages
+// DEPTH places of both operands in its memory, and each invocation sums EACH x EACH weights from there.
 
 const N: u32 = 1u;
 const C: u32 = 1u;
@@ -51,7 +51,11 @@ var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
 var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = id.y * groups.x + id.x;
   let group = i / TILES_W / TILES_O / PARTS;
   if (group >= GROUPS) {

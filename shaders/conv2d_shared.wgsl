@@ -1,7 +1,8 @@
 // y [N, GROUPS O, OH, OW] = the convolution of x [N, GROUPS C, H, W], spread out by SPREAD with zeros between, with w
-// (+ bias) (relu), or 0 where mask is not positive; the same as conv2d.wgsl, as a product: a row is an output channel, a
-// column one of the N OH OW places, and a sum runs over channels and taps. A workgroup computes a tile of SIDE x SIDE outputs:
-// it stages DEPTH terms of both operands in its memory, and each invocation sums EACH x EACH outputs from there.
+// (+ bias) (relu), or 0 where mask is not positive; the same as conv2d.wgsl, as a product: a row is an output channel,
+// a column one of the N OH OW places, and a sum runs over channels and taps. A workgroup computes a tile of SIDE x SIDE
+// outputs: it stages DEPTH terms of both operands in its memory, and each invocation sums EACH x EACH outputs from
+// there.
 
 const N: u32 = 1u;
 const C: u32 = 1u;
@@ -60,7 +61,11 @@ var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
 var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = id.y * groups.x + id.x;
   let group = i / TILES_P / TILES_O;
   if (group >= GROUPS) {

@@ -1,9 +1,10 @@
-// x [COUNT, CHANNELS (1 if GREY), PLANE], y [COUNT] = the images and labels of the next batch, in the epoch's order. Pixels
+// x [COUNT, CHANNELS (1 if GREY), PLANE], y [COUNT] = images and labels of the next step, in the epoch's order. Pixels
 // are bytes, four in a word, in two buffers, since a data set may be larger than one binding: the first holds FIRST images.
 
 const COUNT: u32 = 1u;
-// Images in the batches before this one.
+// Images of each step before this one, and those of this step that come first.
 const STRIDE: u32 = 1u;
+const OFFSET: u32 = 0u;
 const CHANNELS: u32 = 1u;
 const PLANE: u32 = 4u;
 const FIRST: u32 = 1u;
@@ -40,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= COUNT * OUT_WORDS) {
     return;
   }
-  let image = order[counters[0] * STRIDE + i / OUT_WORDS];
+  let image = order[counters[0] * STRIDE + OFFSET + i / OUT_WORDS];
   let word = i % OUT_WORDS;
   var value = bytes(image, word);
   var scale = SCALE[0];

@@ -1,6 +1,7 @@
-// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and sums [M] = the
-// sums of a over K; the same as matmul_vec4.wgsl, for any M, N and K. A workgroup computes a tile of SIDE x SIDE outputs: it
-// stages DEPTH steps along K of both operands in its memory, and each invocation sums EACH x EACH outputs from there.
+// c [batch, M, N] = a [batch, M, K] b [batch, K, N] (+ bias [N]) (relu), or 0 where mask is not positive, and sums [M],
+// those of a over K; the same as matmul_vec4.wgsl, for any M, N and K. A workgroup computes a tile of SIDE x SIDE
+// outputs: it stages DEPTH steps along K of both operands in its memory, and each invocation sums EACH x EACH outputs
+// from there.
 
 const M: u32 = 1u;
 const N: u32 = 1u;
@@ -46,7 +47,11 @@ var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
 var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let i = group.y * groups.x + group.x;
   let z = i / TILES_N / TILES_M;
   if (z >= BATCH) {

@@ -1,8 +1,9 @@
-// p [4 SIZE] −= rate (g + WEIGHT_DECAY p): gradient descent.
+// p [4 SIZE] −= rate (g + WEIGHT_DECAY p): gradient descent; or ascent, with −g.
 
 // In vectors of four. The parameters of a group lie in one block, with gaps between them that may hold anything.
 const SIZE: u32 = 1u;
 const WEIGHT_DECAY: f32 = 0.0;
+const MAXIMIZE: bool = false;
 
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
@@ -20,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var e = 0u; e < EACH; e++) {
     let i = first + e * 64u;
     if (i < SIZE) {
-      p[i] -= lr * (g[i] + WEIGHT_DECAY * p[i]);
+      p[i] -= lr * (select(g[i], -g[i], MAXIMIZE) + WEIGHT_DECAY * p[i]);
     }
   }
 }

@@ -1,4 +1,4 @@
-// p, m [4 SIZE]: gradient descent with momentum, as PyTorch has it. With d = g + WEIGHT_DECAY p,
+// p, m [4 SIZE]: gradient descent with momentum, as PyTorch has it. With d = g + WEIGHT_DECAY p (−g to MAXIMIZE),
 // m = d in the first step and MOMENTUM m + (1 − DAMPENING) d after it; p −= rate m, or rate (d + MOMENTUM m) with Nesterov.
 
 // In vectors of four. The parameters of a group lie in one block, with gaps between them that may hold anything.
@@ -7,9 +7,10 @@ const WEIGHT_DECAY: f32 = 0.0;
 const MOMENTUM: f32 = 0.0;
 const DAMPENING: f32 = 0.0;
 const NESTEROV: bool = false;
-// What p and m were lies in buffers of its own, which are read instead.
-const APART: bool = false;
-const IN_PLACE: bool = true;
+const MAXIMIZE: bool = false;
+// 1: what p and m were lies in buffers of its own, which are read instead.
+const APART: u32 = 0u;
+const IN_PLACE: bool = APART < 1u;
 
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
@@ -44,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         before = old_p[i];
         last = old_m[i];
       }
-      let d = g[i] + WEIGHT_DECAY * before;
+      let d = select(g[i], -g[i], MAXIMIZE) + WEIGHT_DECAY * before;
       var next = MOMENTUM * last + (1.0 - DAMPENING) * d;
       if (DAMPENING != 0.0) {
         // The buffer holds NaN before the first step. Looks at the bits, since drivers may assume that there is none.

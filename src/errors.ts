@@ -43,7 +43,7 @@ export class DeviceLostError extends GpuError {
   override name = "DeviceLostError";
 }
 
-/** The run itself failed: the loss is not finite. */
+/** The run itself failed: the loss, or what an op made, is not finite; a gradient is not what it should be. */
 export class TrainingError extends WgradError {
   override name = "TrainingError";
 }

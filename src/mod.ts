@@ -15,11 +15,10 @@ export {
 } from "./errors.ts";
 export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./gpu/device.ts";
 export type { Data, DType, Shape } from "./graph/node.ts";
-export { Tensor } from "./tensor/tensor.ts";
+export { type HookHandle, Tensor } from "./tensor/tensor.ts";
 export {
   arange,
   full,
-  manualSeed,
   type Nested,
   noGrad,
   ones,
@@ -30,9 +29,14 @@ export {
   type TensorOptions,
   zeros,
 } from "./tensor/create.ts";
+export { getRngState, manualSeed, setRngState } from "./tensor/random_state.ts";
 export { compile, Program } from "./tensor/compile.ts";
 export { init } from "./tensor/init.ts";
+export { cat, chunk, narrow, split, stack } from "./tensor/join.ts";
 export type { GradFn } from "./tensor/autograd.ts";
+export { type BackwardOptions, grad, type GradOptions } from "./tensor/grad.ts";
+export { gradcheck, type GradcheckOptions } from "./tensor/gradcheck.ts";
+export { detectAnomaly, setDetectAnomaly } from "./tensor/anomaly.ts";
 export * as F from "./nn/functional.ts";
 export * as nn from "./nn/mod.ts";
 export * as optim from "./optim/mod.ts";

@@ -16,7 +16,7 @@ import {
   profileStep,
   type StepFigures,
 } from "../train/bench_step.ts";
-import { SETTINGS } from "../train/config.ts";
+import { SETTINGS } from "../train/settings.ts";
 import { title } from "../train/tuner.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";

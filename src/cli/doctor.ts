@@ -11,7 +11,7 @@ import { GpuError, WgradError } from "../errors.ts";
 import { type Gpu, remedy, requestGpu } from "../gpu/device.ts";
 import { benchStep } from "../train/bench_step.ts";
 import { selfTestCases } from "../train/bench_kernels.ts";
-import { SETTINGS } from "../train/config.ts";
+import { SETTINGS } from "../train/settings.ts";
 import { VERSION } from "../version.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";

@@ -5,7 +5,7 @@
  */
 import { openDataset } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
-import { SETTINGS } from "../train/config.ts";
+import { SETTINGS } from "../train/settings.ts";
 import { checkFits } from "../train/trainer.ts";
 import { loadWeights } from "../train/weights.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";

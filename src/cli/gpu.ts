@@ -4,7 +4,7 @@
  * @module
  */
 import { type Gpu, requestGpu } from "../gpu/device.ts";
-import type { RunConfig } from "../train/config.ts";
+import type { RunConfig } from "../train/settings.ts";
 import { loadChoices, saveChoices } from "../train/choices.ts";
 import { offersOf, tune, type Tuned, type TuneOptions } from "../train/tuner.ts";
 import { variantsOf } from "../graph/variants.ts";

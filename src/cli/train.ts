@@ -4,7 +4,8 @@
  * @module
  */
 import { openDataset } from "../data/dataset.ts";
-import { makeConfig, SETTINGS } from "../train/config.ts";
+import { makeConfig, readConfig } from "../train/config.ts";
+import { SETTINGS } from "../train/settings.ts";
 import { Intervals } from "../train/intervals.ts";
 import { makeRunFolder, type RunFolder } from "../train/run_folder.ts";
 import { checkFits, makeTrainer, type Outcome, type Progress, type Trainer } from "../train/trainer.ts";
@@ -21,14 +22,30 @@ export const command = defineCommand({
   description:
     "The defaults are the classic tutorial's run: LeNet on CIFAR-10, two epochs, batch 4, SGD with momentum. " +
     "A run's folder gets config.json, metrics.jsonl and model.safetensors. Ctrl-C saves before it ends the run.",
-  flags: [...SETTINGS, ...OUTPUT_FLAGS],
+  flags: [
+    {
+      name: "config",
+      kind: "string",
+      value: "FILE",
+      help: "Repeat the run of this config.json, but for its --name; flags go before it",
+    },
+    ...SETTINGS,
+    ...OUTPUT_FLAGS,
+  ],
   examples: [
     ["wgrad train", "The tutorial's run"],
     ["wgrad train --data synthetic --epochs 1 --batch-size 32 --lr 0.01", "A first try that needs no download"],
     ["wgrad train --batch-size 64 --lr 0.01 --nesterov --normalize cifar10", "Larger batches"],
+    [
+      "wgrad train --optimizer adamw --opt betas=0.9,0.99 --batch-size 32 --schedule one-cycle --ema 0.999",
+      "Another optimizer, a schedule, and averaged weights",
+    ],
+    ["wgrad train --config runs/lenet-1/config.json --seed 1", "A run again, with another seed"],
   ],
-  async run({ values: { json, quiet, progress, ...settings } }) {
-    const config = makeConfig(settings), output = new Output({ json, quiet, progress });
+  async run({ values: { json, quiet, progress, config: file, ...settings }, given }) {
+    const own = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
+    const config = makeConfig(file === undefined ? settings : await readConfig(file, own));
+    const output = new Output({ json, quiet, progress });
     const { data, offline, model } = config;
     const dataset = await openDataset(data, { offline, log: output.say, progress: output.progress });
     checkFits(model, dataset);
@@ -71,6 +88,7 @@ async function trainAndSave(
   });
   const outcome = await trainer.run(reporter(trainer, folder, output));
   output.progress("");
+  trainer.ema?.swap(); // The averages are the result.
   await saveWeights(trainer.model, folder.weights, trainer.config);
   return { ...outcome, interrupted };
 }
@@ -88,7 +106,7 @@ function onInterrupt(stop: () => void): Disposable {
 
 /** Prints the tutorial's lines, writes the metrics, and draws the bar. */
 function reporter(trainer: Trainer, folder: RunFolder, output: Output): (progress: Progress) => void {
-  const { totalSteps, config, optimizer } = trainer, intervals = new Intervals(config.logEvery);
+  const { totalSteps, config } = trainer, intervals = new Intervals(config.logEvery);
   return (progress) => {
     const ended = intervals.add(progress);
     for (const { epoch, stepInEpoch, loss } of ended) {
@@ -96,7 +114,7 @@ function reporter(trainer: Trainer, folder: RunFolder, output: Output): (progres
     }
     folder.log(...ended.map((interval) => ({
       ...interval,
-      lr: optimizer.lr,
+      lr: trainer.rate(interval.step - 1),
       imagesPerSecond: trainer.images(interval.step) / interval.seconds,
     })));
     const { epoch, step, losses, secondsPerStep } = progress;

@@ -40,6 +40,7 @@ export function merge(commands: readonly (Pending | Copy)[]): (Pending | Copy)[]
   const stages: Stage[] = [];
   for (const command of commands) {
     const own = new Stage(command), host = own.mergeable ? hostFor(own, stages) : null;
+    for (const stage of stages) if (stage.last && stage !== host?.stage && stage.orders(own)) stage.last = false;
     if (!host) stages.push(own);
     else {
       host.stage.add(own);
@@ -54,10 +55,7 @@ function hostFor(own: Stage, stages: readonly Stage[]): { stage: Stage; moves: b
   let free = true;
   for (let i = stages.length - 1; i >= 0; i--) {
     const stage = stages[i]!;
-    if (stage.takes(own)) {
-      if (free) return { stage, moves: false };
-      if (stages.slice(i + 1).every((later) => !stage.orders(later))) return { stage, moves: true };
-    }
+    if ((free || stage.last) && stage.takes(own)) return { stage, moves: !free };
     free &&= !stage.orders(own);
   }
   return null;
@@ -73,6 +71,8 @@ interface Use {
 
 /** What runs at one time: a copy, a dispatch, or several. */
 class Stage {
+  /** Nothing so far must come after this: it can move to the end. */
+  last = true;
   readonly #commands: (Pending | Copy)[];
   readonly #uses: Use[];
   readonly #outlines: Outline[] = [];

@@ -70,10 +70,44 @@ export interface Op<A = unknown> {
   dispatches?(node: Node<A>, target: Target): Dispatch[];
 }
 
+/** What a node was recorded for, where anomalies are to be found: the gradient of an op, or (null) a forward step. */
+export interface Trace {
+  readonly gradientOf: Op | null;
+}
+
+let now: Trace | null = null;
+
+/** Whether the nodes that are recorded now are traced. */
+export function traces(): boolean {
+  return now !== null;
+}
+
+/** Traces the nodes that are recorded from now on, or not. */
+export function setTraces(on: boolean): void {
+  now = on ? { gradientOf: null } : null;
+}
+
+/** Runs `fn`, which records the gradient of `node`. */
+export function recordedFor(node: Node, fn: () => void): void {
+  const before = now;
+  if (before) now = { gradientOf: node.op };
+  try {
+    fn();
+  } finally {
+    now = before;
+  }
+}
+
 export class Node<A = unknown> {
   readonly outputs: readonly Value[];
   /** @param outputs values that another node has computed so far; by default new ones. */
-  constructor(readonly op: Op<A>, readonly inputs: readonly Value[], readonly attrs: A, outputs?: readonly Value[]) {
+  constructor(
+    readonly op: Op<A>,
+    readonly inputs: readonly Value[],
+    readonly attrs: A,
+    outputs?: readonly Value[],
+    readonly trace: Trace | null = now,
+  ) {
     this.outputs = outputs ??
       op.outputs(inputs, attrs).map(({ shape, dtype }) => new Value(shape, dtype, this as Node));
   }

@@ -56,9 +56,11 @@ class Planner {
   readonly #commands: (Pending | Copy)[] = [];
   readonly #target: Target;
   readonly #blocks: Block[] = [];
-  /** Blocks of intermediates, and those of them that are free again. */
+  /** Blocks of intermediates, and those of them that are free again, by size. */
   readonly #slots = new Set<Block>();
-  readonly #free: Block[] = [];
+  readonly #free = new Map<number, Set<Block>>();
+  /** The bases of views that were asked for, so that long chains of views are walked once. */
+  readonly #bases = new Map<Value, Value>();
   /** How many reads of a value are still to come. */
   readonly #reads = new Map<Value, number>();
   /** The last node that reads a value, by its place in the order; infinity for targets. */
@@ -102,8 +104,10 @@ class Planner {
 
   /** The value whose place holds `value`'s elements: views have none of their own. */
   #base(value: Value): Value {
-    while (!this.#isLeaf(value) && value.node!.op.view) value = value.node!.inputs[0]!;
-    return value;
+    let base = value;
+    while (!this.#isLeaf(base) && base.node!.op.view) base = this.#bases.get(base) ?? base.node!.inputs[0]!;
+    if (base !== value) this.#bases.set(value, base);
+    return base;
   }
 
   #isLeaf(value: Value): boolean {
@@ -234,10 +238,10 @@ class Planner {
   /** Memory for an intermediate: the smallest free block that is large enough, and not wastefully large. */
   #slot(bytes: number): Storage {
     const size = align(bytes);
-    const fits = this.#free.filter((block) => block.size >= size && block.size <= 4 * size);
-    const block = fits.sort((a, b) => a.size - b.size)[0];
+    const fits = [...this.#free].filter(([own, blocks]) => own >= size && own <= 4 * size && blocks.size > 0);
+    const blocks = fits.sort(([a], [b]) => a - b)[0]?.[1], block = blocks?.values().next().value;
     if (block) {
-      this.#free.splice(this.#free.indexOf(block), 1);
+      blocks!.delete(block);
       return { block, offset: 0, size: bytes };
     }
     const storage = this.#own(bytes);
@@ -248,7 +252,9 @@ class Planner {
   /** Frees the block of an intermediate that nothing reads any more. */
   #release(value: Value): void {
     const block = this.#places.get(this.#base(value))?.block;
-    if (block && this.#slots.has(block) && !this.#free.includes(block)) this.#free.push(block);
+    if (!block || !this.#slots.has(block)) return;
+    const free = this.#free.get(block.size) ?? new Set();
+    this.#free.set(block.size, free.add(block));
   }
 
   #copy(from: Storage, to: Storage): void {

@@ -114,6 +114,16 @@ function orderOf(node: Node): number {
   return orders.get(node) ?? node.outputs[0]!.id;
 }
 
+/** Has `node` run right before `other`, as far as what it reads allows. */
+export function runBefore(node: Node, other: Node): void {
+  orders.set(node, orderOf(other) - 0.5);
+}
+
+/** Has `node` run right after `other`. */
+export function runAfter(node: Node, other: Node): void {
+  orders.set(node, orderOf(other));
+}
+
 /** Gives the new nodes behind `values` the place of `original`. */
 function standIn(values: readonly Value[], original: Node): void {
   const place = orderOf(original);
@@ -155,7 +165,7 @@ export function snapshot(targets: readonly Value[], outer: Known, leafFor: (valu
     return copy;
   };
   for (const node of needed(targets, (value) => outer(value) || !value.node)) {
-    const copy = new Node(node.op, node.inputs.map(copyOf), node.attrs);
+    const copy = new Node(node.op, node.inputs.map(copyOf), node.attrs, undefined, node.trace);
     node.outputs.forEach((output, i) => copies.set(output, copy.outputs[i]!));
   }
   return targets.map(copyOf);

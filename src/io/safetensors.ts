@@ -9,7 +9,7 @@ import { WeightsError } from "../errors.ts";
 /** A tensor as a file holds it. */
 export interface StoredTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Uint32Array;
+  readonly data: Float32Array | Uint32Array | BigInt64Array;
 }
 
 export interface SafetensorsFile {
@@ -21,14 +21,21 @@ export interface SafetensorsFile {
 /** The largest header that readers of the format accept. */
 const MAX_HEADER = 100_000_000;
 
-/** The bytes of a file, with the tensors in their order. */
+/** How the format calls the types of elements. */
+const TYPES = { F32: Float32Array, U32: Uint32Array, I64: BigInt64Array };
+
+/**
+ * The bytes of a file, with the tensors in their order, but those of I64 first: readers ask that an element begins at a
+ * multiple of its size.
+ */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   let offset = 0;
-  const entries = [...tensors].map(([name, { shape, data }]): [string, unknown] => {
-    const dtype = data instanceof Uint32Array ? "U32" : "F32";
+  const sorted = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const entries = sorted.map(([name, { shape, data }]): [string, unknown] => {
+    const [dtype] = Object.entries(TYPES).find(([, type]) => data instanceof type)!;
     return [name, { dtype, shape, data_offsets: [offset, offset += data.byteLength] }];
   });
   if (Object.keys(metadata).length > 0) entries.unshift(["__metadata__", metadata]);
@@ -40,7 +47,7 @@ export function encodeSafetensors(
   bytes.fill(0x20, 8, start);
   bytes.set(json, 8);
   offset = start;
-  for (const { data } of tensors.values()) {
+  for (const [, { data }] of sorted) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     offset += data.byteLength;
   }
@@ -52,7 +59,7 @@ export function encodeSafetensors(
  *
  * @param where the file's name, for the errors.
  * @throws {WeightsError} where the file is cut short, its header is no such header, a range does not fit its shape, ranges
- * overlap or leave gaps, or a type is neither F32 nor U32.
+ * overlap or leave gaps, or a type is none of F32, U32 and I64.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
   const fail = (why: string) =>
@@ -81,13 +88,14 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
     // deno-lint-ignore no-control-regex
     if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw fail(`the name ${quoted} has control characters`);
     if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`${quoted} has no shape or no range`);
-    if (dtype !== "F32" && dtype !== "U32") throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not F32 or U32`);
-    const [from, to] = range as [number, number], size = shape.reduce((product, extent) => product * extent, 4);
+    const Elements = typeof dtype === "string" && Object.hasOwn(TYPES, dtype) && TYPES[dtype as keyof typeof TYPES];
+    if (!Elements) throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not F32, U32 or I64`);
+    const [from, to] = range as [number, number];
+    const size = shape.reduce((product, extent) => product * extent, Elements.BYTES_PER_ELEMENT);
     if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut short`);
     if (to - from !== size) throw fail(`${quoted} has ${to - from} bytes for shape [${shape.join(", ")}]`);
     // A copy, since ranges need not be aligned.
-    const buffer = body.slice(from, to).buffer;
-    tensors.set(name, { shape, data: dtype === "F32" ? new Float32Array(buffer) : new Uint32Array(buffer) });
+    tensors.set(name, { shape, data: new Elements(body.slice(from, to).buffer) });
     ranges.push([from, to, quoted]);
   }
   let end = 0;

@@ -3,27 +3,28 @@
  *
  * @module
  */
-import { ShapeError } from "../errors.ts";
-import type { Value } from "../graph/node.ts";
 import * as conv from "../ops/conv.ts";
 import { apply } from "../ops/elementwise.ts";
 import * as loss from "../ops/loss.ts";
 import * as matmul from "../ops/matmul.ts";
-import { describe } from "../ops/options.ts";
+import { pad } from "../ops/pad.ts";
 import * as pool from "../ops/pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import { type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";
+import { biasOf, type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";
 
+export * from "./functional_dropout.ts";
+export * from "./functional_spatial.ts";
 export * from "./loss_functions.ts";
+export {
+  batchNorm,
+  batchNorm2d,
+  type BatchNormOptions,
+  groupNorm,
+  layerNorm,
+  type NormOptions,
+} from "./functional_norm.ts";
 export type { Conv2dOptions, MaxPool2dOptions, Size };
-
-/** The value of a bias, which may be left out. Options in its place are what a caller may well write. */
-function biasOf(bias: Tensor | null | undefined, action: string, usage: string): Value | null {
-  if (bias === undefined || bias === null) return null;
-  if (bias instanceof Tensor) return bias.value;
-  throw new ShapeError(`${action}: expected a bias (a Tensor or null), got ${describe(bias)}; write ${usage}`);
-}
 
 /**
  * 2-D convolution: x [N, C, H, W], weight [O, C/groups, kh, kw], bias [O] to [N, O, OH, OW] with
@@ -33,7 +34,10 @@ function biasOf(bias: Tensor | null | undefined, action: string, usage: string):
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
   const b = biasOf(bias, "conv2d", "conv2d(x, weight, null, { stride: 2 }) for options");
-  return new Tensor(conv.conv2d(valueOf(x, "conv2d"), valueOf(weight, "conv2d"), b, convOptions(options)));
+  const input = valueOf(x, "conv2d"), w = valueOf(weight, "conv2d");
+  const { behind: [down, right], ...how } = convOptions(options, [w.shape[2] ?? 1, w.shape[3] ?? 1]);
+  const padded = down + right > 0 ? pad(input, [0, right, 0, down], "constant", 0) : input;
+  return new Tensor(conv.conv2d(padded, w, b, how));
 }
 
 /**

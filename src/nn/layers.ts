@@ -4,27 +4,32 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import type { Pair } from "../ops/options.ts";
-import { checkFlag, checkOptions, describe } from "../ops/options.ts";
+import { checkFlag, checkOptions, describe, type Pair, pair } from "../ops/options.ts";
 import { flatten } from "../ops/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";
-import { defaultParameter } from "./init.ts";
+import { defaultParameter } from "./parameter.ts";
 import { Module } from "./module.ts";
 import { convOptions, poolOptions } from "./options.ts";
 
-function checkCount(value: number, what: string): void {
+/** Refuses what is no number of channels or features. */
+export function checkCount(value: number, what: string): void {
   if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${value}`);
 }
 
-const tuple = ([h, w]: Pair) => `(${h}, ${w})`;
+/** As PyTorch prints a pair. */
+export const tuple = ([h, w]: Pair): string => `(${h}, ${w})`;
 /** As PyTorch prints an option that may be one number or a pair. */
-const either = (size: F.Size) => typeof size === "number" ? `${size}` : tuple(size);
+export const either = (size: F.Size): string => typeof size === "number" ? `${size}` : tuple(size);
+
+const PADDING_MODES = ["zeros", "reflect", "replicate", "circular"] as const;
 
 export interface Conv2dLayerOptions extends F.Conv2dOptions {
   /** Whether the layer adds a bias. Default true. */
   bias?: boolean;
+  /** What is padded with: zeros (default), or the input's elements, as `F.pad` has it. */
+  paddingMode?: typeof PADDING_MODES[number];
 }
 
 /** A 2-D convolution with its weight [out, in/groups, kh, kw] and bias [out]. See `F.conv2d`. */
@@ -33,6 +38,7 @@ export class Conv2d extends Module {
   readonly bias: Tensor | null;
   readonly #kernel: Pair;
   readonly #options: F.Conv2dOptions;
+  readonly #paddingMode: typeof PADDING_MODES[number];
 
   constructor(
     readonly inChannels: number,
@@ -41,35 +47,47 @@ export class Conv2d extends Module {
     options: Conv2dLayerOptions = {},
   ) {
     super();
-    checkOptions(options, { stride: 2, padding: 1, dilation: 2, groups: 2, bias: false }, "Conv2d");
-    const { bias = true, ...rest } = options;
+    const known = { stride: 2, padding: 1, dilation: 2, groups: 2, bias: false, paddingMode: "reflect" };
+    checkOptions(options, known, "Conv2d");
+    const { bias = true, paddingMode = "zeros", ...rest } = options;
+    if (!PADDING_MODES.includes(paddingMode)) {
+      throw new ShapeError(`Conv2d: paddingMode must be ${PADDING_MODES.join(", ")}, got ${describe(paddingMode)}`);
+    }
     checkCount(inChannels, "Conv2d: the number of input channels");
     checkCount(outChannels, "Conv2d: the number of output channels");
-    const { groups } = convOptions(rest), [kh, kw] = this.#kernel = poolOptions(kernel, {}).kernel;
+    const [kh, kw] = this.#kernel = pair(kernel, 1, "Conv2d: kernel"), { groups } = convOptions(rest, this.#kernel);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new ShapeError(`Conv2d: ${inChannels} and ${outChannels} channels do not divide into ${groups} groups`);
     }
     this.#options = rest;
+    this.#paddingMode = paddingMode;
     const fanIn = inChannels / groups * kh * kw;
     this.weight = defaultParameter([outChannels, inChannels / groups, kh, kw], fanIn);
     this.bias = checkFlag(bias, "Conv2d: bias") ? defaultParameter([outChannels], fanIn) : null;
   }
 
   override forward(x: Tensor): Tensor {
-    return F.conv2d(x, this.weight, this.bias, this.#options);
+    const mode = this.#paddingMode;
+    if (mode === "zeros") return F.conv2d(x, this.weight, this.bias, this.#options);
+    const { padding: [h, w], behind } = convOptions(this.#options, this.#kernel);
+    const padded = F.pad(x, [w, w + behind[1], h, h + behind[0]], { mode });
+    return F.conv2d(padded, this.weight, this.bias, { ...this.#options, padding: 0 });
   }
 
   override extraRepr(): string {
-    const { stride, padding, dilation, groups } = convOptions(this.#options);
+    const { stride, padding, dilation, groups } = convOptions(this.#options, this.#kernel);
+    const named = this.#options.padding;
     const parts = [
       `${this.inChannels}, ${this.outChannels}`,
       `kernel_size=${tuple(this.#kernel)}`,
       `stride=${tuple(stride)}`,
     ];
-    if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
+    if (typeof named === "string") parts.push(`padding=${named}`);
+    else if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
     if (dilation.some((by) => by !== 1)) parts.push(`dilation=${tuple(dilation)}`);
     if (groups !== 1) parts.push(`groups=${groups}`);
     if (!this.bias) parts.push("bias=False");
+    if (this.#paddingMode !== "zeros") parts.push(`padding_mode=${this.#paddingMode}`);
     return parts.join(", ");
   }
 }
@@ -147,7 +165,8 @@ export class Sequential extends Module {
     super();
     for (const one of modules) {
       if (one instanceof Module) continue;
-      throw new ShapeError(`Sequential: expected modules, as in Sequential(a, b), got ${describe(one)}`);
+      const { name } = new.target;
+      throw new ShapeError(`${name}: expected modules, as in ${name}(a, b), got ${describe(one)}`);
     }
     this.#modules = modules;
   }

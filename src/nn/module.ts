@@ -1,18 +1,20 @@
 /**
  * `Module`: the base of layers and networks. A module's parameters are the leaves among its properties that require
  * gradients or did so once (which are frozen now), its children the modules among them, both in the order in which they
- * were assigned.
+ * were assigned. Its buffers are what it registers as such.
  *
  * @module
  */
-import { WeightsError } from "../errors.ts";
+import { ShapeError, WeightsError } from "../errors.ts";
 import { trainable } from "../tensor/autograd.ts";
+import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 export abstract class Module {
   /** Whether the module is in training mode, which is the default. */
   training = true;
+  readonly #buffers = new Map<string, { readonly tensor: Tensor; readonly persistent: boolean }>();
 
   /** The module's output. */
   abstract forward(x: Tensor, ...more: Tensor[]): Tensor;
@@ -34,22 +36,72 @@ export abstract class Module {
 
   /** The parameters with their dotted names, as PyTorch has them: "conv1.weight". Shared ones once. */
   namedParameters(): [string, Tensor][] {
-    const seen = new Set<Tensor>();
-    return [...this.stateDict()].filter(([, parameter]) => !seen.has(parameter) && seen.add(parameter));
+    return this.#named((module) => module.#ownParameters());
   }
 
+  /** The parameters alone. */
   parameters(): Tensor[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
   /**
-   * What a weights file holds: the parameters by name, shared ones under each of their names. The tensors are the module's
-   * own, not copies.
+   * Makes `tensor` a buffer: part of the state, but no parameter, whether it requires gradients or not. A buffer of this
+   * name gives way to it. Unlike in PyTorch, it gets no property of this name.
+   *
+   * @param options `persistent`: whether `stateDict()` has it. Default true.
+   * @returns `tensor`.
+   * @throws {ShapeError} where `tensor` is none, or `name` is empty, has a dot, or is that of a parameter or a child.
+   */
+  registerBuffer(name: string, tensor: Tensor, options: { persistent?: boolean } = {}): Tensor {
+    checkOptions(options, { persistent: false }, "registerBuffer");
+    const persistent = checkFlag(options.persistent ?? true, "registerBuffer: persistent");
+    if (typeof name !== "string" || name === "" || name.includes(".")) {
+      throw new ShapeError(`registerBuffer: expected a name without dots, got ${describe(name)}`);
+    }
+    if (!(tensor instanceof Tensor)) {
+      throw new ShapeError(`registerBuffer: expected a Tensor for ${describe(name)}, got ${describe(tensor)}`);
+    }
+    if ([...this.#ownParameters(), ...this.namedChildren()].some(([taken, one]) => taken === name && one !== tensor)) {
+      throw new ShapeError(`registerBuffer: ${describe(name)} is the name of a parameter or a child`);
+    }
+    this.#buffers.set(name, { tensor, persistent });
+    return tensor;
+  }
+
+  /** The buffers with their dotted names: "bn1.running_mean". Shared ones once. */
+  namedBuffers(): [string, Tensor][] {
+    return this.#named((module) => Array.from(module.#buffers, ([name, { tensor }]) => [name, tensor]));
+  }
+
+  /** The buffers alone. */
+  buffers(): Tensor[] {
+    return this.namedBuffers().map(([, buffer]) => buffer);
+  }
+
+  #ownParameters(): [string, Tensor][] {
+    const buffers = new Set(Array.from(this.#buffers.values(), ({ tensor }) => tensor));
+    return Object.entries(this).filter((entry): entry is [string, Tensor] =>
+      isParameter(entry[1]) && !buffers.has(entry[1])
+    );
+  }
+
+  /** What `own` gives for this module and all below it, by its dotted name. Shared tensors once. */
+  #named(own: (module: Module) => [string, Tensor][]): [string, Tensor][] {
+    const seen = new Set<Tensor>();
+    return this.namedModules().flatMap(([prefix, module]) =>
+      own(module).map(([name, tensor]): [string, Tensor] => [dotted(prefix, name), tensor])
+    ).filter(([, tensor]) => !seen.has(tensor) && seen.add(tensor));
+  }
+
+  /**
+   * What a weights file holds, by name, shared ones under each of their names: of each module the parameters, then the
+   * persistent buffers, then what its children have. The tensors are the module's own, not copies.
    */
   stateDict(prefix = ""): Map<string, Tensor> {
-    const own = Object.entries(this).filter((entry): entry is [string, Tensor] => isParameter(entry[1]));
+    const buffers = [...this.#buffers].filter(([, { persistent }]) => persistent);
     return new Map([
-      ...own.map(([name, parameter]): [string, Tensor] => [dotted(prefix, name), parameter]),
+      ...this.#ownParameters().map(([name, parameter]): [string, Tensor] => [dotted(prefix, name), parameter]),
+      ...buffers.map(([name, { tensor }]): [string, Tensor] => [dotted(prefix, name), tensor]),
       ...this.namedChildren().flatMap(([name, child]) => [...child.stateDict(dotted(prefix, name))]),
     ]);
   }
@@ -57,7 +109,7 @@ export abstract class Module {
   /**
    * Takes the elements of `state`, by name.
    *
-   * @throws {WeightsError} naming each parameter that is missing, unexpected, no tensor, or of another shape or type.
+   * @throws {WeightsError} naming each parameter or buffer that is missing, unexpected, no tensor, or of another shape or type.
    * Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {

@@ -4,9 +4,11 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
+import type { Value } from "../graph/node.ts";
 import type { ConvOptions } from "../ops/conv.ts";
-import { checkOptions, pair } from "../ops/options.ts";
+import { checkOptions, describe, type Pair, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 /** One number for both dimensions, or [height, width]. */
 export type Size = number | readonly [number, number];
@@ -15,8 +17,11 @@ export type Size = number | readonly [number, number];
 export interface Conv2dOptions {
   /** Default 1. */
   stride?: Size;
-  /** Zeros added on each side. Default 0. */
-  padding?: Size;
+  /**
+   * Zeros added on each side; "valid" is 0, and "same" as many as keep height and width, which takes stride 1: the odd one is
+   * added at the bottom or at the right. Default 0.
+   */
+  padding?: Size | "same" | "valid";
   /** Distance between the kernel's taps. Default 1. */
   dilation?: Size;
   /** Input and output channels are split into so many groups, each convolved apart. Default 1. */
@@ -31,17 +36,38 @@ export interface MaxPool2dOptions {
   padding?: Size;
 }
 
-/** What a convolution's kernel needs, from what a user gave. */
-export function convOptions(options: Conv2dOptions): ConvOptions {
+/**
+ * What a convolution with a `kernel` of this size needs, from what a user gave.
+ *
+ * @returns with `behind`: what "same" adds more at the bottom and at the right.
+ */
+export function convOptions(options: Conv2dOptions, kernel: Pair): ConvOptions & { readonly behind: Pair } {
   checkOptions(options, { stride: 2, padding: 1, dilation: 2, groups: 2 }, "conv2d");
-  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  const { padding = 0, groups = 1 } = options;
   if (!Number.isInteger(groups) || groups < 1) throw new ShapeError(`conv2d: groups must be 1 or more, got ${groups}`);
-  return {
-    stride: pair(stride, 1, "conv2d: stride"),
-    padding: pair(padding, 0, "conv2d: padding"),
-    dilation: pair(dilation, 1, "conv2d: dilation"),
-    groups,
-  };
+  const stride = pair(options.stride ?? 1, 1, "conv2d: stride");
+  const dilation = pair(options.dilation ?? 1, 1, "conv2d: dilation");
+  const own = { stride, dilation, groups, behind: [0, 0] as Pair };
+  if (padding === "valid") return { ...own, padding: [0, 0] };
+  if (padding !== "same") {
+    if (typeof padding === "string") {
+      throw new ShapeError(`conv2d: padding must be numbers, "same" or "valid", got ${describe(padding)}`);
+    }
+    return { ...own, padding: pair(padding, 0, "conv2d: padding") };
+  }
+  if (stride.some((by) => by !== 1)) {
+    throw new ShapeError(`conv2d: padding "same" takes stride 1, got [${stride.join(", ")}]`);
+  }
+  const total = kernel.map((extent, i) => dilation[i]! * (extent - 1));
+  const half = total.map((by) => Math.floor(by / 2)) as unknown as Pair;
+  return { ...own, padding: half, behind: total.map((by) => by % 2) as unknown as Pair };
+}
+
+/** The value of a bias, which may be left out. Options in its place are what a caller may well write. */
+export function biasOf(bias: Tensor | null | undefined, action: string, usage: string): Value | null {
+  if (bias === undefined || bias === null) return null;
+  if (bias instanceof Tensor) return bias.value;
+  throw new ShapeError(`${action}: expected a bias (a Tensor or null), got ${describe(bias)}; write ${usage}`);
 }
 
 /** What a max-pool's kernel needs, from what a user gave. */
@@ -52,4 +78,10 @@ export function poolOptions(kernel: Size, options: MaxPool2dOptions): PoolAttrs 
     stride: pair(options.stride ?? kernel, 1, "maxPool2d: stride"),
     padding: pair(options.padding ?? 0, 0, "maxPool2d: padding"),
   };
+}
+
+/** Refuses what is no probability. */
+export function checkProbability(p: number, action: string): void {
+  if (typeof p === "number" && p >= 0 && p <= 1) return;
+  throw new ShapeError(`${action}: p must be a probability, from 0 to 1, got ${describe(p)}`);
 }

@@ -5,12 +5,14 @@
  * @module
  */
 import gatherSource from "../../shaders/gather_batch.wgsl" with { type: "text" };
+import pickSource from "../../shaders/pick.wgsl" with { type: "text" };
 import recordSource from "../../shaders/record_loss.wgsl" with { type: "text" };
 import shuffleSource from "../../shaders/shuffle.wgsl" with { type: "text" };
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 
 const gatherKernel = { file: "gather_batch.wgsl", source: gatherSource };
+const pickKernel = { file: "pick.wgsl", source: pickSource };
 const recordKernel = { file: "record_loss.wgsl", source: recordSource };
 const shuffleKernel = { file: "shuffle.wgsl", source: shuffleSource };
 
@@ -39,8 +41,10 @@ export function shuffle(order: Value, counters: Value, key: Value, halfBits: num
 export interface GatherAttrs {
   /** Images in this batch. */
   readonly count: number;
-  /** Images in a batch before this one: step i starts at image i `stride` of the order. */
+  /** Images of each step before this one: step i starts at image i `stride` of the order. */
   readonly stride: number;
+  /** Images of this step that come before these. */
+  readonly offset: number;
   /** Channels, height, width. */
   readonly image: Shape;
   /** The three channels become one, by the weights of ITU-R BT.601, as in torchvision. */
@@ -58,13 +62,14 @@ const gatherOp: Op<GatherAttrs> = {
     { shape: [count], dtype: "u32" },
   ],
   dispatches: ({ inputs, outputs: [x, labels], attrs }) => {
-    const { count, stride, image: [channels, height, width], grey, mean, deviation } = attrs;
+    const { count, stride, offset, image: [channels, height, width], grey, mean, deviation } = attrs;
     const plane = height! * width!, words = channels! * plane / 4;
     return [{
       kernel: gatherKernel,
       constants: {
         COUNT: count,
         STRIDE: stride,
+        OFFSET: offset,
         CHANNELS: channels!,
         PLANE: plane,
         GREY: grey,
@@ -104,4 +109,20 @@ const recordLossOp: Op<null> = {
 /** Writes the loss of this step into the ring, and counts the step. */
 export function recordLoss(ring: Value, counters: Value, loss: Value): readonly Value[] {
   return record(recordLossOp, [ring, counters, loss], null);
+}
+
+const pickOp: Op<null> = {
+  name: "pick",
+  outputs: () => [{ shape: [1], dtype: "f32" }],
+  dispatches: ({ inputs: [table, counters], outputs: [out] }) => [{
+    kernel: pickKernel,
+    constants: { SLOTS: table!.size },
+    bindings: [table!, counters!, out!],
+    grid: [1, 1, 1],
+  }],
+};
+
+/** What `table`, a ring, holds for this step. */
+export function pick(table: Value, counters: Value): Value {
+  return record(pickOp, [table, counters], null)[0]!;
 }

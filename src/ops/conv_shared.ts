@@ -1,6 +1,6 @@
 /**
- * Convolutions as products whose workgroups stage both operands in their own memory: the family for GPUs, beside the one of
- * `conv.ts` that keeps all in registers. Operands are gathered while they are staged, never laid out.
+ * Convolutions as products whose workgroups stage both operands in their own memory: the family for GPUs, beside that of
+ * `conv.ts`, which keeps all in registers. Operands are gathered while they are staged, never laid out.
  *
  * @module
  */

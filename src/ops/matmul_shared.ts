@@ -13,7 +13,7 @@ import type { Tile } from "./tiling.ts";
 
 const kernel = { file: "matmul_shared.wgsl", source: sharedSource };
 
-/** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms that are staged at once. */
+/** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms staged at once. */
 const SHAPES = [
   { side: 128, each: 8, depth: 16 },
   { side: 128, each: 8, depth: 8 },

@@ -1,6 +1,7 @@
 /**
- * Reductions. A run of neighbouring dimensions is reduced at once, x [outer, run, inner] to y [outer, inner]; other sets
- * of dimensions take one reduction for each run. Every sum has a fixed order, so the same input gives the same bits.
+ * Reductions. A run of neighbouring dimensions is reduced at once, x [outer, run, inner] to y [outer, inner]; other
+ * sets of dimensions take one reduction for each run. Every sum has a fixed order, so the same input gives the same
+ * bits.
  *
  * @module
  */
@@ -118,11 +119,16 @@ function overDims(
 
 const count = (x: Value, dims: readonly number[]) => dims.reduce((size, dim) => size * x.shape[dim]!, 1);
 
-/** The gradient of an extremum over several dimensions: shared evenly by all elements that equal it (or are NaN too). */
-function shareAmongTies({ inputs: [x], outputs: [y], attrs: { dims } }: Node<DimsAttrs>, dy: Value): Value {
-  const mask = combine("same", x!, view(y!, keptShape(x!, dims)));
-  return combine("mul", mask, combine("div", dy, reduceDims("sum", mask, dims)));
-}
+/**
+ * The gradient of an extremum over several dimensions: shared evenly by all elements that equal it. Where it is NaN,
+ * they are those that are NaN too for "same"; for "eq" there are none, and the gradient is 0 / 0. PyTorch has it both
+ * ways.
+ */
+const shareAmongTies =
+  (tie: "same" | "eq") => ({ inputs, outputs: [y], attrs: { dims } }: Node<DimsAttrs>, dy: Value) => {
+    const x = inputs[0]!, mask = combine(tie, x, view(y!, keptShape(x, dims)));
+    return combine("mul", mask, combine("div", dy, reduceDims("sum", mask, dims)));
+  };
 
 const OPS = {
   sum: overDims(
@@ -140,8 +146,10 @@ const OPS = {
       return expand(combine("mul", dy, constant(share, [])), x!.shape);
     },
   ),
-  max: overDims("max", "MaxBackward1", (x, dims) => reduceDims("max", x, dims), shareAmongTies),
-  min: overDims("min", "MinBackward1", (x, dims) => reduceDims("min", x, dims), shareAmongTies),
+  max: overDims("max", "MaxBackward1", (x, dims) => reduceDims("max", x, dims), shareAmongTies("same")),
+  min: overDims("min", "MinBackward1", (x, dims) => reduceDims("min", x, dims), shareAmongTies("same")),
+  amax: overDims("amax", "AmaxBackward0", (x, dims) => reduceDims("max", x, dims), shareAmongTies("eq")),
+  amin: overDims("amin", "AminBackward0", (x, dims) => reduceDims("min", x, dims), shareAmongTies("eq")),
 };
 
 /** The dimensions that `dim` names, sorted: all of them for `undefined`. */
@@ -153,7 +161,7 @@ function dimsOf(x: Value, dim: number | readonly number[] | undefined, action: s
   return dims.filter((one) => one < rank).sort((a, b) => a - b);
 }
 
-/** Sum, mean, max or min over `dim` (all dimensions where undefined). */
+/** Sum, mean or an extremum over `dim` (all dimensions where undefined). */
 export function reduce(
   name: keyof typeof OPS,
   x: Value,

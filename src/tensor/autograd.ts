@@ -1,14 +1,16 @@
 /**
- * Reverse-mode differentiation. `backward()` walks the graph from a result to its leaves, each node once, after all nodes
- * that use it, and appends the gradient's nodes to the graph. Each op states its own gradient, beside its forward rule.
+ * Reverse-mode differentiation. `differentiate()` walks the graph from results to what they depend on, each node once,
+ * after all nodes that use it, and appends the gradient's nodes to the graph. Each op states its own gradient, beside
+ * its forward rule.
  *
  * @module
  */
-import { type Node, type Value, withoutGradients } from "../graph/node.ts";
+import { ShapeError } from "../errors.ts";
+import { type Node, recordedFor, type Value, withoutGradients } from "../graph/node.ts";
 import { combine } from "../ops/elementwise.ts";
 import { text } from "../ops/shape.ts";
 
-/** Where a gradient ends: what holds a value that the user made. */
+/** What takes the gradient of a value. */
 export interface Leaf {
   accumulate(grad: Value): void;
 }
@@ -16,8 +18,17 @@ export interface Leaf {
 /** The leaves that require gradients, by their values. */
 export const leaves = new WeakMap<Value, Leaf>();
 
+/** Results that keep their gradient although they are no leaves, by their values. */
+export const retaining = new WeakMap<Value, Leaf>();
+
 /** Tensors that required gradients once: parameters, even while they are frozen. */
 export const trainable = new WeakSet<Leaf>();
+
+/** Gives the gradient that is to flow on in place of `grad`. */
+export type Hook = (grad: Value) => Value;
+
+/** What is to see the gradient of a value as soon as it is known as a whole, in the order of registration. */
+export const hooks = new WeakMap<Value, Set<Hook>>();
 
 /** A node of the gradient's graph, as PyTorch shows it. */
 export interface GradFn {
@@ -27,34 +38,76 @@ export interface GradFn {
   readonly next: readonly GradFn[];
 }
 
+const accumulateGrad: GradFn = { name: "AccumulateGrad", next: [] };
+
+/** The gradient's nodes that a call of `backward()` has freed: no gradient can flow through these values again. */
+const spent = new WeakMap<Value, GradFn>();
+
+const nameOf = ({ op }: Node) => op.gradName ?? `${op.name}Backward`;
+
+/** The node behind `value`, if a gradient flows into it: null at a leaf. */
+const through = (value: Value) => value.needsGrad && !leaves.has(value) ? value.node : null;
+
 /** The gradient's node of `value`. `next` is made when it is read, since graphs may be deep. */
 export function gradFn(value: Value): GradFn {
-  if (leaves.has(value) || !value.node) return { name: "AccumulateGrad", next: [] };
-  const { op, inputs } = value.node;
+  const known = spent.get(value), node = through(value);
+  if (known || !node) return known ?? accumulateGrad;
   return {
-    name: op.gradName ?? `${op.name}Backward`,
+    name: nameOf(node),
     get next() {
-      return inputs.filter((input) => input.needsGrad).map(gradFn);
+      return node.inputs.filter((input) => input.needsGrad).map(gradFn);
     },
   };
 }
 
-/** Hands each leaf that `value` depends on its gradient, where `seed` is the gradient of `value` itself. */
-export function gradients(value: Value, seed: Value): void {
-  withoutGradients(() => {
-    const grads = new Map<Value, Value>([[value, seed]]);
-    for (const node of order(value)) {
-      const given = node.outputs.map((output) => grads.get(output) ?? null);
-      if (given.every((one) => one === null)) continue;
-      const needs = node.inputs.map((input) => input.needsGrad);
-      const results = node.op.grad!(node, given, needs);
-      node.inputs.forEach((input, i) => {
-        const grad = results[i];
-        if (needs[i] && grad) add(grads, input, grad, node);
+/**
+ * Lets go of what computed `value`, if it is computed and no gradient needs that any more: the inputs, which may be
+ * large, can be collected.
+ */
+export function forget(value: Value): void {
+  if (value.storage && (spent.has(value) || leaves.has(value) || !value.needsGrad)) value.node = null;
+}
+
+/**
+ * The gradients of what `seeds` maps to its own gradient, of all leaves or of `inputs` alone, by their values.
+ *
+ * @param retain the graph can be differentiated again.
+ */
+export function differentiate(
+  seeds: ReadonlyMap<Value, Value>,
+  retain = false,
+  inputs: ReadonlySet<Value> | null = null,
+): Map<Value, Value> {
+  return withoutGradients(() => {
+    const grads = new Map(seeds), results = new Map<Value, Value>();
+    const nodes = order(seeds.keys()), wanted = inputs && leadingTo(inputs, nodes);
+    /** The gradient of `value`, which nothing adds to any more, after its hooks. */
+    const finished = (value: Value) => {
+      let grad = grads.get(value);
+      if (!grad) return null;
+      grads.delete(value);
+      for (const hook of hooks.get(value) ?? []) grad = hook(grad);
+      retaining.get(value)?.accumulate(grad);
+      if (inputs ? inputs.has(value) : leaves.has(value)) results.set(value, grad);
+      return grad;
+    };
+    for (const node of nodes) {
+      const given = node.outputs.map(finished);
+      if (given.every((one) => one === null) || (wanted && !wanted.has(node))) continue;
+      const needs = node.inputs.map((input) =>
+        input.needsGrad && (!wanted || inputs!.has(input) || wanted.has(through(input)))
+      );
+      recordedFor(node, () => {
+        const found = node.op.grad!(node, given, needs);
+        node.inputs.forEach((input, i) => {
+          const grad = found[i];
+          if (needs[i] && grad) add(grads, input, grad, node);
+        });
       });
     }
-    // A leaf gets its gradient once, as a whole.
-    for (const [leaf, grad] of grads) leaves.get(leaf)?.accumulate(grad);
+    [...grads.keys()].forEach(finished);
+    if (!retain) free(wanted ? nodes.filter((node) => wanted.has(node)) : nodes);
+    return results;
   });
 }
 
@@ -66,24 +119,54 @@ function add(grads: Map<Value, Value>, input: Value, grad: Value, { op }: Node):
   grads.set(input, before ? combine("add", before, grad) : grad);
 }
 
-/** The nodes that `value` depends on through differentiable operations, each before those that it depends on. */
-function order(value: Value): Node[] {
-  const through = (one: Value) => one.needsGrad && !leaves.has(one) && one.node ? one.node : null;
-  const after: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
-  const root = through(value), stack = root ? [root] : [];
-  while (stack.length > 0) {
-    const node = stack.at(-1)!;
-    if (open.has(node)) {
-      stack.pop();
-      if (!done.has(node)) after.push(node);
-      done.add(node);
-      continue;
+/** The nodes that `values` depend on through differentiable operations, each before those that it depends on. */
+function order(values: Iterable<Value>): Node[] {
+  const after: Node[] = [], open = new Set<Node>(), done = new Set<Node>(), stack: Node[] = [];
+  const visit = (value: Value) => {
+    if (spent.has(value)) {
+      throw new ShapeError(
+        `backward: trying to backward through the graph a second time: what ${gradFn(value).name} needs was freed; ` +
+          "pass { retainGraph: true } to the first backward() to keep it",
+      );
     }
-    open.add(node);
-    for (const input of node.inputs) {
-      const next = through(input);
-      if (next && !open.has(next)) stack.push(next);
+    const node = through(value);
+    if (node && !open.has(node)) stack.push(node);
+  };
+  for (const value of values) {
+    visit(value);
+    while (stack.length > 0) {
+      const node = stack.at(-1)!;
+      if (!open.has(node)) {
+        open.add(node);
+        node.inputs.forEach(visit);
+      } else {
+        stack.pop();
+        if (!done.has(node)) after.push(node);
+        done.add(node);
+      }
     }
   }
   return after.reverse();
+}
+
+/** Those of `nodes` through which gradients flow to `inputs`. */
+function leadingTo(inputs: ReadonlySet<Value>, nodes: readonly Node[]): Set<Node | null> {
+  const found = new Set<Node | null>();
+  for (const node of nodes.toReversed()) {
+    if (node.inputs.some((input) => input.needsGrad && (inputs.has(input) || found.has(through(input))))) {
+      found.add(node);
+    }
+  }
+  return found;
+}
+
+/** Marks the gradients of `nodes` as done with. Their names stay, without the values. */
+function free(nodes: readonly Node[]): void {
+  for (const node of nodes.toReversed()) {
+    const fn = { name: nameOf(node), next: node.inputs.filter((input) => input.needsGrad).map(gradFn) };
+    for (const output of node.outputs) {
+      spent.set(output, fn);
+      forget(output);
+    }
+  }
 }

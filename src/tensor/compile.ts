@@ -9,10 +9,10 @@ import { allocateStorage, type Storage } from "../gpu/memory.ts";
 import { type Copy, submit } from "../graph/commands.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
 import type { DispatchTime } from "../graph/profile.ts";
-import { evaluate, StepProgram } from "../graph/program.ts";
+import { StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
-import { rules } from "../ops/fuse.ts";
 import { alias } from "../ops/shape.ts";
+import { type Checks, checksOf, compute, rulesFor } from "./anomaly.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
 import { holders, watch, watcher } from "./watch.ts";
@@ -78,6 +78,8 @@ export class Program<T = unknown> {
   readonly #changes: ReadonlyMap<Tensor, Value>;
   readonly #others: readonly Value[];
   #step: StepProgram | null = null;
+  /** Of the step, where it was recorded in anomaly mode. */
+  #checks: Checks | null = null;
   #disposed = false;
 
   /** Made by `compile()`. @param result what the step returned. */
@@ -92,11 +94,24 @@ export class Program<T = unknown> {
     );
   }
 
-  /** Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. */
+  /**
+   * Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. A step
+   * that was recorded in anomaly mode is waited for instead, and the steps end with the one that makes NaN or an
+   * infinity.
+   *
+   * @throws {TrainingError} in anomaly mode (see `setDetectAnomaly`).
+   */
   async run(times = 1): Promise<void> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
     this.#check();
-    if (times > 0) await this.#perform((step) => step.run(times));
+    if (times === 0) return;
+    await this.#perform(async (step, gpu) => {
+      if (!this.#checks) return await step.run(times);
+      for (let i = 1; i <= times; i++) {
+        await step.run(1);
+        await this.#checks.verify(gpu, step.places.at(-1)!, ` in step ${i} of run(${times})`);
+      }
+    });
   }
 
   /** Runs `steps` steps (default 10), slowly, and tells what each of their dispatches takes by the GPU's clock. */
@@ -110,7 +125,7 @@ export class Program<T = unknown> {
     if (watcher()) throw new ShapeError("run: a program cannot be part of a step that is being recorded");
   }
 
-  async #perform<R>(how: (step: StepProgram) => Promise<R>): Promise<R> {
+  async #perform<R>(how: (step: StepProgram, gpu: Gpu) => Promise<R>): Promise<R> {
     this.#check();
     const slots = [...this.#leaves, ...this.#outputs];
     for (const { tensor } of slots) tensor.value; // Throws where one was disposed of, before anything is changed.
@@ -129,7 +144,7 @@ export class Program<T = unknown> {
         const gpu = await requestGpu(), step = await this.#built(gpu);
         this.#outputs.forEach(({ home }, i) => home.storage ??= step.places[i]!);
         await handOver(gpu, handovers);
-        return await how(step);
+        return await how(step, gpu);
       } catch (error) {
         handovers.forEach(takeBack);
         throw error;
@@ -158,7 +173,7 @@ export class Program<T = unknown> {
     this.#step?.dispose();
     this.#step = null;
     const homeless = this.#leaves.filter(({ home }) => !home.storage).map(({ home }) => home.holder);
-    await evaluate(gpu, [...homeless, ...this.#others], rules());
+    await compute(gpu, [...homeless, ...this.#others]);
     for (const { home } of this.#leaves) home.storage ??= home.holder.storage!;
     const places = new Map(this.#leaves.map(({ value, home }) => [value, home.storage!]));
     const changed = new Set(this.#leaves.flatMap(({ value, written }) => written ? [value] : []));
@@ -166,7 +181,9 @@ export class Program<T = unknown> {
       ...this.#outputs.map(({ value, home }) => ({ value, end: home.storage })),
       ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: homeOf(tensor).storage })),
     ];
-    return this.#step = new StepProgram(gpu, results, places, changed, rules());
+    this.#checks = checksOf(results.map(({ value }) => value), (value) => places.has(value));
+    if (this.#checks) results.push({ value: this.#checks.flags, end: null });
+    return this.#step = new StepProgram(gpu, results, places, changed, rulesFor(this.#checks));
   }
 
   /** Gives the memory of the step's intermediates back. The program cannot run any more. */
@@ -184,7 +201,7 @@ async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void>
   // While all is where it was: what moves in, and what is read of those who move out.
   const arrivals = handovers.map(({ home, moved }) => moved ?? home.missing);
   const leaving = handovers.flatMap(({ home: { holder } }) => holder.read && holder.pending ? [holder] : []);
-  await evaluate(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving], rules());
+  await compute(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving]);
   const saves: Copy[] = [], moves: Copy[] = [];
   handovers.forEach(({ home, to }, i) => {
     const storage = home.storage!, { holder } = home, arrival = arrivals[i];

@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { fillNormal, fillUniform, Purpose, type RandomKey, seedWords } from "../data/random.ts";
+import { fillNormal, fillUniform } from "../data/random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Data, type DType, type Shape, sizeOf, withoutGradients } from "../graph/node.ts";
 import { checkNumber } from "../ops/elementwise.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { checkShape, text } from "../ops/shape.ts";
+import { nextKey } from "./random_state.ts";
 import { Tensor } from "./tensor.ts";
 
 /** How tensors are made. */
@@ -124,24 +125,6 @@ export function arange(count: number, options: TensorOptions = {}): Tensor {
 }
 
 // --- random ----------------------------------------------------------------------------------------------------------
-
-let seed = 0, drawn = 0;
-
-/** Starts the sequence of random tensors anew. Without a call, the seed is 0. */
-export function manualSeed(value: number): void {
-  try {
-    seedWords(value);
-  } catch (error) {
-    throw new ShapeError(`manualSeed: ${(error as Error).message}`);
-  }
-  seed = value;
-  drawn = 0;
-}
-
-/** The stream of the next random tensor. */
-function nextKey(): RandomKey {
-  return { seed, purpose: Purpose.user, epoch: drawn++ };
-}
 
 /** Random numbers are f32, whatever else is asked for; `randint()` draws u32. */
 function checkRandom(options: TensorOptions, action: string): void {

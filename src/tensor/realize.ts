@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { ShapeError } from "../errors.ts";
+import { ShapeError, TrainingError } from "../errors.ts";
 import { requestGpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
 import type { Data } from "../graph/node.ts";
-import { evaluate } from "../graph/program.ts";
-import { rules } from "../ops/fuse.ts";
+import { compute } from "./anomaly.ts";
+import { forget } from "./autograd.ts";
 import type { Tensor } from "./tensor.ts";
 import { watcher } from "./watch.ts";
 
@@ -40,17 +40,17 @@ export function inTurn<T>(task: () => Promise<T>): Promise<T> {
  */
 export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
   if (watcher()) throw new ShapeError("elements cannot be read while a step is recorded: return the tensor from it");
-  const all = [...tensors, ...updated], values = all.map((one) => one.value), leaf = all.map((one) => one.isLeaf);
+  const values = [...tensors, ...updated].map((one) => one.value);
   updated.clear();
   const { reading } = await inTurn(async () => {
     const gpu = await requestGpu();
     const asked = values.slice(0, tensors.length);
-    await evaluate(gpu, values, rules()).catch(async () => {
+    await compute(gpu, values).catch(async (error) => {
+      if (error instanceof TrainingError) throw error;
       // What was updated may have lost what it needs. That is its own affair, when it is read.
-      await evaluate(gpu, asked, rules());
+      await compute(gpu, asked);
     });
-    // A leaf has its elements; how they came about is no longer needed.
-    values.forEach((value, i) => leaf[i] && value.storage && (value.node = null));
+    values.forEach(forget);
     const reading = read(gpu, asked.map((value) => value.storage!));
     reading.catch(() => {});
     return { reading }; // Not awaited in turn: others need not wait until the elements have arrived.

@@ -106,9 +106,10 @@ export class DeviceData {
   /**
    * Records the taking of a batch: images f32 [count, channels, height, width] and labels u32 [count].
    *
-   * @param stride the images of each batch of the epoch before this one.
+   * @param stride the images of each step of the epoch before this one.
+   * @param offset the images of this step that come before these.
    */
-  next(count: number, stride: number, { normalize, channels }: BatchOptions): [Tensor, Tensor] {
+  next(count: number, stride: number, { normalize, channels }: BatchOptions, offset = 0): [Tensor, Tensor] {
     const { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
     const grey = channels === 1 && this.shape[0] === 3;
     const outputs = gatherBatch(
@@ -119,6 +120,7 @@ export class DeviceData {
       {
         count,
         stride,
+        offset,
         image: this.shape,
         grey,
         mean: grey ? [greyMean, greyMean, greyMean] : mean,

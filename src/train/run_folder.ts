@@ -6,7 +6,8 @@
 import { join } from "node:path";
 import { fileError, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
-import { configToJson, type RunConfig } from "./config.ts";
+import { configToJson } from "./config.ts";
+import { type RunConfig } from "./settings.ts";
 
 /** A run's folder. */
 export class RunFolder {

@@ -7,7 +7,10 @@
  */
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
-/** One row of a table of settings. A setting without `default` may be absent; a boolean's default is false, a list's empty. */
+/**
+ * One row of a table of settings. A setting without `default` may be absent; but a boolean's default is false, unless it is
+ * optional, and a list's is empty.
+ */
 export interface Setting {
   /** The name in kebab-case, as in `--batch-size`; code and `config.json` use camelCase, `batchSize`. */
   readonly name: string;
@@ -17,6 +20,8 @@ export interface Setting {
   readonly choices?: readonly string[];
   /** The value when none is given. */
   readonly default?: string | number | boolean;
+  /** A boolean that may be absent: what it is then depends on other settings. */
+  readonly optional?: true;
   /** The least value of a number or an integer. Default: no limit for a number, the least safe integer otherwise. */
   readonly min?: number;
   /** The greatest value of a number or an integer. Default: no limit for a number, the greatest safe integer otherwise. */
@@ -47,8 +52,8 @@ export type ValueOf<S extends Setting> = Setting extends S ? Value // The row's 
 
 /** The values of a table of settings, keyed in camelCase. Without a default a value may be `undefined`. */
 export type Values<T extends readonly Setting[]> = {
-  readonly [S in T[number] as CamelCase<S["name"]>]: S extends
-    { default: string | number | boolean } | { kind: "boolean" | "list" } ? ValueOf<S>
+  readonly [S in T[number] as CamelCase<S["name"]>]: S extends { optional: true } ? ValueOf<S> | undefined
+    : S extends { default: string | number | boolean } | { kind: "boolean" | "list" } ? ValueOf<S>
     : ValueOf<S> | undefined;
 };
 
@@ -58,8 +63,8 @@ export function camelCase(name: string): string {
 }
 
 /** The value of a setting when none is given. */
-export function defaultOf({ kind, default: value }: Setting): Value | undefined {
-  return value ?? (kind === "boolean" ? false : kind === "list" ? [] : undefined);
+export function defaultOf({ kind, optional, default: value }: Setting): Value | undefined {
+  return value ?? (kind === "list" ? [] : kind === "boolean" && !optional ? false : undefined);
 }
 
 /**

@@ -9,15 +9,18 @@ import { TrainingError, UsageError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { crossEntropy } from "../nn/functional.ts";
 import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
-import { recordLoss } from "../ops/batch.ts";
-import { SGD } from "../optim/sgd.ts";
-import { compile, type Program } from "../tensor/compile.ts";
-import { manualSeed, zeros } from "../tensor/create.ts";
-import type { RunConfig } from "./config.ts";
+import { EMA } from "../optim/ema.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { Program } from "../tensor/compile.ts";
+import { zeros } from "../tensor/create.ts";
+import { manualSeed } from "../tensor/random_state.ts";
+import type { RunConfig } from "./settings.ts";
 import { type BatchOptions, DeviceData } from "./device_data.ts";
+import { Rates } from "./rates.ts";
+import { stepProgram } from "./step.ts";
+import { makeOptimizer, makeSchedule } from "./update_config.ts";
 
 /** The losses that the GPU keeps until they are read. Two chunks of steps may be under way. */
 const SLOTS = 8192;
@@ -52,10 +55,13 @@ export interface Outcome {
 export class Trainer {
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
-  readonly optimizer: SGD;
+  readonly optimizer: Optimizer;
+  /** The averaged weights, where the run keeps them. */
+  readonly ema: EMA | null;
+  readonly #rates: Rates | null;
   readonly #ring = zeros([SLOTS]);
   readonly #step: Program;
-  /** The last step of an epoch whose images are no multiple of the batch. */
+  /** The last step of an epoch whose images are no multiple of a step's. */
   readonly #tail: Program | null;
   #stop = false;
 
@@ -65,33 +71,42 @@ export class Trainer {
     readonly data: DeviceData,
     readonly batch: BatchOptions,
   ) {
-    const { batchSize, epochs, maxSteps = Infinity, lr, momentum, dampening, weightDecay, nesterov } = config;
-    this.stepsPerEpoch = Math.ceil(data.count / batchSize);
+    const { epochs, maxSteps = Infinity, ema } = config, parameters = model.parameters();
+    this.stepsPerEpoch = Math.ceil(data.count / this.#stepImages);
     this.totalSteps = Math.min(this.stepsPerEpoch * epochs, maxSteps);
-    this.optimizer = new SGD(model.parameters(), { lr, momentum, dampening, weightDecay, nesterov });
-    const whole = Math.floor(data.count / batchSize), rest = data.count % batchSize;
-    this.#step = this.#program(whole > 0 ? batchSize : rest);
-    this.#tail = whole > 0 && rest > 0 ? this.#program(rest) : null;
+    this.optimizer = makeOptimizer(config, parameters);
+    this.ema = ema === undefined ? null : new EMA(parameters, { decay: ema });
+    const schedule = makeSchedule(config, this.totalSteps, this.stepsPerEpoch);
+    this.#rates = schedule && new Rates(this.optimizer, schedule, SLOTS);
+    const whole = Math.floor(data.count / this.#stepImages), rest = data.count % this.#stepImages;
+    const work = {
+      config,
+      model,
+      data,
+      batch,
+      optimizer: this.optimizer,
+      ema: this.ema,
+      rates: this.#rates,
+      ring: this.#ring,
+    };
+    this.#step = stepProgram(work, whole > 0 ? this.#stepImages : rest);
+    this.#tail = whole > 0 && rest > 0 ? stepProgram(work, rest) : null;
   }
 
-  /** A training step over `count` images. */
-  #program(count: number): Program {
-    return compile(() => {
-      const [x, labels] = this.data.next(count, this.config.batchSize, this.batch);
-      const loss = crossEntropy(this.model.forward(x), labels);
-      this.optimizer.zeroGrad();
-      loss.backward();
-      this.optimizer.step();
-      const [ring, counters] = recordLoss(this.#ring.value, this.data.counters.value, loss.value);
-      this.#ring.assign(ring!, "train");
-      this.data.counters.assign(counters!, "train");
-    });
+  /** The images of a whole step. */
+  get #stepImages(): number {
+    return this.config.batchSize * this.config.accumulate;
+  }
+
+  /** The learning rate at a step, counted from 0. */
+  rate(step: number): number {
+    return this.#rates?.at(step) ?? this.optimizer.lr;
   }
 
   /** The images that the first `steps` steps take. */
   images(steps: number): number {
     const { count } = this.data, epochs = Math.floor(steps / this.stepsPerEpoch);
-    return epochs * count + Math.min(steps % this.stepsPerEpoch * this.config.batchSize, count);
+    return epochs * count + Math.min(steps % this.stepsPerEpoch * this.#stepImages, count);
   }
 
   /** Plans the step, which chooses its kernels. */
@@ -123,10 +138,12 @@ export class Trainer {
     for (let epoch = 1; step < this.totalSteps && !this.#stop; epoch++) {
       await this.data.begin(this.config.seed, epoch - 1);
       const end = Math.min(this.stepsPerEpoch, this.totalSteps - step);
+      let lossOfEpoch = 0;
       for (let inEpoch = 0; inEpoch < end && !this.#stop;) {
         const tail = this.#tail !== null && inEpoch === this.stepsPerEpoch - 1;
         const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1);
         const count = tail ? 1 : Math.min(chunk, whole - inEpoch);
+        this.#rates?.prepare(this.data.gpu, step, count);
         await (tail ? this.#tail! : this.#step).run(count);
         const losses = this.#losses(step, count), before = { inEpoch, step };
         losses.catch(() => {}); // Thrown where it is awaited.
@@ -136,6 +153,7 @@ export class Trainer {
         pending = async () => {
           const all = await losses, wrong = all.findIndex((loss) => !Number.isFinite(loss));
           const good = wrong < 0 ? count : wrong, seconds = (performance.now() - start) / 1000;
+          lossOfEpoch += all.subarray(0, good).reduce((sum, loss) => sum + loss, 0);
           const at = { epoch, stepInEpoch: before.inEpoch + good, step: before.step + good };
           const secondsPerStep = (seconds - first.seconds) / (at.step - first.step);
           if (good > 0) report({ ...at, losses: all.subarray(0, good), since, seconds, secondsPerStep });
@@ -148,6 +166,11 @@ export class Trainer {
           if (first.step === 0) first = { step: at.step, seconds };
           since = seconds;
         };
+      }
+      if (this.#rates?.schedule.plateau) {
+        await pending?.();
+        pending = null;
+        this.#rates.schedule.plateau.endEpoch(lossOfEpoch / end);
       }
     }
     await pending?.();

@@ -11,7 +11,7 @@ import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import { readAll } from "../tensor/realize.ts";
 import { VERSION } from "../version.ts";
-import type { RunConfig } from "./config.ts";
+import type { RunConfig } from "./settings.ts";
 import { NORMALIZATIONS } from "./device_data.ts";
 
 /** What weights are of: it takes both to use them. */
@@ -27,7 +27,11 @@ export async function saveWeights(module: Module, path: string, { model, normali
   const state = [...module.stateDict()];
   const data = await readAll(state.map(([, parameter]) => parameter));
   const stored = new Map<string, StoredTensor>();
-  state.forEach(([name, { shape }], i) => stored.set(name, { shape, data: data[i]! }));
+  state.forEach(([name, { shape }], i) => {
+    const own = data[i]!;
+    // Whole numbers, which count batches, are int64 in PyTorch.
+    stored.set(name, { shape, data: own instanceof Uint32Array ? BigInt64Array.from(own, BigInt) : own });
+  });
   // Readers of PyTorch's files ask for the format.
   const metadata = { format: "pt", model, normalize, wgrad: VERSION };
   await writeAtomically(path, encodeSafetensors(stored, metadata));
@@ -59,10 +63,19 @@ function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: str
   return value !== undefined && Object.hasOwn(table, value) ? value as K : undefined;
 }
 
-function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
+/**
+ * Gives `module` the tensors of the file `path`. Whole numbers may be I64, as PyTorch has them.
+ *
+ * @throws {WeightsError} where they do not fit, naming them. Nothing is changed then.
+ */
+export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
   const empty = [...stored].find(([, { data }]) => data.length === 0);
   if (empty) throw new WeightsError(`${path}: ${JSON.stringify(empty[0])} has no elements`);
-  const state = new Map([...stored].map(([name, { shape, data }]) => [name, tensor(data, { shape })]));
+  const state = new Map(Array.from(stored, ([name, { shape, data }]) => {
+    const wrong = data instanceof BigInt64Array && data.find((one) => one < 0n || one > 0xffffffffn);
+    if (typeof wrong === "bigint") throw new WeightsError(`${path}: ${wrong} in ${JSON.stringify(name)} is no u32`);
+    return [name, tensor(data instanceof BigInt64Array ? Uint32Array.from(data, Number) : data, { shape })];
+  }));
   try {
     module.loadStateDict(state);
   } catch (error) {

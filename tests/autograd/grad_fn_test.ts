@@ -39,6 +39,8 @@ const names: [string, () => Tensor, string | RegExp][] = [
   ["mean over a dimension", () => x.mean(0), /^MeanBackward[01]$/],
   ["max", () => x.max(), /^MaxBackward[01]$/],
   ["min over a dimension", () => x.min(1), /^MinBackward[01]$/],
+  ["amax", () => x.amax(), "AmaxBackward0"],
+  ["amin over dimensions", () => x.amin([0, 1]), "AminBackward0"],
   ["softmax", () => x.softmax(), "SoftmaxBackward0"],
   ["logSoftmax", () => x.logSoftmax(), "LogSoftmaxBackward0"],
   ["clone", () => x.clone(), "CloneBackward0"],

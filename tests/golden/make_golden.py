@@ -13,8 +13,12 @@ golden values below float32's rounding; float32 PyTorch is checked here to agree
   lenet_grads_N.bin every gradient of batch N, float32 little-endian, in named_parameters() order
   lenet_gray.jsonl  the tutorial's one-channel net: output, loss, gradients, a manual update, 100 SGD steps
   autograd.jsonl    gradients at ties and NaN: golden_autograd.py
+  init.jsonl        what nn.init computes, but for its random numbers: golden_init.py
   losses.jsonl      every loss with every option: golden_losses.py
+  norms.jsonl       normalisation layers with every option, a net that trains with them: golden_norms.py
+  optim.jsonl       a small net, 20 steps of every optimizer with every option: golden_optim.py
   schedules.jsonl   every schedule with every option: golden_schedules.py
+  spatial.jsonl     average pooling, padding, resizing, transposed convolution, joining: golden_spatial.py
   sgd.jsonl         a small net, 20 steps, its parameters after, for every SGD option
 """
 import itertools
@@ -29,10 +33,14 @@ import torch.nn.functional as F
 
 sys.dont_write_bytecode = True
 from golden_autograd import autograd
+from golden_init import init_cases
 from golden_losses import losses
 from golden_modules import Net, NeuralNet, SmallNet, modules
+from golden_norms import norms
 from golden_ops import op_cases
+from golden_optim import optim
 from golden_schedules import schedules
+from golden_spatial import spatial
 
 HERE = pathlib.Path(__file__).parent
 torch.set_num_threads(1)
@@ -82,9 +90,8 @@ def write(name, rows):
 def set_weights(net, seed):
     """Weight i gets uniform(seed + i), scaled by the power of two at or above 1/sqrt(fan_in)."""
     for i, p in enumerate(net.parameters()):
-        fan_in = (p if p.dim() > 1 else previous)[0].numel()
-        p.data = uniform(seed + i, p.shape, 2.0 ** math.ceil(math.log2(fan_in**-0.5)))
-        previous = p
+        last = p if p.dim() > 1 else last
+        p.data = uniform(seed + i, p.shape, 2.0 ** math.ceil(math.log2(last[0].numel()**-0.5)))
     return net
 
 
@@ -208,8 +215,13 @@ def main():
     write("lenet_gray.jsonl", agree("lenet_gray", lenet_gray, 2e-6))
     write("sgd.jsonl", agree("sgd", sgd, 2e-6))
     write("autograd.jsonl", autograd(uniform, array))
+    write("optim.jsonl", agree(
+        "optim", lambda dtype: list(optim(dtype, uniform, bits, plain, set_weights, SmallNet)), 2e-5))
+    write("init.jsonl", init_cases(array))
     write("losses.jsonl", losses(uniform, bits, array))
+    write("norms.jsonl", norms(uniform, bits, plain, set_weights))
     write("schedules.jsonl", schedules(uniform, plain))
+    write("spatial.jsonl", spatial(uniform, array))
     write("modules.jsonl", [{"name": name, "text": str(module)} for name, module in modules()])
     rows = []
     for name, op, options, function, inputs, dy in op_cases(uniform):

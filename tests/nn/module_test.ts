@@ -2,7 +2,7 @@
  * Module: names and their order, state dictionaries, train and eval, the layers' own forward; PyTorch's initialisation.
  */
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { WgradError } from "../../src/errors.ts";
+import { ShapeError, WgradError } from "../../src/errors.ts";
 import { F, manualSeed, nn, noGrad, ones, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
@@ -154,6 +154,62 @@ Deno.test("a tensor that is told to require gradients after it was made is a par
   assertEquals(net.namedParameters().map(([name]) => name), ["scale", "shift", "fc.weight", "fc.bias"]);
   net.shift.requiresGrad = false;
   assertEquals(net.parameters().length, 4);
+});
+
+/** Buffers of its own, one of which is no part of the state, and of a child that stands under two names. */
+class Counted extends nn.Module {
+  first = new nn.BatchNorm2d(2);
+  scale = tensor([2], { requiresGrad: true });
+  again = this.first;
+  mean = this.registerBuffer("running_mean", ones([3]));
+  seen = this.registerBuffer("seen", ones([1], { requiresGrad: true }), { persistent: false });
+
+  override forward(x: Tensor): Tensor {
+    return this.first.forward(x);
+  }
+}
+
+Deno.test("buffers are part of the state, but no parameters, in PyTorch's order", async () => {
+  const net = new Counted(), stats = ["running_mean", "running_var", "num_batches_tracked"];
+  const own = (name: string) => stats.map((one) => `${name}.${one}`);
+  assertEquals(net.namedBuffers().map(([name]) => name), ["running_mean", "seen", ...own("first")]);
+  assertEquals(net.namedParameters().map(([name]) => name), ["scale", "first.weight", "first.bias"]);
+  net.buffers().forEach((one, i) => assertStrictEquals(one, net.namedBuffers()[i]![1]));
+  const child = (name: string) => [`${name}.weight`, `${name}.bias`, ...own(name)];
+  assertEquals([...net.stateDict().keys()], ["scale", "running_mean", ...child("first"), ...child("again")]);
+
+  net.first.forward(ones([1, 2, 1, 2]));
+  const other = new Counted();
+  other.loadStateDict(net.stateDict());
+  assertEquals(await values(other.first.buffers()), [
+    Float32Array.of(0.1, 0.1).map(Math.fround),
+    Float32Array.of(0.9, 0.9),
+    Uint32Array.of(1),
+  ]);
+  const state = net.stateDict();
+  state.delete("first.running_var");
+  assertThrows(() => other.loadStateDict(state), WgradError, "missing first.running_var");
+});
+
+Deno.test("registerBuffer() replaces a buffer, and refuses what is none", () => {
+  const net = new Counted(), buffer = zeros([2]);
+  assertStrictEquals(net.registerBuffer("seen", buffer), buffer);
+  assert(net.buffers().includes(buffer) && [...net.stateDict().keys()].includes("seen"));
+  const wrong: [unknown[], string][] = [
+    [["a.b", buffer], 'registerBuffer: expected a name without dots, got "a.b"'],
+    [["", buffer], "got"],
+    [[3, buffer], "got 3"],
+    [["a", 1], 'expected a Tensor for "a", got 1'],
+    [["a", null], "got null"],
+    [["scale", buffer], '"scale" is the name of a parameter or a child'],
+    [["first", buffer], '"first" is the name of a parameter or a child'],
+    [["a", buffer, { persist: true }], "unknown option"],
+    [["a", buffer, { persistent: 1 }], "persistent must be true or false, got 1"],
+  ];
+  for (const [args, message] of wrong) {
+    assertThrows(() => net.registerBuffer(...args as [string, Tensor]), ShapeError, message);
+  }
+  assertEquals(net.namedBuffers().filter(([name]) => name === "a"), []);
 });
 
 Deno.test("train() and eval() reach every module and return the module", () => {

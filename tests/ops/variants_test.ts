@@ -4,13 +4,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { currentGpu } from "../../src/gpu/device.ts";
 import { record, Value } from "../../src/graph/node.ts";
-import { type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
-import { F, type Tensor, tensor } from "../../src/mod.ts";
+import { deviceOf, type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
+import { compile, F, type Tensor, tensor } from "../../src/mod.ts";
 import { convGradInputOp, convGradWeightOp, convOp } from "../../src/ops/conv.ts";
 import { product } from "../../src/ops/matmul.ts";
 import { type SharedTile, sharedTiles } from "../../src/ops/matmul_shared.ts";
 import { map, type Nd, transpose } from "../support/array.ts";
-import { checkOp, gradcheck } from "../support/gradcheck.ts";
+import { assertRelative } from "../support/close.ts";
+import { checkOp, gradcheck, toTensor, values } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
 import { uniform } from "../support/random.ts";
 import { linear, matmul, matmulGrads, unary } from "../support/reference.ts";
@@ -21,7 +22,7 @@ import type { Options } from "../support/reference_ops.ts";
 const MOST = 3;
 
 /**
- * Runs `check` once, and then with each variant that `check` was offered; gives the offers. `ops` must have shared ones.
+ * Runs `check` once, and then with each variant that it was offered; gives the offers. `ops` must have shared ones.
  *
  * @param large with the largest tiles as well, which take long to compile.
  */
@@ -99,6 +100,11 @@ Deno.test("variants of linear: bias, relu, mask and sums", async () => {
   }
 });
 
+Deno.test("variants of linear: more rows, columns and sums than the largest tile", async () => {
+  const inputs = [uniform(16, [130, 6]), uniform(17, [133, 6]), uniform(18, [133])];
+  await everyVariant(["matmul", "linear"], () => checkOp("linear", inputs, {}, { smooth: false }));
+});
+
 Deno.test("variants of linear, where programs merge their dispatches", async () => {
   await everyVariant(["matmul", "linear"], () => withMerging(true, layers), false);
 });
@@ -109,6 +115,8 @@ const convolutions: [string, number[], number[], Options?][] = [
   ["more channels than a tile has rows", [2, 36, 5, 4], [35, 36, 3, 3], { padding: 1 }],
   ["stride 2, padding 2", [3, 2, 9, 8], [7, 2, 5, 5], { stride: 2, padding: 2 }],
   ["more channels and places than the largest tile", [3, 4, 8, 6], [130, 4, 1, 1]],
+  ["more channels and weights than the largest tile", [2, 15, 5, 5], [130, 15, 3, 3], { padding: 1 }],
+  ["more input channels and places than the largest tile", [1, 132, 12, 11], [5, 132, 1, 1]],
   ["every option", [2, 6, 9, 11], [9, 2, 3, 2], { groups: 3, stride: [2, 1], padding: [1, 2], dilation: [1, 2] }],
   ["places for several parts", [5, 3, 12, 9], [6, 3, 3, 3]],
   ["stride that leaves the last rows out", [1, 2, 8, 8], [3, 2, 3, 3], { stride: 3 }],
@@ -120,7 +128,6 @@ convolutions.forEach(([what, x, w, options], i) => {
     await everyVariant(
       ["conv2d", "conv2dGradInput", "conv2dGradWeight"],
       () => checkOp("conv2d", [uniform(10 + i, x), uniform(20 + i, w, 0.5), ...bias], options, { smooth: false }),
-      w[0]! > 128 || options?.groups !== undefined,
     );
   });
 });
@@ -137,17 +144,42 @@ Deno.test("variants of conv2d: relu and mask", async () => {
   }
 });
 
-/** The family of the variant that the estimate takes for the node behind `value`, on a GPU and on a software driver. */
-function families(value: Value): string[] {
+/** The bytes of both operands' slices, of vectors, with a gap after each row. */
+const bytesOf = ({ side, depth }: SharedTile) => 2 * depth * (side / 4 + 1) * 16;
+
+Deno.test("a kernel merges only while every device has the memory that its workgroups share", async () => {
+  const x = [uniform(5, [133, 18]), uniform(6, [18, 130])], [a, b] = x.map((one) => toTensor(one)) as [Tensor, Tensor];
+  await a.add(1).data();
+  const variants = variantsOf(currentGpu()!), { family } = variants;
+  try {
+    for (const tile of sharedTiles(1, 133, 130, 18, deviceOf(currentGpu()!))) {
+      variants.family = tile.name;
+      const program = compile(() => [a.matmul(b), b.mul(2)]);
+      await withMerging(true, () => program.run());
+      const [found, doubled] = await values(program.result);
+      assertRelative(found!, matmul(x[0]!, x[1]!).data, 1e-5, tile.name);
+      assertEquals(doubled, Float32Array.from(x[1]!.data, (one) => 2 * Math.fround(one)));
+      assertEquals(await program.dispatches(), bytesOf(tile) > 16384 ? 2 : 1, tile.name);
+    }
+  } finally {
+    variants.family = family;
+  }
+});
+
+/** The variant that the estimate takes for the node behind `value`, on a GPU and on a software driver. */
+function picks(value: Value): string[] {
   return [false, true].map((cpu) => {
     const variants = new Variants(), node = value.node!, first: string[] = [];
     const place = () => ({ block: null as never, offset: 0, size: 0 });
-    variants.listener = ({ names }) => first.push(names[0]!.split(" ")[0]!);
+    variants.listener = ({ names }) => first.push(names[0]!);
     const target = { cpu, alignment: 256, workgroup: { invocations: 256, bytes: 16384 }, variants, place };
     if (!node.op.expand?.(node, target)) node.op.dispatches!(node, target);
     return first[0]!;
   });
 }
+
+/** The families of the same. */
+const families = (value: Value) => picks(value).map((name) => name.split(" ")[0]!);
 
 const f32 = (...shape: number[]) => new Value(shape, "f32");
 
@@ -170,8 +202,15 @@ Deno.test("the estimate takes shared tiles for large problems on a GPU, and neve
   }
 });
 
+Deno.test("on a GPU the estimate takes large tiles for large products, small ones for smaller", () => {
+  const cases = [[1024, 1024, 1024, [128, 64]], [4096, 4096, 64, [128]], [256, 256, 64, [32]]] as const;
+  for (const [m, n, k, sides] of cases) {
+    const [name] = picks(product(f32(m, k), f32(k, n), false, false));
+    assert(sides.some((side) => name!.startsWith(`shared ${side}x${side}x`)), `${m} ${n} ${k}: ${name}`);
+  }
+});
+
 Deno.test("shared tiles fit what a workgroup may have, and there are larger ones where it may have more", () => {
-  const bytesOf = ({ side, depth }: SharedTile) => 2 * depth * (side / 4 + 1) * 16;
   const counts = [[64, 8192], [256, 16384], [1024, 32768]].map(([invocations, bytes]) => {
     const workgroup = { invocations: invocations!, bytes: bytes! };
     const tiles = sharedTiles(1, 300, 300, 64, { cpu: false, alignment: 256, workgroup, variants: new Variants() });

@@ -3,7 +3,7 @@ import config from "../../deno.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { help } from "../../src/cli/help.ts";
 import { camelCase } from "../../src/train/setting.ts";
-import { SETTINGS } from "../../src/train/config.ts";
+import { SETTINGS } from "../../src/train/settings.ts";
 import { deno, execute, read, ROOT, wgrad } from "./support.ts";
 
 const usageErrors: [args: string[], message: RegExp][] = [

@@ -1,7 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { UsageError, WgradError } from "../../src/errors.ts";
-import { configFromJson, configToJson, makeConfig, type RunConfig, SETTINGS } from "../../src/train/config.ts";
+import { OPTIMIZERS } from "../../src/optim/registry.ts";
+import { SCHEDULES } from "../../src/optim/schedule_names.ts";
+import { configFromJson, configToJson, makeConfig, readConfig } from "../../src/train/config.ts";
+import { type GivenConfig, SETTINGS } from "../../src/train/settings.ts";
 import { makeRunFolder } from "../../src/train/run_folder.ts";
 import { camelCase, complaint, didYouMean, type Setting } from "../../src/train/setting.ts";
 
@@ -15,12 +18,21 @@ Deno.test("the defaults are the seed run", () => {
     maxSteps: undefined,
     batchSize: 4,
     seed: 0,
+    accumulate: 1,
+    labelSmoothing: 0,
+    clipGrad: undefined,
+    ema: undefined,
+    detectAnomaly: false,
     optimizer: "sgd",
     lr: 0.001,
     momentum: 0.9,
     dampening: 0,
     weightDecay: 0,
     nesterov: false,
+    opt: [],
+    schedule: "none",
+    warmup: 0,
+    sched: [],
     out: "runs",
     name: undefined,
     logEvery: 2000,
@@ -41,9 +53,11 @@ Deno.test("every row of SETTINGS has one name and a default that it allows", () 
 });
 
 Deno.test("config.json gives back the configuration that was written", () => {
-  const configs: Partial<RunConfig>[] = [
+  const configs: GivenConfig[] = [
     {},
     { model: "lenet-gray", data: "a folder/x", maxSteps: 7, lr: 1e-7, nesterov: true, name: "é 1", backend: "gl" },
+    { optimizer: "adam", opt: ["betas=0.5,0.6", "amsgrad=true"], schedule: "step", sched: ["gamma=0.5"], warmup: 3 },
+    { optimizer: "rmsprop", momentum: 0.5, ema: 0.99, clipGrad: 1, labelSmoothing: 0.1, accumulate: 4 },
   ];
   for (const given of configs) {
     const config = makeConfig(given);
@@ -66,6 +80,22 @@ const badFiles: [text: string, message: string | RegExp][] = [
   ['{"nesterov": 1}', "config.json: nesterov is 1, not true or false"],
   ['{"model": "alexnet"}', 'config.json: model is "alexnet", not one of lenet, lenet-gray'],
   ['{"seed": [1]}', "config.json: seed is [1], not an integer from 0 to 4294967295"],
+  [
+    '{"opt": "eps=1"}',
+    'config.json: opt is "eps=1", not a list of texts that are not empty and have no control characters',
+  ],
+  [
+    '{"optimizer": "adam", "opt": ["epss=1"]}',
+    /^--opt: adam has no option "epss" \(did you mean eps\?\): there are betas, /,
+  ],
+  ['{"optimizer": "adam", "opt": ["lr=1"]}', /^--opt: adam has no option "lr"/],
+  ['{"optimizer": "adam", "opt": ["eps=-1"]}', "Adam: eps must be a number of 0 or more that f32 holds, got -1"],
+  ['{"optimizer": "adam", "momentum": 0.9}', /^momentum is no option of adam: it has lr, betas, eps, /],
+  ['{"optimizer": "rmsprop", "nesterov": true}', /^nesterov is no option of rmsprop: it has lr, /],
+  ['{"schedule": "step", "sched": ["power=2"]}', '--sched: step has no option "power": there are stepSize, gamma'],
+  ['{"schedule": "step", "sched": ["gamma=-2"]}', "step: gamma must be a number of 0 or more, got -2"],
+  ['{"ema": 1.5}', "config.json: ema is 1.5, not a number from 0 to 1"],
+  ['{"accumulate": 0}', "config.json: accumulate is 0, not an integer from 1 to 65536"],
   ['{"out": ""}', 'config.json: out is "", not text that is not empty and has no control characters'],
 ];
 
@@ -86,9 +116,55 @@ Deno.test("makeConfig() refuses numbers that are not finite", () => {
 
 Deno.test("nesterov needs momentum and no dampening", () => {
   for (const given of [{ momentum: 0 }, { dampening: 0.1 }, { momentum: 0, dampening: 0.1 }]) {
-    const error = assertThrows(() => makeConfig({ nesterov: true, ...given }), UsageError);
-    assert(error.message.startsWith("nesterov needs a momentum above 0 and a dampening of 0"), error.message);
+    assertThrows(() => makeConfig({ nesterov: true, ...given }), UsageError, "SGD: nesterov needs a momentum");
     makeConfig(given);
+  }
+});
+
+Deno.test("each optimizer and schedule has its own defaults, and the names of the table", () => {
+  for (const row of SETTINGS) {
+    if (row.name === "optimizer") assertEquals([...row.choices], Object.keys(OPTIMIZERS));
+    if (row.name === "schedule") assertEquals([...row.choices], Object.keys(SCHEDULES));
+  }
+  const of = (given: GivenConfig) => {
+    const { lr, momentum, dampening, weightDecay, nesterov } = makeConfig(given);
+    return [lr, momentum, dampening, weightDecay, nesterov];
+  };
+  assertEquals(of({ optimizer: "adamw" }), [1e-3, undefined, undefined, 0.01, undefined]);
+  assertEquals(of({ optimizer: "rmsprop", lr: 0.5 }), [0.5, 0, undefined, 0, undefined]);
+  assertEquals(of({ optimizer: "adadelta", weightDecay: 0.1 }), [1, undefined, undefined, 0.1, undefined]);
+  assertEquals(of({ optimizer: "muon" }), [1e-3, 0.95, undefined, 0.1, true]);
+});
+
+Deno.test("readConfig() gives a run's settings with others laid over them, and a name of its own", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const given = {
+      name: "first",
+      optimizer: "adam",
+      lr: 0.5,
+      opt: ["eps=1"],
+      schedule: "step",
+      sched: ["gamma=0.5"],
+    } as const;
+    await Deno.writeTextFile(path, configToJson(makeConfig(given)));
+    assertEquals(makeConfig(await readConfig(path, {})), makeConfig({ ...given, name: undefined }));
+    assertEquals(
+      makeConfig(await readConfig(path, { lr: 2, seed: 3 })),
+      makeConfig({ ...given, name: undefined, lr: 2, seed: 3 }),
+    );
+    // Another optimizer has other options, another schedule too.
+    const { lr: _, opt: __, ...rest } = given;
+    assertEquals(
+      makeConfig(await readConfig(path, { optimizer: "sgd" })),
+      makeConfig({ ...rest, name: undefined, optimizer: "sgd" }),
+    );
+    assertEquals(makeConfig(await readConfig(path, { schedule: "cosine" })).sched, []);
+    await Deno.writeTextFile(path, "{");
+    await assertRejects(() => readConfig(path, {}), UsageError, "is not JSON");
+    await assertRejects(() => readConfig(`${path}.none`, {}), UsageError, "cannot read");
+  } finally {
+    await Deno.remove(path);
   }
 });
 

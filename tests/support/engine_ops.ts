@@ -31,6 +31,8 @@ export const engineOps: Record<string, EngineOp> = {
   mean: ([x], options) => x!.mean(...dimensions(options) as [number]),
   max: ([x], options) => x!.max(...dimensions(options) as [number]),
   min: ([x], options) => x!.min(...dimensions(options) as [number]),
+  amax: ([x], options) => x!.amax(...dimensions(options) as [number]),
+  amin: ([x], options) => x!.amin(...dimensions(options) as [number]),
   argmax: ([x], options) => x!.argmax(...dimensions(options) as [number]),
   linear: ([x, w, b]) => b ? F.linear(x!, w!, b) : F.linear(x!, w!),
   softmax: ([x], { dim }) => dim === undefined ? x!.softmax() : x!.softmax(dim),

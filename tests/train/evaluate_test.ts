@@ -118,7 +118,7 @@ Deno.test("a weights file has PyTorch's names and layouts", () =>
       "fc3.weight 10x84",
       "fc3.bias 10",
     ]);
-    assertSameBits(tensors.get("fc2.weight")!.data, await net.fc2.weight.data());
+    assertSameBits(tensors.get("fc2.weight")!.data as Float32Array, await net.fc2.weight.data());
   }));
 
 Deno.test("loadWeights() names what does not fit, and what cannot be read", () =>

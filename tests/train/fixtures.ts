@@ -6,7 +6,8 @@
 import type { Batch, Dataset, Split } from "../../src/data/dataset.ts";
 import { openSynthetic } from "../../src/data/synthetic.ts";
 import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
-import { makeConfig, type RunConfig } from "../../src/train/config.ts";
+import { makeConfig } from "../../src/train/config.ts";
+import type { GivenConfig } from "../../src/train/settings.ts";
 import { makeTrainer, type Progress, type Trainer } from "../../src/train/trainer.ts";
 
 /** A few of the synthetic images. */
@@ -29,7 +30,7 @@ export async function allOf(split: Split): Promise<Batch> {
 }
 
 /** A trainer over these images, batch 4 unless `given` says otherwise. */
-export async function trainerOf(dataset: Dataset, given: Partial<RunConfig> = {}): Promise<Trainer> {
+export async function trainerOf(dataset: Dataset, given: GivenConfig = {}): Promise<Trainer> {
   const gpu: Gpu = await requestGpu();
   return await makeTrainer(gpu, makeConfig({ lr: 0.01, ...given }), dataset);
 }

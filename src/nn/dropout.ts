@@ -1,0 +1,35 @@
+/**
+ * The layers of dropout.
+ *
+ * @module
+ */
+import type { Tensor } from "../tensor/tensor.ts";
+import * as F from "./functional_dropout.ts";
+import { Module } from "./module.ts";
+import { checkProbability } from "./options.ts";
+
+abstract class AnyDropout extends Module {
+  /** @throws {ShapeError} where p, the probability of being dropped, is not from 0 to 1. */
+  constructor(readonly p = 0.5) {
+    super();
+    checkProbability(p, new.target.name);
+  }
+
+  override extraRepr(): string {
+    return `p=${this.p}, inplace=False`;
+  }
+}
+
+/** `F.dropout` with probability p (default 0.5) in training, and nothing in evaluation. There is no `inplace`. */
+export class Dropout extends AnyDropout {
+  override forward(x: Tensor): Tensor {
+    return F.dropout(x, this.p, this.training);
+  }
+}
+
+/** `F.dropout2d`: drops whole channels of [N, C, H, W]. Otherwise as `Dropout`. */
+export class Dropout2d extends AnyDropout {
+  override forward(x: Tensor): Tensor {
+    return F.dropout2d(x, this.p, this.training);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Normalisation layers: modules with the names, options, defaults and printed form of `torch.nn`.
+ *
+ * @module
+ */
+import { ShapeError } from "../errors.ts";
+import type { Shape } from "../graph/node.ts";
+import { checkFlag, checkOptions, describe } from "../ops/options.ts";
+import { text } from "../ops/shape.ts";
+import { ones, zeros } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { valueOf } from "../tensor/value_of.ts";
+import * as F from "./functional_norm.ts";
+import { Module } from "./module.ts";
+
+function checkCount(value: number, what: string): void {
+  if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${describe(value)}`);
+}
+
+/** A number as Python prints one: "1e-05". */
+function python(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-4 && size < 1e16)) return String(value);
+  const [digits, exponent] = value.toExponential().split("e") as [string, string];
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+const truth = (value: boolean) => value ? "True" : "False";
+
+/** Options of layers for batches. */
+export interface BatchNormLayerOptions {
+  /** Added to the variance, 0 or more. Default 1e-5. */
+  eps?: number;
+  /** How much a batch counts in the running statistics; null: all batches count the same. Default 0.1. */
+  momentum?: number | null;
+  /** Whether there are a weight, ones at first, and a bias, zeros, to be learnt. Default true. */
+  affine?: boolean;
+  /** Whether there are running statistics. Without them, evaluation is by those of the batch too. Default true. */
+  trackRunningStats?: boolean;
+}
+
+/** What the layers for batches share. */
+abstract class BatchNorm extends Module {
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  /** In the state as "running_mean", "running_var" and "num_batches_tracked", which is u32 []: PyTorch's is int64. */
+  readonly runningMean: Tensor | null = null;
+  readonly runningVar: Tensor | null = null;
+  readonly numBatchesTracked: Tensor | null = null;
+  readonly eps: number;
+  readonly momentum: number | null;
+
+  constructor(readonly numFeatures: number, options: BatchNormLayerOptions = {}) {
+    super();
+    const { name } = this.constructor;
+    checkOptions(options, { eps: 1e-5, momentum: 0.1, affine: false, trackRunningStats: false }, name);
+    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
+    checkCount(numFeatures, `${name}: the number of channels`);
+    this.eps = F.checkEps(eps, name);
+    this.momentum = momentum === null ? null : F.checkMomentum(momentum, name);
+    const own = checkFlag(affine, `${name}: affine`);
+    this.weight = own ? ones([numFeatures], { requiresGrad: true }) : null;
+    this.bias = own ? zeros([numFeatures], { requiresGrad: true }) : null;
+    if (checkFlag(trackRunningStats, `${name}: trackRunningStats`)) {
+      this.runningMean = this.registerBuffer("running_mean", zeros([numFeatures]));
+      this.runningVar = this.registerBuffer("running_var", ones([numFeatures]));
+      this.numBatchesTracked = this.registerBuffer("num_batches_tracked", zeros([], { dtype: "u32" }));
+    }
+  }
+
+  /** The numbers of dimensions that the input may have. */
+  protected abstract readonly ranks: readonly number[];
+
+  override forward(x: Tensor): Tensor {
+    const { name } = this.constructor, { shape } = valueOf(x, name);
+    if (!this.ranks.includes(shape.length) || shape[1] !== this.numFeatures) {
+      const ranks = this.ranks.join(" or ");
+      throw new ShapeError(
+        `${name}: expected ${ranks} dimensions and ${this.numFeatures} channels, got ${text(shape)}`,
+      );
+    }
+    const { runningMean, runningVar, numBatchesTracked, weight, bias, training, momentum, eps } = this;
+    const running: F.Running | null = runningMean && [runningMean, runningVar!, numBatchesTracked!];
+    return F.normalizeBatch(x, running, weight, bias, { training, momentum, eps });
+  }
+
+  override extraRepr(): string {
+    const momentum = this.momentum === null ? "None" : python(this.momentum);
+    return `${this.numFeatures}, eps=${python(this.eps)}, momentum=${momentum}, affine=${
+      truth(this.weight !== null)
+    }, ` +
+      `track_running_stats=${truth(this.runningMean !== null)}`;
+  }
+}
+
+/**
+ * Normalises each channel of x [N, C] or [N, C, L]. See `F.batchNorm`.
+ *
+ * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ */
+export class BatchNorm1d extends BatchNorm {
+  protected override readonly ranks = [2, 3];
+}
+
+/**
+ * Normalises each channel of x [N, C, H, W]. See `F.batchNorm`.
+ *
+ * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ */
+export class BatchNorm2d extends BatchNorm {
+  protected override readonly ranks = [4];
+}
+
+/** Options of a `GroupNorm`. */
+export interface GroupNormOptions extends F.NormOptions {
+  /** Whether there are a weight, ones at first, and a bias, zeros, to be learnt. Default true. */
+  affine?: boolean;
+}
+
+/** Normalises each group of channels of each image of x [N, C, …]. See `F.groupNorm`. */
+export class GroupNorm extends Module {
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  readonly eps: number;
+
+  /** @throws {ShapeError} where the channels do not divide into the groups, or an option does not fit. */
+  constructor(readonly numGroups: number, readonly numChannels: number, options: GroupNormOptions = {}) {
+    super();
+    checkOptions(options, { eps: 1e-5, affine: false }, "GroupNorm");
+    const { eps = 1e-5, affine = true } = options;
+    checkCount(numChannels, "GroupNorm: the number of channels");
+    F.checkGroups(numGroups, numChannels, "GroupNorm");
+    this.eps = F.checkEps(eps, "GroupNorm");
+    const own = checkFlag(affine, "GroupNorm: affine");
+    this.weight = own ? ones([numChannels], { requiresGrad: true }) : null;
+    this.bias = own ? zeros([numChannels], { requiresGrad: true }) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const [, channels] = valueOf(x, "GroupNorm").shape;
+    if (channels !== this.numChannels) {
+      throw new ShapeError(`GroupNorm: expected ${this.numChannels} channels, got ${text(x.shape)}`);
+    }
+    return F.groupNorm(x, this.numGroups, this.weight, this.bias, { eps: this.eps });
+  }
+
+  override extraRepr(): string {
+    const affine = truth(this.weight !== null);
+    return `${this.numGroups}, ${this.numChannels}, eps=${python(this.eps)}, affine=${affine}`;
+  }
+}
+
+/** Options of a `LayerNorm`. */
+export interface LayerNormOptions extends F.NormOptions {
+  /** Whether there are a weight, ones at first, and a bias, zeros, of the normalised shape. Default true. */
+  elementwiseAffine?: boolean;
+}
+
+/** Normalises over the last dimensions. See `F.layerNorm`. */
+export class LayerNorm extends Module {
+  readonly normalizedShape: Shape;
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  readonly eps: number;
+
+  /** @throws {ShapeError} where the shape is none, or an option does not fit. */
+  constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
+    super();
+    checkOptions(options, { eps: 1e-5, elementwiseAffine: false }, "LayerNorm");
+    const { eps = 1e-5, elementwiseAffine = true } = options;
+    const shape = this.normalizedShape = F.normalizedOf(normalizedShape, "LayerNorm");
+    this.eps = F.checkEps(eps, "LayerNorm");
+    const own = checkFlag(elementwiseAffine, "LayerNorm: elementwiseAffine");
+    this.weight = own ? ones(shape, { requiresGrad: true }) : null;
+    this.bias = own ? zeros(shape, { requiresGrad: true }) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.layerNorm(x, this.normalizedShape, this.weight, this.bias, { eps: this.eps });
+  }
+
+  override extraRepr(): string {
+    const shape = this.normalizedShape.length === 1
+      ? `(${this.normalizedShape[0]},)`
+      : `(${this.normalizedShape.join(", ")})`;
+    return `${shape}, eps=${python(this.eps)}, elementwise_affine=${truth(this.weight !== null)}`;
+  }
+}

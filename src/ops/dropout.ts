@@ -1,0 +1,60 @@
+/**
+ * Dropout. The mask is a function of the random generator's state, which is an input: the gradient computes the mask again
+ * from the same state. The kernel writes the state for the next dropout beside its output, so that counting takes no
+ * dispatch of its own, and each run of a program goes on where the run before it ended.
+ *
+ * @module
+ */
+import dropoutSource from "../../shaders/dropout.wgsl" with { type: "text" };
+import { type Dispatch, type Node, type Op, record, type Value } from "../graph/node.ts";
+import { linearGrid } from "./shape.ts";
+
+const dropoutKernel = { file: "dropout.wgsl", source: dropoutSource };
+
+interface DropoutAttrs {
+  /** The probability of being dropped, from 0 to 1. */
+  readonly p: number;
+  /** So many neighbouring elements are kept or dropped together. */
+  readonly inner: number;
+}
+
+function dispatches(node: Node<DropoutAttrs>): Dispatch[] {
+  const { inputs: [x, state], outputs, attrs: { p, inner } } = node;
+  return [{
+    kernel: dropoutKernel,
+    constants: {
+      SIZE: x!.size,
+      INNER: inner,
+      DROPPED: Math.round(p * 2 ** 24),
+      SCALE: p === 1 ? 0 : 1 / (1 - p),
+      FORWARD: outputs.length === 2,
+    },
+    bindings: [x!, state!, ...outputs],
+    grid: linearGrid(Math.ceil(x!.size / 4)),
+  }];
+}
+
+/** Inputs: x and the state. Outputs: y and the next state. */
+const defineDropout = (gradName: string): Op<DropoutAttrs> => ({
+  name: "dropout",
+  gradName,
+  outputs: ([x, state]) => [x!, state!],
+  grad: ({ inputs: [, state], attrs }, [dy]) => [record(dropoutGradOp, [dy!, state!], attrs)[0]!, null],
+  dispatches,
+});
+
+/** PyTorch's names on a GPU. On the CPU, it multiplies by a mask, as it always does for channels. */
+const dropoutOp = defineDropout("NativeDropoutBackward0"), channelsOp = defineDropout("MulBackward0");
+
+/** Inputs: dy and the state that the forward had. */
+const dropoutGradOp: Op<DropoutAttrs> = { name: "dropoutGrad", outputs: ([dy]) => [dy!], dispatches };
+
+/**
+ * x times 1/(1 − p), or with probability p times 0, drawn apart for each `inner` neighbouring elements; and the state for the
+ * next dropout.
+ *
+ * @param state u32 [2]: the seed's key, and the number of dropouts before.
+ */
+export function dropout(x: Value, state: Value, p: number, inner: number): readonly Value[] {
+  return record(inner === 1 ? dropoutOp : channelsOp, [x, state], { p, inner });
+}

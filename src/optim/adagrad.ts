@@ -1,0 +1,47 @@
+/**
+ * Adagrad.
+ *
+ * @module
+ */
+import source from "../../shaders/adagrad.wgsl" with { type: "text" };
+import { updateOf } from "../ops/optimizer.ts";
+import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
+import type { Params } from "./settings.ts";
+
+const kernel = { file: "adagrad.wgsl", source };
+
+export interface AdagradOptions extends CommonOptions {
+  /** How fast the rate falls: it is lr / (1 + (t − 1) lrDecay). Default 0. */
+  lrDecay?: number;
+  /** What the sums of squares start with. Default 0. */
+  initialAccumulatorValue?: number;
+}
+
+export const ADAGRAD: Rule<AdagradOptions> = {
+  name: "Adagrad",
+  defaults: { lr: 0.01, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10, maximize: false },
+  update: ({ lrDecay, initialAccumulatorValue, eps, ...options }) => {
+    const constants = { LR_DECAY: lrDecay, EPS: eps };
+    return updateOf({
+      name: "adagrad",
+      kernel,
+      constants,
+      states: { sum: initialAccumulatorValue },
+      decays: [],
+      ...options,
+    });
+  },
+};
+
+/**
+ * `torch.optim.Adagrad` (Duchi et al. 2011): s += g²; p −= lr / (1 + (t − 1) lrDecay) g / (√s + eps).
+ *
+ * Defaults: lr 0.01, eps 1e-10, weightDecay 0.
+ *
+ * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ */
+export class Adagrad extends RuleOptimizer<AdagradOptions> {
+  constructor(params: Params<AdagradOptions>, options: AdagradOptions = {}) {
+    super(ADAGRAD, params, options);
+  }
+}

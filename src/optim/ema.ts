@@ -1,0 +1,109 @@
+/**
+ * Moving averages of weights.
+ *
+ * @module
+ */
+import source from "../../shaders/ema.wgsl" with { type: "text" };
+import { UsageError } from "../errors.ts";
+import { packLeaves } from "../graph/leaves.ts";
+import { constant } from "../graph/node.ts";
+import { change, updateOf } from "../ops/optimizer.ts";
+import { checkOptions, describe } from "../ops/options.ts";
+import { noGrad, tensor } from "../tensor/create.ts";
+import { loadState } from "../tensor/state.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { checkKind, checkParameter } from "./settings.ts";
+
+const { change: average } = updateOf({
+  name: "ema",
+  kernel: { file: "ema.wgsl", source },
+  constants: {},
+  states: {},
+});
+
+/** Copies of tensors as they are now, which one kernel can treat as one array if nothing was computed of them yet. */
+export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
+  const copies = tensors.map((one) => {
+    const { host, shape } = one.value;
+    return host ? new Tensor(constant(host.slice(), shape)) : noGrad(() => one.clone());
+  });
+  packLeaves(copies.map(({ value }) => value));
+  return copies;
+}
+
+/**
+ * The exponential moving average of parameters, to evaluate a model with: torch's `AveragedModel` with
+ * `get_ema_multi_avg_fn(decay)`. Unlike that, it starts from the parameters as they are when it is made, so that its first
+ * `update()` averages already, and it has no modules of its own.
+ *
+ * ```ts
+ * const ema = new optim.EMA(net.parameters(), { decay: 0.99 });
+ * const step = compile(() => {
+ *   // forward, backward, optimizer.step()
+ *   ema.update();
+ * });
+ * await step.run(1000);
+ * ema.swap(); // The net has the averages.
+ * // evaluate
+ * ema.swap(); // It has its own parameters again.
+ * ```
+ *
+ * @throws {UsageError} where the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
+ */
+export class EMA {
+  readonly #params: readonly Tensor[];
+  /** The averages, in the order of the parameters. */
+  readonly averages: readonly Tensor[];
+  readonly decay: number;
+  readonly #rate: Tensor;
+
+  /** @param options `decay`: how much of an average is kept in an update. Default 0.999. */
+  constructor(params: readonly Tensor[], options: { decay?: number } = {}) {
+    if (!Array.isArray(params)) throw new UsageError(`EMA: expected an array of tensors, got ${describe(params)}`);
+    if (params.length === 0) throw new UsageError("EMA: there are no parameters");
+    params.forEach((one) => checkParameter(one, "EMA"));
+    if (new Set(params).size < params.length) throw new UsageError("EMA: a parameter is given twice");
+    checkOptions(options, { decay: 0.999 }, "EMA", UsageError);
+    const { decay = 0.999 } = options;
+    checkKind(decay, "share", "EMA: decay");
+    this.#params = [...params];
+    this.decay = decay;
+    this.#rate = tensor([1 - decay]);
+    packLeaves(params.map(({ value }) => value));
+    this.averages = copiesOf(params);
+  }
+
+  /** average = decay average + (1 − decay) parameter, for each. */
+  update(): void {
+    const values = (all: readonly Tensor[]) => all.map(({ value }) => value);
+    const updated = noGrad(() =>
+      change(
+        average,
+        [{ values: values(this.averages), writes: true }, { values: values(this.#params), writes: false }],
+        [this.#rate.value],
+      )
+    );
+    this.averages.forEach((one, i) => one.assign(updated[i]!, "update"));
+  }
+
+  /** Exchanges the parameters and their averages. A second call undoes it. */
+  swap(): void {
+    noGrad(() =>
+      this.#params.forEach((param, i) => {
+        const own = param.detach();
+        param.copy_(this.averages[i]!);
+        this.averages[i]!.copy_(own);
+      })
+    );
+  }
+
+  /** The averages by their number: "average.0". The tensors are its own. */
+  stateDict(): Map<string, Tensor> {
+    return new Map(this.averages.map((one, i) => [`average.${i}`, one]));
+  }
+
+  /** Takes the elements of what `stateDict()` gave. @throws {UsageError} where it does not fit. Nothing is changed then. */
+  loadStateDict(state: ReadonlyMap<string, Tensor>): void {
+    loadState(this.stateDict(), state, (why) => new UsageError(`EMA: the state does not fit: ${why}`));
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Lookahead, around any optimizer.
+ *
+ * @module
+ */
+import source from "../../shaders/lookahead.wgsl" with { type: "text" };
+import { UsageError } from "../errors.ts";
+import { change } from "../ops/optimizer.ts";
+import { checkOptions, describe } from "../ops/options.ts";
+import { noGrad, zeros } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { copiesOf } from "./ema.ts";
+import { type Group, Optimizer } from "./optimizer.ts";
+import { checkKind } from "./settings.ts";
+
+const kernel = { file: "lookahead.wgsl", source };
+
+export interface LookaheadOptions {
+  /** The steps of the inner optimizer to one of the slow weights. Default 5. */
+  k?: number;
+  /** How far the slow weights go towards the fast ones, 0 to 1. Default 0.5. */
+  alpha?: number;
+}
+
+/**
+ * Lookahead (Zhang et al. 2019), which PyTorch has not: the inner optimizer takes k steps; then the slow weights, which
+ * are the parameters as they were at first, go `alpha` of the way to them, and the parameters start again from there.
+ *
+ * Its groups and rates are the inner optimizer's. Its state is that of the inner one, with the slow weights
+ * "GROUP.slow.INDEX" and the count of steps "lookahead.step".
+ *
+ * @throws {UsageError} where an option is out of range or unknown.
+ */
+export class Lookahead extends Optimizer {
+  readonly #slow: readonly (readonly Tensor[])[];
+  readonly #steps = zeros([1], { dtype: "u32" });
+  readonly k: number;
+  readonly alpha: number;
+
+  constructor(readonly optimizer: Optimizer, options: LookaheadOptions = {}) {
+    if (!(optimizer instanceof Optimizer)) {
+      throw new UsageError(`Lookahead: expected an optimizer, got ${describe(optimizer)}`);
+    }
+    checkOptions(options, { k: 5, alpha: 0.5 }, "Lookahead", UsageError);
+    const { k = 5, alpha = 0.5 } = options;
+    checkKind(k, "count", "Lookahead: k");
+    checkKind(alpha, "share", "Lookahead: alpha");
+    super(optimizer.paramGroups as readonly Group[]);
+    this.k = k;
+    this.alpha = alpha;
+    this.#slow = optimizer.paramGroups.map(({ params }) => copiesOf(params));
+  }
+
+  override step(): void {
+    this.optimizer.step();
+    const how = { name: "lookahead", kernel, constants: { K: this.k, ALPHA: this.alpha } };
+    noGrad(() => {
+      this.#steps.add_(1);
+      this.paramGroups.forEach(({ params }, i) => {
+        const kinds = [params, this.#slow[i]!];
+        const all = kinds.map((kind) => ({ values: kind.map(({ value }) => value), writes: true }));
+        const updated = change(how, all, [this.#steps.value]);
+        kinds.flat().forEach((one, j) => one.assign(updated[j]!, "step"));
+      });
+    });
+  }
+
+  override stateDict(): Map<string, Tensor> {
+    const slow = this.#slow.flatMap((all, i) => all.map((one, j) => [`${i}.slow.${j}`, one] as const));
+    return new Map([...this.optimizer.stateDict(), ...slow, ["lookahead.step", this.#steps]]);
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * `Optimizer`: the base of all of them. It has groups of parameters, each with its options, its learning rate and its
+ * state. Most optimizers are a `Rule`: names of states and a formula, for one kernel that updates all parameters of a
+ * group at once.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import { packLeaves } from "../graph/leaves.ts";
+import { change, countStep, ownersOf, type Update } from "../ops/optimizer.ts";
+import { full, noGrad, ones, tensor, zeros } from "../tensor/create.ts";
+import { loadState } from "../tensor/state.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkKind, groupsOf, type Params, type Settings } from "./settings.ts";
+
+/** A group's parameters, their state, and the group's rate. Its options are properties too, which cannot be changed. */
+export abstract class Group {
+  #lr: number;
+  /** The rate where kernels read it, so that a new one needs no new kernel: [1]. */
+  readonly rate: Tensor;
+
+  constructor(readonly name: string, readonly params: readonly Tensor[], { lr, ...options }: { lr: number }) {
+    Object.assign(this, options);
+    this.#lr = lr;
+    this.rate = tensor([lr]);
+    packLeaves(params.map((one) => one.value));
+  }
+
+  /** The learning rate. A new one takes effect with the next step. */
+  get lr(): number {
+    return this.#lr;
+  }
+
+  set lr(lr: number) {
+    checkKind(lr, "amount", `${this.name}: lr`);
+    if (lr === this.#lr) return;
+    this.#lr = lr;
+    this.rate.fill_(lr);
+  }
+
+  /** The state by name, such as "momentum.3", which is that of the parameter of this index. */
+  abstract state(): readonly (readonly [string, Tensor])[];
+
+  /** Updates every parameter that has a gradient. To be called within noGrad(). */
+  abstract step(): void;
+
+  /** The indices of the parameters that have a gradient. */
+  protected get active(): readonly number[] {
+    return this.params.flatMap((one, i) => one.grad ? [i] : []);
+  }
+}
+
+/** A state of each parameter, which one kernel can treat as one array. */
+export function statesLike(params: readonly Tensor[], first: number): readonly Tensor[] {
+  const states = params.map(({ shape }) => full(shape, first));
+  packLeaves(states.map(({ value }) => value));
+  return states;
+}
+
+/** Groups as an optimizer shows them: with their options. */
+export type GroupOf<O> = Group & Readonly<Required<O>>;
+
+/** The base of optimizers. */
+export abstract class Optimizer<O = unknown> {
+  /** @param groups with the options as properties. */
+  protected constructor(groups: readonly Group[]) {
+    this.paramGroups = groups as readonly GroupOf<O>[];
+  }
+
+  /** The groups of parameters, each with its options and its rate, which can be set. */
+  readonly paramGroups: readonly GroupOf<O>[];
+
+  /** The learning rate of the first group; setting it sets that of all. */
+  get lr(): number {
+    return this.paramGroups[0]!.lr;
+  }
+
+  set lr(lr: number) {
+    for (const group of this.paramGroups as readonly Group[]) group.lr = lr;
+  }
+
+  /** Updates every parameter that has a gradient. The others, such as frozen ones, are left alone with their state. */
+  step(): void {
+    noGrad(() => this.paramGroups.forEach((group) => group.step()));
+  }
+
+  /** Forgets the parameters' gradients. */
+  zeroGrad(): void {
+    for (const { params } of this.paramGroups) for (const param of params) param.grad = null;
+  }
+
+  /**
+   * The state: "GROUP.NAME.INDEX" for each state of a parameter, with PyTorch's names, and "GROUP.step" [parameters of the
+   * group], u32, where steps are counted. The tensors are the optimizer's own.
+   */
+  stateDict(): Map<string, Tensor> {
+    return new Map(
+      this.paramGroups.flatMap((group, i) =>
+        group.state().map(([name, one]): [string, Tensor] => [`${i}.${name}`, one])
+      ),
+    );
+  }
+
+  /**
+   * Takes the elements of a state that `stateDict()` of the same optimizer gave.
+   *
+   * @throws {UsageError} naming each tensor that is missing, unexpected, or of another shape or type. Nothing is changed
+   * then.
+   */
+  loadStateDict(state: ReadonlyMap<string, Tensor>): void {
+    const { name } = this.constructor;
+    loadState(this.stateDict(), state, (why) => new UsageError(`${name}: the state does not fit: ${why}`));
+  }
+}
+
+/** An optimizer in short: its options, and what they make of a step. */
+export interface Rule<O> extends Settings<O> {
+  update(options: Required<O>): Update;
+}
+
+/** The options that all optimizers have. What their defaults are, each optimizer says. */
+export interface RateOptions {
+  /** The learning rate, 0 or more. */
+  lr?: number;
+  /** The weight of the L2 penalty, which is added to the gradient; decoupled, what is taken off the parameter, times lr. */
+  weightDecay?: number;
+}
+
+/** The options that nearly all have. */
+export interface CommonOptions extends RateOptions {
+  /** What is added to the divisor, so that it is not 0. */
+  eps?: number;
+  /** Goes up the gradient. Default false. */
+  maximize?: boolean;
+}
+
+/** The options of those with two moving averages. */
+export interface BetaOptions extends CommonOptions {
+  /** How much of each average is kept in a step: that of the gradient, and that of its square or magnitude. */
+  betas?: readonly [number, number];
+}
+
+/** The constants that kernels have for `betas`. */
+export const betasOf = ([beta1, beta2]: readonly [number, number]) => ({
+  BETA1: beta1,
+  BETA2: beta2,
+  REST1: 1 - beta1,
+  REST2: 1 - beta2,
+});
+
+/** A group that a rule updates. */
+export class RuleGroup<O extends RateOptions> extends Group {
+  readonly #update: Update;
+  readonly #states: Readonly<Record<string, readonly Tensor[]>>;
+  /** The steps that each parameter has taken, and what the rule multiplies up in them. */
+  readonly #counts: { readonly step?: Tensor; readonly mu_product?: Tensor };
+
+  constructor(rule: Rule<O>, params: readonly Tensor[], options: Required<O>) {
+    super(rule.name, params, options as { lr: number });
+    const { states, counting } = this.#update = rule.update(options), count = [params.length];
+    this.#states = Object.fromEntries(
+      Object.entries(states).map(([name, first]) => [name, statesLike(params, first)]),
+    );
+    this.#counts = {
+      ...(counting ? { step: zeros(count, { dtype: "u32" }) } : {}),
+      ...(counting?.product ? { mu_product: ones(count) } : {}),
+    };
+  }
+
+  state(): readonly (readonly [string, Tensor])[] {
+    return [
+      ...Object.entries(this.#counts),
+      ...Object.entries(this.#states).flatMap(([name, all]) => all.map((one, i) => [`${name}.${i}`, one] as const)),
+    ];
+  }
+
+  step(): void {
+    const { active } = this, chosen = (all: readonly Tensor[]) => active.map((i) => all[i]!.value);
+    if (active.length === 0) return;
+    const states = Object.values(this.#states), params = chosen(this.params), scalars = this.#count(active);
+    const updated = change(
+      this.#update.change,
+      [
+        { values: params, writes: true },
+        { values: active.map((i) => this.params[i]!.grad!.value), writes: false },
+        ...states.map((all) => ({ values: chosen(all), writes: true })),
+      ],
+      [scalars ?? this.rate.value],
+      scalars ? [ownersOf(params, active)] : [],
+    );
+    const changed = [this.params, ...states].flatMap((all) => active.map((i) => all[i]!));
+    changed.forEach((one, i) => one.assign(updated[i]!, "step"));
+  }
+
+  /** Counts the step, and gives the scalars that follow. */
+  #count(active: readonly number[]) {
+    const { counting } = this.#update, { step, mu_product } = this.#counts;
+    if (!counting || !step) return null;
+    const counted = countStep(counting, active, this.rate.value, step.value, mu_product?.value ?? null);
+    step.assign(counted[0]!, "step");
+    mu_product?.assign(counted[1]!, "step");
+    return counted.at(-1)!;
+  }
+}
+
+/** The base of the optimizers that are a rule. */
+export abstract class RuleOptimizer<O extends RateOptions> extends Optimizer<O> {
+  /** @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice. */
+  constructor(rule: Rule<O>, params: Params<O>, options: O) {
+    super(groupsOf(params, options, rule).map(([own, settings]) => new RuleGroup(rule, own, settings)));
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * What optimizers are given: parameters, alone or in groups, and options. All is checked before anything is made of it.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import { checkFlag, checkOptions, describe, isPlain } from "../ops/options.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** A group of parameters with options of its own; those that it lacks are the optimizer's. */
+export type GroupOptions<O> = O & { params: readonly Tensor[] };
+
+/** Parameters, or groups of them. */
+export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
+
+/** What an option's value must be. */
+export type Kind = keyof typeof KINDS | readonly string[];
+
+/** What an optimizer can be told. */
+export interface Settings<O> {
+  /** The class, for messages. */
+  readonly name: string;
+  readonly defaults: Required<O>;
+  /** What the options must be that are not what their defaults suggest: amounts, flags and pairs of betas. */
+  readonly kinds?: Readonly<Partial<Record<keyof O, Kind>>>;
+  /** What is wrong with options that are right one by one. */
+  complaint?(options: Required<O>): string | null;
+}
+
+/** Whether `value` is a number that f32, in which kernels compute, can hold. */
+const fits = (value: unknown): value is number => typeof value === "number" && Number.isFinite(Math.fround(value));
+const all = (value: unknown, length: number, is: (one: unknown) => boolean) =>
+  Array.isArray(value) && value.length === length && value.every(is);
+
+const KINDS = {
+  amount: [(value: unknown) => fits(value) && value >= 0, "a number of 0 or more that f32 holds"],
+  number: [fits, "a number that f32 holds"],
+  share: [(value: unknown) => fits(value) && value >= 0 && value <= 1, "a number from 0 to 1"],
+  count: [
+    (value: unknown) => Number.isInteger(value) && value as number > 0 && value as number < 1e6,
+    "a whole number from 1 on",
+  ],
+  betas: [
+    (value: unknown) => all(value, 2, (one) => fits(one) && one >= 0 && one < 1),
+    "two numbers from 0 to below 1",
+  ],
+  three: [(value: unknown) => all(value, 3, fits), "three numbers that f32 holds"],
+} as const;
+
+/** Refuses a value of an option that is not of its kind. @param what such as "SGD: lr". */
+export function checkKind(value: unknown, kind: Kind, what: string): void {
+  const [is, text] = typeof kind === "string"
+    ? KINDS[kind]
+    : [(one: unknown) => kind.includes(one as string), `one of ${kind.join(", ")}`];
+  if (is(value)) return;
+  throw new UsageError(
+    `${what} must be ${text}, got ${Array.isArray(value) ? JSON.stringify(value) : describe(value)}`,
+  );
+}
+
+/** Checks the options of a group. */
+function check<O extends object>(options: Required<O>, { name, defaults, kinds, complaint }: Settings<O>): Required<O> {
+  checkOptions(options, defaults as Record<string, unknown>, name, UsageError);
+  for (const key of Object.keys(defaults) as (keyof O & string)[]) {
+    const example = defaults[key], what = `${name}: ${key}`;
+    if (typeof example === "boolean") checkFlag(options[key] as boolean, what, UsageError);
+    else checkKind(options[key], kinds?.[key] ?? (Array.isArray(example) ? "betas" : "amount"), what);
+  }
+  const wrong = complaint?.(options);
+  if (wrong) throw new UsageError(`${name}: ${wrong}`);
+  return options;
+}
+
+/**
+ * The groups that an optimizer is given, each with all of its options.
+ *
+ * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+ */
+export function groupsOf<O extends object>(
+  params: Params<O>,
+  options: O,
+  settings: Settings<O>,
+): readonly [params: readonly Tensor[], options: Required<O>][] {
+  const { name, defaults } = settings, seen = new Set<Tensor>();
+  checkOptions(options, defaults as Record<string, unknown>, name, UsageError);
+  return asGroups(params, name).map(({ params, ...own }) => {
+    for (const param of params) {
+      checkParameter(param, name);
+      if (seen.has(param)) throw new UsageError(`${name}: a parameter is given twice`);
+      seen.add(param);
+    }
+    return [[...params], check({ ...defaults, ...options, ...own as unknown as O }, settings)];
+  });
+}
+
+function asGroups<O>(params: Params<O>, name: string): readonly GroupOptions<O>[] {
+  const expected = "expected an array of tensors, such as model.parameters(), or of groups { params: [...] }";
+  if (!Array.isArray(params)) throw new UsageError(`${name}: ${expected}, got ${describe(params)}`);
+  if (params.length === 0) throw new UsageError(`${name}: there are no parameters`);
+  if (!params.some(isPlain)) return [{ params } as GroupOptions<O>];
+  for (const group of params) {
+    if (!isPlain(group)) throw new UsageError(`${name}: ${expected}, got ${describe(group)} among groups`);
+    if (!Array.isArray(group.params)) {
+      throw new UsageError(`${name}: params of a group must be an array of tensors, got ${describe(group.params)}`);
+    }
+  }
+  return params as readonly GroupOptions<O>[];
+}
+
+/** Refuses what is no parameter: a leaf of f32. */
+export function checkParameter(param: unknown, name: string): void {
+  if (!(param instanceof Tensor)) {
+    throw new UsageError(`${name}: expected a Tensor as parameter, got ${describe(param)}`);
+  }
+  if (!param.isLeaf) throw new UsageError(`${name}: a parameter is no leaf: it was computed from other tensors`);
+  if (param.dtype !== "f32") throw new UsageError(`${name}: parameters must be f32, got one of ${param.dtype}`);
+}

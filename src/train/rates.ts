@@ -1,0 +1,52 @@
+/**
+ * The learning rates of a run. What a schedule gives for the coming steps lies ready in GPU memory, where each step finds
+ * its own: a new rate waits for nothing.
+ *
+ * @module
+ */
+import type { Gpu } from "../gpu/device.ts";
+import { write } from "../gpu/memory.ts";
+import { upload } from "../graph/leaves.ts";
+import { pick } from "../ops/batch.ts";
+import { combine, scalar } from "../ops/elementwise.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { RunSchedule } from "../optim/schedule_names.ts";
+import { zeros } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+export class Rates {
+  readonly #table: Tensor;
+  readonly #bases: readonly number[];
+
+  /**
+   * @param schedule what the rates of the optimizer's groups are multiplied by at a step, counted from 0.
+   * @param slots the steps that may be under way.
+   */
+  constructor(readonly optimizer: Optimizer, readonly schedule: RunSchedule, slots: number) {
+    this.#table = zeros([slots]);
+    this.#bases = optimizer.paramGroups.map(({ lr }) => lr);
+  }
+
+  /** The rate of the first group at a step. */
+  at(step: number): number {
+    return this.#bases[0]! * this.schedule.factor(step);
+  }
+
+  /** Lays the rates of `count` steps ready, of which `first` is the first. */
+  prepare(gpu: Gpu, first: number, count: number): void {
+    const slots = this.#table.numel, place = upload(gpu, this.#table.value);
+    for (let done = 0; done < count;) {
+      const slot = (first + done) % slots, part = Math.min(count - done, slots - slot), from = first + done;
+      write(gpu, place, Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i)), slot * 4);
+      done += part;
+    }
+  }
+
+  /** Records that every group has the rate of this step. */
+  apply(counters: Tensor): void {
+    const factor = pick(this.#table.value, counters.value);
+    this.optimizer.paramGroups.forEach(({ rate }, i) => {
+      rate.assign(combine("mul", factor, scalar(this.#bases[i]!)), "train");
+    });
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The settings that say how weights are updated: which of them an optimizer or a schedule has, and what it makes of them.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import { OPTIMIZERS } from "../optim/registry.ts";
+import { type RunSchedule, runSchedule, SCHEDULES } from "../optim/schedule_names.ts";
+import { zeros } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { RunConfig } from "./settings.ts";
+import { type OptionValue, readOptions } from "./options.ts";
+
+/** The settings that are options of some optimizers, and have flags of their own. */
+const FLAGGED = ["lr", "momentum", "dampening", "weightDecay", "nesterov"] as const;
+
+/** Whether a setting is an option of the optimizer, by its key. */
+export function isOfOptimizer(key: string): boolean {
+  return key === "opt" || (FLAGGED as readonly string[]).includes(key);
+}
+
+/** What an optimizer's options are if nothing is said: PyTorch's defaults, but the tutorial's momentum. */
+function defaultsOf(name: RunConfig["optimizer"]): Readonly<Record<string, OptionValue>> {
+  const { defaults } = OPTIMIZERS[name];
+  return name === "sgd" ? { ...defaults, momentum: 0.9 } : defaults;
+}
+
+/**
+ * The settings of `config` that have flags and are options of its optimizer, with the defaults of those that were not given.
+ *
+ * @throws {UsageError} naming a setting that the optimizer does not have.
+ */
+export function optimizerSettings(config: RunConfig): Partial<RunConfig> {
+  const { optimizer } = config, defaults = defaultsOf(optimizer);
+  return Object.fromEntries(FLAGGED.map((name) => {
+    const has = Object.hasOwn(defaults, name), given = config[name];
+    if (!has && given !== undefined) {
+      throw new UsageError(`${name} is no option of ${optimizer}: it has ${Object.keys(defaults).join(", ")}`);
+    }
+    return [name, given ?? (has ? defaults[name] : undefined)];
+  }));
+}
+
+/**
+ * Makes the optimizer that `config` names.
+ *
+ * @throws {UsageError} where an option does not fit.
+ */
+export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Optimizer {
+  const { optimizer, opt } = config, defaults = OPTIMIZERS[optimizer].defaults;
+  const flagged = FLAGGED.filter((name) => Object.hasOwn(defaults, name));
+  const others = Object.fromEntries(
+    Object.entries(defaults).filter(([name]) => !(FLAGGED as readonly string[]).includes(name)),
+  );
+  return OPTIMIZERS[optimizer].make(params, {
+    ...Object.fromEntries(flagged.map((name) => [name, config[name]!])),
+    ...readOptions(opt, others, `--opt: ${optimizer}`),
+  });
+}
+
+/**
+ * The schedule that `config` names; null where the rate never changes.
+ *
+ * @throws {UsageError} where an option does not fit.
+ */
+export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): RunSchedule | null {
+  const { schedule, warmup, sched } = config;
+  const options = readOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
+  if (schedule === "none" && warmup === 0) return null;
+  return runSchedule(schedule, { totalSteps, stepsPerEpoch, warmup, options });
+}
+
+/** Throws `UsageError` for what neither the optimizer nor the schedule takes. */
+export function checkUpdate(config: RunConfig): void {
+  makeOptimizer(config, [zeros([1], { requiresGrad: true })]);
+  makeSchedule(config, 1000, 100);
+}
