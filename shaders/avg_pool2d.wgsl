@@ -1,5 +1,6 @@
-// y [PLANES, OH, OW] = the mean of each window of x [PLANES, H, W]. With GRAD the gradient: dx from dy, each element from
-// the windows that it lies in. With ADAPTIVE, the windows of an axis divide it into OH (or OW) parts as even as can be.
+// y [PLANES, OH, OW] = the mean of each window of x [PLANES, H, W]. With GRAD the gradient: dx from dy, each element
+// from the windows that it lies in. With ADAPTIVE, the windows of an axis divide it into OH (or OW) parts as even as
+// can be.
 
 const GRAD: bool = false;
 const ADAPTIVE: bool = false;
@@ -21,7 +22,8 @@ const COUNT_PAD: bool = true;
 @group(0) @binding(0) var<storage, read> source: array<f32>;
 @group(0) @binding(1) var<storage, read_write> result: array<f32>;
 
-// Where window `o` of an axis starts, and before which place it ends; places of the padding are negative, or `size` and more.
+// Where window `o` of an axis starts, and before which place it ends; places of the padding are negative, or `size` and
+// more.
 fn window(o: i32, size: i32, count: i32, kernel: i32, step: i32, pad: i32) -> vec2i {
   if (ADAPTIVE) {
     return vec2i(o * size / count, ((o + 1) * size + count - 1) / count);

@@ -1,5 +1,5 @@
-// y [PLANES, OH, OW] = x [PLANES, H, W], with rows and columns around it: TOP and LEFT in front, or cut off where they are
-// negative. With GRAD the gradient: dx from dy, each element from all places of y that show it.
+// y [PLANES, OH, OW] = x [PLANES, H, W], with rows and columns around it: TOP and LEFT in front, or cut off where they
+// are negative. With GRAD the gradient: dx from dy, each element from all places of y that show it.
 
 alias T = f32;
 const GRAD: bool = false;

@@ -1,5 +1,5 @@
-// y [PLANES, OH, OW] = the nearest element of x [PLANES, H, W]. With GRAD the gradient: dx from dy, each element from the
-// places of y that show it, which are neighbours.
+// y [PLANES, OH, OW] = the nearest element of x [PLANES, H, W]. With GRAD the gradient: dx from dy, each element from
+// the places of y that show it, which are neighbours.
 
 const GRAD: bool = false;
 const SIZE: u32 = 1u; // The elements of the result.

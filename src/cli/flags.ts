@@ -50,6 +50,8 @@ export interface Command<F extends readonly Flag[] = readonly Flag[]> {
   readonly description?: string;
   readonly positional?: readonly Positional[];
   readonly flags: F;
+  /** What else the help text has, behind the flags. */
+  readonly tables?: readonly { readonly title: string; readonly rows: readonly (readonly [string, string])[] }[];
   /** Command lines for the help text, each with what it does. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Does the work. @returns the exit code of the process. */

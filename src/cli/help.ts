@@ -48,6 +48,7 @@ export function help(command: Command): string {
   for (const [group, flags] of groups) {
     lines.push("", `${group}:`, ...rows(flags.map((flag) => [spelling(flag), meaning(flag)]), width));
   }
+  for (const { title, rows: table } of command.tables ?? []) lines.push("", `${title}:`, ...rows(table));
   if (command.examples.length > 0) lines.push("", "Examples:");
   for (const [line, meaning] of command.examples) lines.push(`  ${line}`, `      ${meaning}`);
   return lines.join("\n");

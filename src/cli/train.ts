@@ -10,6 +10,7 @@ import { Intervals } from "../train/intervals.ts";
 import { makeRunFolder, type RunFolder } from "../train/run_folder.ts";
 import { checkFits, makeTrainer, type Outcome, type Progress, type Trainer } from "../train/trainer.ts";
 import { loadWeights, saveWeights } from "../train/weights.ts";
+import { optionTables } from "../train/update_config.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { duration, Output } from "./output.ts";
@@ -32,12 +33,13 @@ export const command = defineCommand({
     ...SETTINGS,
     ...OUTPUT_FLAGS,
   ],
+  tables: optionTables(),
   examples: [
     ["wgrad train", "The tutorial's run"],
     ["wgrad train --data synthetic --epochs 1 --batch-size 32 --lr 0.01", "A first try that needs no download"],
     ["wgrad train --batch-size 64 --lr 0.01 --nesterov --normalize cifar10", "Larger batches"],
     [
-      "wgrad train --optimizer adamw --opt betas=0.9,0.99 --batch-size 32 --schedule one-cycle --ema 0.999",
+      "wgrad train --optimizer adamw --opt betas=0.9,0.99 --schedule one-cycle --ema 0.999",
       "Another optimizer, a schedule, and averaged weights",
     ],
     ["wgrad train --config runs/lenet-1/config.json --seed 1", "A run again, with another seed"],

@@ -13,6 +13,21 @@ import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import { biasOf, type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";
 
+export {
+  elu,
+  gelu,
+  type GeluOptions,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logSigmoid,
+  relu6,
+  sigmoid,
+  silu,
+  softplus,
+  type SoftplusOptions,
+  tanh,
+} from "./functional_activation.ts";
 export * from "./functional_dropout.ts";
 export * from "./functional_spatial.ts";
 export * from "./loss_functions.ts";

@@ -1,6 +1,6 @@
 /**
- * Dropout, as `torch.nn.functional` has it. Its masks follow from `manualSeed`, and each call has its own, also in each run
- * of a program.
+ * Dropout, as `torch.nn.functional` has it. Its masks follow from `manualSeed`, and each call has its own, also in
+ * each run of a program.
  *
  * @module
  */
@@ -14,36 +14,35 @@ import { valueOf } from "../tensor/value_of.ts";
 import { checkProbability } from "./options.ts";
 
 /**
- * Sets each element of x to 0 with probability p, and multiplies the others by 1/(1 − p), so that the expected value stays.
- * Where it is not training, or p is 0, it returns x itself. As `torch.nn.functional.dropout`.
+ * Sets each element of x to 0 with probability p, and multiplies the others by 1/(1 − p), so that the expected value
+ * stays. Where it is not training, or p is 0, it returns x itself. As `torch.nn.functional.dropout`.
  *
  * @throws {ShapeError} where p is not from 0 to 1, or x is not f32.
  */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
-  return drop(x, p, training, "dropout", () => 1);
+  return drop(x, p, training, "dropout", null);
 }
 
 /**
- * `dropout` of whole channels of x [N, C, H, W], drawn apart for each image. As `torch.nn.functional.dropout2d`, which also
- * takes other shapes.
+ * `dropout` of whole channels of x [N, C, H, W], drawn apart for each image. As `torch.nn.functional.dropout2d`,
+ * which also takes other shapes.
  *
  * @throws {ShapeError} where p is not from 0 to 1, or x is not f32 of four dimensions.
  */
 export function dropout2d(x: Tensor, p = 0.5, training = true): Tensor {
-  return drop(x, p, training, "dropout2d", ([, , height, width, ...more]) => {
-    if (width === undefined || more.length > 0) {
-      throw new ShapeError(`dropout2d: expected x of shape [N, C, H, W], got ${text(x.shape)}`);
-    }
-    return height! * width;
-  });
+  const [, , height, width, ...more] = valueOf(x, "dropout2d").shape;
+  if (width === undefined || more.length > 0) {
+    throw new ShapeError(`dropout2d: expected x of shape [N, C, H, W], got ${text(x.shape)}`);
+  }
+  return drop(x, p, training, "dropout2d", height! * width);
 }
 
-function drop(x: Tensor, p: number, training: boolean, action: string, innerOf: (shape: readonly number[]) => number) {
-  const value = valueOf(x, action), inner = innerOf(value.shape);
+function drop(x: Tensor, p: number, training: boolean, action: string, channel: number | null): Tensor {
+  const value = valueOf(x, action);
   requireType(value, "f32", action);
   checkProbability(p, action);
   if (!checkFlag(training, `${action}: training`) || p === 0) return x;
-  const [y, next] = ops.dropout(value, dropoutState.value, p, inner);
+  const [y, next] = ops.dropout(value, dropoutState.value, p, channel);
   dropoutState.assign(next!, action);
   return new Tensor(y!);
 }

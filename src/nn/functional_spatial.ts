@@ -37,8 +37,8 @@ export function avgPool2d(x: Tensor, kernel: Size, options: AvgPool2dOptions = {
 }
 
 /**
- * The means of x [N, C, H, W] over windows that divide it as evenly as can be: [N, C, ...outputSize], window i of OH being
- * the rows from ⌊i H / OH⌋ to before ⌈(i + 1) H / OH⌉. Size 1 pools globally. As
+ * The means of x [N, C, H, W] over windows that divide it as evenly as can be: [N, C, ...outputSize], window i of OH
+ * being the rows from ⌊i H / OH⌋ to before ⌈(i + 1) H / OH⌉. Size 1 pools globally. As
  * `torch.nn.functional.adaptive_avg_pool2d`.
  *
  * @throws {ShapeError} where sizes are no integers of 1 or more.
@@ -48,8 +48,8 @@ export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
 }
 
 /**
- * x [N, C, H, W] at another size, by its nearest elements. As `torch.nn.functional.interpolate` with mode "nearest", the
- * only one so far.
+ * x [N, C, H, W] at another size, by its nearest elements. As `torch.nn.functional.interpolate` with mode "nearest",
+ * the only one so far.
  *
  * @throws {ShapeError} where not exactly one of `size` and `scaleFactor` is given.
  */
@@ -59,10 +59,10 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
 }
 
 /**
- * x with elements added around: `pads` has two numbers for each dimension, before and behind, from the last dimension on.
- * Mode "constant" takes any number of dimensions, and cuts off where a number is negative; the others take [left, right] for
- * 2 or 3 dimensions and [left, right, top, bottom] for 3 or 4, and no negative numbers, which PyTorch allows. As
- * `torch.nn.functional.pad`.
+ * x with elements added around: `pads` has two numbers for each dimension, before and behind, from the last dimension
+ * on. Mode "constant" takes any number of dimensions, and cuts off where a number is negative; the others take [left,
+ * right] for 2 or 3 dimensions and [left, right, top, bottom] for 3 or 4, and no negative numbers, which PyTorch
+ * allows. As `torch.nn.functional.pad`.
  *
  * @throws {ShapeError} where more is reflected than lies behind the edge, or more repeated ("circular") than there is.
  */

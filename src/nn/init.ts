@@ -1,6 +1,7 @@
 /**
- * `nn.init`: initial values, as `torch.nn.init` has them. Each function fills its tensor (f32) in place, outside of what
- * gradients record, and returns it; leaves that require gradients stay leaves. Random elements follow from `manualSeed`.
+ * `nn.init`: initial values, as `torch.nn.init` has them. Each function fills its tensor (f32) in place, outside of
+ * what gradients record, and returns it; leaves that require gradients stay leaves. Random elements follow from
+ * `manualSeed`.
  *
  * Layers call none of these: their own defaults are PyTorch's.
  *
@@ -125,8 +126,8 @@ export function eye_(tensor: Tensor): Tensor {
 }
 
 /**
- * The convolution that passes its input on, as far as channels go, in each of `groups` (default 1): weights
- * [O, C/groups, …] of one to three spatial dimensions are 1 in the middle of the kernel where the channels are the same.
+ * The convolution that passes its input on, as far as channels go, in each of `groups` (default 1): weights [O,
+ * C/groups, …] of one to three spatial dimensions are 1 in the middle of the kernel where the channels are the same.
  *
  * @throws {ShapeError} where the output channels do not divide into the groups.
  */
@@ -147,8 +148,8 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
 }
 
 /**
- * A matrix of normal numbers with this deviation (default 0.01), of which in each column a share of `sparsity`, rounded up
- * to whole elements, is 0.
+ * A matrix of normal numbers with this deviation (default 0.01), of which in each column a share of `sparsity`,
+ * rounded up to whole elements, is 0.
  *
  * @throws {ShapeError} where `sparsity` is not from 0 to 1.
  */
@@ -166,9 +167,10 @@ export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
 }
 
 /**
- * A (semi-)orthogonal matrix, times `gain` (default 1): the tensor as [first dimension, all others] has orthogonal columns,
- * or rows if there are fewer of them (Saxe et al. 2013). It is Q of a matrix of normal numbers, with R's diagonal positive,
- * as PyTorch makes it, computed on the CPU: in time that grows as elements × the smaller dimension.
+ * A (semi-)orthogonal matrix, times `gain` (default 1): the tensor as [first dimension, all others] has orthogonal
+ * columns, or rows if there are fewer of them (Saxe et al. 2013). It is Q of a matrix of normal numbers, with R's
+ * diagonal positive, as PyTorch makes it, computed on the CPU: in time that grows as elements × the smaller
+ * dimension.
  */
 export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
   check(tensor, "orthogonal_", { gain }, [2, Infinity]);
@@ -198,8 +200,8 @@ const NONLINEARITIES = [
 ] as const;
 
 /**
- * The recommended gain for a nonlinearity, by PyTorch's names: 1 for "linear", "sigmoid" and convolutions, 5/3 for "tanh",
- * √2 for "relu", √(2/(1 + param²)) for "leaky_relu", 3/4 for "selu".
+ * The recommended gain for a nonlinearity, by PyTorch's names: 1 for "linear", "sigmoid" and convolutions, 5/3 for
+ * "tanh", √2 for "relu", √(2/(1 + param²)) for "leaky_relu", 3/4 for "selu".
  *
  * @param param of "leaky_relu": its slope below 0. Default 0.01.
  */

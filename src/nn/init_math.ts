@@ -5,9 +5,9 @@
  */
 
 /**
- * `matrix` [rows, columns], row-major, with its columns made orthogonal to each other and 1 long, or its rows where there are
- * fewer of them: Q of the QR decomposition (of the transposed matrix, for rows) whose R has a positive diagonal.
- * May change `matrix`.
+ * `matrix` [rows, columns], row-major, with its columns made orthogonal to each other and 1 long, or its rows where
+ * there are fewer of them: Q of the QR decomposition (of the transposed matrix, for rows) whose R has a positive
+ * diagonal. May change `matrix`.
  */
 export function orthogonalFactor(matrix: Float64Array, rows: number, columns: number): Float64Array {
   if (rows < columns) return orthonormalRows(matrix, rows, columns);
@@ -17,7 +17,8 @@ export function orthogonalFactor(matrix: Float64Array, rows: number, columns: nu
 function orthonormalRows(matrix: Float64Array, rows: number, columns: number): Float64Array {
   const vectors = Array.from({ length: rows }, (_, i) => matrix.subarray(i * columns, (i + 1) * columns));
   vectors.forEach((own, i) => {
-    // Twice: once leaves what rounding left, which is much where a row nearly lies among those before (Giraud et al. 2005).
+    // Twice: once leaves what rounding left, which is much where a row nearly lies among those before (Giraud et al.
+    // 2005).
     for (let k = 0; k < 2 * i; k++) {
       const other = vectors[k % i]!, share = dot(own, other);
       for (let j = 0; j < columns; j++) own[j]! -= share * other[j]!;

@@ -3,6 +3,22 @@
  *
  * @module
  */
+export {
+  ELU,
+  GELU,
+  Hardswish,
+  Hardtanh,
+  Identity,
+  LeakyReLU,
+  LogSigmoid,
+  LogSoftmax,
+  ReLU6,
+  Sigmoid,
+  SiLU,
+  Softmax,
+  Softplus,
+  Tanh,
+} from "./activations.ts";
 export { Dropout, Dropout2d } from "./dropout.ts";
 export * as init from "./init.ts";
 export { Conv2d, type Conv2dLayerOptions, Flatten, Linear, MaxPool2d, ReLU, Sequential } from "./layers.ts";

@@ -10,6 +10,11 @@ import { checkOptions, describe, type Pair, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
+/** A number as Python prints a float: "1.0", "1e-05". */
+export function pythonFloat(value: number): string {
+  return Number.isInteger(value) ? `${value}.0` : `${value}`.replace(/e([-+])(\d)$/, "e$10$2");
+}
+
 /** One number for both dimensions, or [height, width]. */
 export type Size = number | readonly [number, number];
 
@@ -18,8 +23,8 @@ export interface Conv2dOptions {
   /** Default 1. */
   stride?: Size;
   /**
-   * Zeros added on each side; "valid" is 0, and "same" as many as keep height and width, which takes stride 1: the odd one is
-   * added at the bottom or at the right. Default 0.
+   * Zeros added on each side; "valid" is 0, and "same" as many as keep height and width, which takes stride 1: the odd
+   * one is added at the bottom or at the right. Default 0.
    */
   padding?: Size | "same" | "valid";
   /** Distance between the kernel's taps. Default 1. */

@@ -12,6 +12,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./functional.ts";
 import { checkCount, either, Sequential, tuple } from "./layers.ts";
 import { Module } from "./module.ts";
+import { pythonFloat } from "./options.ts";
 import { defaultParameter } from "./parameter.ts";
 import {
   adaptiveSize,
@@ -69,11 +70,9 @@ export class Upsample extends Module {
 
   override extraRepr(): string {
     const { size, scaleFactor, mode = "nearest" } = this.options;
-    // Factors are floats, which Python prints with a point.
-    const float = (by: number) => Number.isInteger(by) ? `${by}.0` : `${by}`;
     const factor = typeof scaleFactor === "number"
-      ? float(scaleFactor)
-      : `(${(scaleFactor ?? []).map(float).join(", ")})`;
+      ? pythonFloat(scaleFactor)
+      : `(${(scaleFactor ?? []).map(pythonFloat).join(", ")})`;
     return `${size ? `size=${either(size)}` : `scale_factor=${factor}`}, mode=${mode}`;
   }
 }

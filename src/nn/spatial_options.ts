@@ -1,6 +1,6 @@
 /**
- * The options of pooling by averages, resizing, padding and transposed convolution, and their checks: a function and its
- * layer take the same ones.
+ * The options of pooling by averages, resizing, padding and transposed convolution, and their checks: a function and
+ * its layer take the same ones.
  *
  * @module
  */
@@ -45,7 +45,9 @@ export function avgPoolOptions(kernel: Size, options: AvgPool2dOptions): AvgPool
   };
 }
 
-/** The size that an adaptive pool makes: one number for both dimensions, or [height, width]; null: that of the input. */
+/**
+ * The size that an adaptive pool makes: one number for both dimensions, or [height, width]; null: that of the input.
+ */
 export type AdaptiveSize = number | readonly [number | null, number | null];
 
 /** Both extents of an adaptive pool's output, from what a user gave. */
@@ -93,8 +95,8 @@ export function interpolateOptions(options: InterpolateOptions): { size: Pair; s
 /** What is padded with. */
 export interface PadOptions {
   /**
-   * "constant" (default): `value`; "reflect": the input mirrored at its edges, which are not repeated; "replicate": its edges;
-   * "circular": the input again, from its other end.
+   * "constant" (default): `value`; "reflect": the input mirrored at its edges, which are not repeated; "replicate": its
+   * edges; "circular": the input again, from its other end.
    */
   mode?: PadMode;
   /** What "constant" pads with. Default 0. */

@@ -1,6 +1,6 @@
 /**
- * Average pooling: x [N, C, H, W] to y [N, C, OH, OW], by windows of one size or by windows that divide the input evenly
- * (adaptive), and its gradient: each element's share of the windows that it lies in.
+ * Average pooling: x [N, C, H, W] to y [N, C, OH, OW], by windows of one size or by windows that divide the input
+ * evenly (adaptive), and its gradient: each element's share of the windows that it lies in.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Joining tensors along a dimension, there already (`cat`) or new (`stack`). The gradients are the parts of the whole's.
+ * Joining tensors along a dimension, there already (`cat`) or new (`stack`). The gradients are the parts of the
+ * whole's.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
  * Transposed convolution: x [N, C, H, W], w [C, O/groups, kh, kw], b [O] to y [N, O, OH, OW] with
- * OH = (H − 1) s − 2 p + d (kh − 1) + outputPadding + 1. It is the gradient of the input of the convolution that takes y's
- * shape to x's, with the same weight, plus the bias. So its own gradients are that convolution (x) and its weight's gradient.
+ * OH = (H − 1) s − 2 p + d (kh − 1) + outputPadding + 1. It is the gradient of the input of the convolution that takes
+ * y's shape to x's, with the same weight, plus the bias. So its own gradients are that convolution (x) and its weight's
+ * gradient.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Dropout. The mask is a function of the random generator's state, which is an input: the gradient computes the mask again
- * from the same state. The kernel writes the state for the next dropout beside its output, so that counting takes no
- * dispatch of its own, and each run of a program goes on where the run before it ended.
+ * Dropout. The mask is a function of the random generator's state, which is an input: the gradient computes the mask
+ * again from the same state. The kernel writes the state for the next dropout beside its output, so that counting
+ * takes no dispatch of its own, and each run of a program goes on where the run before it ended.
  *
  * @module
  */
@@ -50,11 +50,11 @@ const dropoutOp = defineDropout("NativeDropoutBackward0"), channelsOp = defineDr
 const dropoutGradOp: Op<DropoutAttrs> = { name: "dropoutGrad", outputs: ([dy]) => [dy!], dispatches };
 
 /**
- * x times 1/(1 − p), or with probability p times 0, drawn apart for each `inner` neighbouring elements; and the state for the
- * next dropout.
+ * x times 1/(1 − p), or with probability p times 0; and the state for the next dropout.
  *
  * @param state u32 [2]: the seed's key, and the number of dropouts before.
+ * @param channel so many neighbouring elements are dropped together; null where each is on its own.
  */
-export function dropout(x: Value, state: Value, p: number, inner: number): readonly Value[] {
-  return record(inner === 1 ? dropoutOp : channelsOp, [x, state], { p, inner });
+export function dropout(x: Value, state: Value, p: number, channel: number | null): readonly Value[] {
+  return record(channel === null ? dropoutOp : channelsOp, [x, state], { p, inner: channel ?? 1 });
 }

@@ -52,14 +52,17 @@ const MOST_PARTS = 64;
 
 const powerOf2 = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
-/** How workgroups share the sums over `sets` sets of outer × inner elements: see `norm_stats.wgsl`. */
+/** How workgroups share the sums over sets: see `norm_stats.wgsl`. */
 interface Shares {
+  /** Parts of a set, of `chunk` elements each. */
   readonly parts: number;
   readonly chunk: number;
+  /** Invocations for a set, and sets of a workgroup. */
   readonly lanes: number;
   readonly across: number;
 }
 
+/** The shares of sums over `sets` sets of outer × inner elements, which may be vectors. */
 function sharesOf(outer: number, sets: number, inner: number): Shares {
   const count = outer * inner, wanted = Math.min(powerOf2(Math.ceil(count / 4)), LANES);
   // Neighbours load what lies side by side: elements of one set, or, where few of those do, of several.
@@ -118,7 +121,7 @@ const statsOp: Op<StatsAttrs> = {
 };
 
 interface CombineAttrs {
-  /** Elements of a part, and of all parts of a set. */
+  /** Numbers in a part, and in all parts of a set. */
   readonly chunk: number;
   readonly count: number;
 }
@@ -141,7 +144,7 @@ const combineOp: Op<CombineAttrs> = {
 function statistics(x: Value, { outer, sets, inner }: Layout): readonly Value[] {
   const vector = inner % 4 === 0 ? 4 : 1, shares = sharesOf(outer, sets, inner / vector);
   const parts = record(statsOp, [x], { outer, sets, inner, vector, ...shares });
-  if (shares.parts === 1) return sumParts(parts); // Views.
+  if (shares.parts === 1) return sumParts(parts); // These are views.
   return record(combineOp, parts, { chunk: shares.chunk * vector, count: outer * inner });
 }
 

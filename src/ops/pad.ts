@@ -76,8 +76,8 @@ const planes = (shape: Shape, dim: number): Shape => [
 ];
 
 /**
- * `x` with `pads[0]` elements before and `pads[1]` behind in its last dimension, the next two numbers in the last but one,
- * and so on, as PyTorch's `pad`. Negative ones cut off, where `mode` is constant.
+ * `x` with `pads[0]` elements before and `pads[1]` behind in its last dimension, the next two numbers in the last but
+ * one, and so on, as PyTorch's `pad`. Negative ones cut off, where `mode` is constant.
  */
 export function pad(x: Value, pads: readonly number[], mode: PadMode, value: number): Value {
   const rank = x.shape.length, count = pads.length / 2, action = `pad of ${text(x.shape)} by ${text(pads)}`;
@@ -108,17 +108,12 @@ export function pad(x: Value, pads: readonly number[], mode: PadMode, value: num
   // The last two dimensions at once, then those before them one by one.
   let y = x;
   for (let dim = Math.max(0, rank - 2); dim >= 0; dim--) {
-    const columns = dim === rank - 2 ? rank - 1 : null, now = y.shape.with(dim, shape[dim]!);
-    if (columns !== null) now[columns] = shape[columns]!;
-    if (text(now) === text(y.shape) && before[dim] === 0 && before[columns ?? dim] === 0) continue;
-    const lead = [before[dim]!, columns === null ? 0 : before[columns]!] as const;
-    y = record(op, [y, ...fill], {
-      mode,
-      from: planes(y.shape, dim),
-      to: planes(now, dim),
-      before: lead,
-      shape: now,
-    })[0]!;
+    const dims = dim === rank - 2 ? [dim, dim + 1] : [dim];
+    if (dims.every((one) => before[one] === 0 && behind[one] === 0)) continue;
+    const now = y.shape.map((extent, i) => dims.includes(i) ? shape[i]! : extent);
+    const lead = [before[dim]!, dims.length > 1 ? before[dim + 1]! : 0] as const;
+    const attrs = { mode, from: planes(y.shape, dim), to: planes(now, dim), before: lead, shape: now };
+    y = record(op, [y, ...fill], attrs)[0]!;
   }
   return y;
 }
@@ -135,12 +130,11 @@ export function narrow(
   const first = start < 0 ? start + extent : start;
   const whole = Number.isInteger(start) && Number.isInteger(length);
   if (!whole || first < 0 || length < 1 || first + length > extent) {
-    throw new ShapeError(
-      `narrow: ${length} elements from ${start} on are not in dimension ${dim} of ${text(x.shape)}`,
-    );
+    const asked = `${length} elements from ${start} on`;
+    throw new ShapeError(`narrow: ${asked} are not in dimension ${dim} of ${text(x.shape)}`);
   }
-  const shape = x.shape.with(own, length);
   if (length === extent) return x;
+  const shape = x.shape.with(own, length);
   const attrs = { from: planes(x.shape, own), to: planes(shape, own), before: [-first, 0] as const, shape };
   // Nothing around x is ever read: any mode would do.
   return record(PADS.narrow[gradName], [x], { mode: "constant", ...attrs })[0]!;

@@ -1,6 +1,6 @@
 /**
- * Enlarging, or shrinking, by the nearest element: x [N, C, H, W] to y [N, C, OH, OW]. The gradient of an element is the
- * sum of those of its copies.
+ * Enlarging, or shrinking, by the nearest element: x [N, C, H, W] to y [N, C, OH, OW]. The gradient of an element is
+ * the sum of those of its copies.
  *
  * @module
  */

@@ -14,7 +14,7 @@ import { checkOptions } from "../ops/options.ts";
 import { reduce } from "../ops/reduce.ts";
 import { view } from "../ops/shape.ts";
 import { tensor } from "../tensor/create.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type AdamOptions, ADAMW } from "./adam.ts";
 import { Group, Optimizer, type RateOptions, RuleGroup, statesLike } from "./optimizer.ts";
 import { groupsOf, type Params, type Settings } from "./settings.ts";

@@ -39,7 +39,8 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
 }
 
 /**
- * `length` elements of `x` along `dim`, from `start` on (counted from the end if negative). As `torch.narrow`, but a copy.
+ * `length` elements of `x` along `dim`, from `start` on (counted from the end if negative). As `torch.narrow`, but a
+ * copy.
  *
  * @throws {ShapeError} where they do not lie in `x`.
  */
@@ -48,8 +49,8 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
 }
 
 /**
- * `x` in parts along `dim` (default 0): of so many elements each (the last may have fewer), or of the lengths in a list. As
- * `torch.split`, but copies.
+ * `x` in parts along `dim` (default 0): of so many elements each (the last may have fewer), or of the lengths in a
+ * list. As `torch.split`, but copies.
  *
  * @throws {ShapeError} where lengths are no integers of 1 or more, or do not add up to the extent.
  */
@@ -76,7 +77,8 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
 }
 
 /**
- * `x` in at most so many parts along `dim` (default 0), all of the same length but the last. As `torch.chunk`, but copies.
+ * `x` in at most so many parts along `dim` (default 0), all of the same length but the last. As `torch.chunk`, but
+ * copies.
  *
  * @throws {ShapeError} where `chunks` is no integer of 1 or more.
  */

@@ -1,7 +1,7 @@
 /**
- * The random generator's state. A number that is drawn is a function of the seed, of what it is for, and of how often that
- * was drawn since `manualSeed`, so the state is the seed and two counts: of random tensors, which the CPU draws, and of
- * dropouts, which the GPU counts, since programs run without the CPU.
+ * The random generator's state. A number that is drawn is a function of the seed, of what it is for, and of how often
+ * that was drawn since `manualSeed`, so the state is the seed and two counts: of random tensors, which the CPU draws,
+ * and of dropouts, which the GPU counts, since programs run without the CPU.
  *
  * @module
  */
@@ -26,8 +26,8 @@ export function nextKey(): RandomKey {
 }
 
 /**
- * Starts the sequence of random tensors, and that of dropout's masks, anew: as `torch.manual_seed`, but with a seed from 0 to
- * 2^53 − 1. Without a call, the seed is 0.
+ * Starts the sequence of random tensors, and that of dropout's masks, anew: as `torch.manual_seed`, but with a seed
+ * from 0 to 2^53 − 1. Without a call, the seed is 0.
  *
  * @throws {ShapeError} where the seed is none.
  */
@@ -47,10 +47,11 @@ function restart(value: number, tensors: number, dropouts: number, action: strin
 }
 
 /**
- * The generator's state, as `torch.get_rng_state`: `[seed, tensors, dropouts]`, where `tensors` is how many random tensors
- * (`rand`, `randn`, `randint`, the parameters of layers, `nn.init`) were drawn since `manualSeed(seed)`, and `dropouts`,
- * modulo 2^32, how many calls of dropout were computed, by programs too. Three whole numbers, which JSON can hold: with them,
- * and `setRngState`, a resumed run draws what an uninterrupted one would have drawn. Waits for the GPU.
+ * The generator's state, as `torch.get_rng_state`: `[seed, tensors, dropouts]`, where `tensors` is how many random
+ * tensors (`rand`, `randn`, `randint`, the parameters of layers, `nn.init`) were drawn since `manualSeed(seed)`, and
+ * `dropouts`, modulo 2^32, how many calls of dropout were computed, by programs too. Three whole numbers, which JSON
+ * can hold: with them, and `setRngState`, a resumed run draws what an uninterrupted one would have drawn. Waits for
+ * the GPU.
  */
 export async function getRngState(): Promise<number[]> {
   const now = [seed, drawn], [, dropouts] = await dropoutState.data();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import activation from "../../shaders/activation.wgsl" with { type: "text" };
 import adadelta from "../../shaders/adadelta.wgsl" with { type: "text" };
 import adagrad from "../../shaders/adagrad.wgsl" with { type: "text" };
 import adam from "../../shaders/adam.wgsl" with { type: "text" };
@@ -68,6 +69,7 @@ import { sha256 } from "../data/files.ts";
 
 /** Every file of `shaders/`. */
 export const KERNEL_TEXTS: Readonly<Record<string, string>> = {
+  "activation.wgsl": activation,
   "adadelta.wgsl": adadelta,
   "adagrad.wgsl": adagrad,
   "adam.wgsl": adam,

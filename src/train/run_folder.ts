@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileError, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
 import { configToJson } from "./config.ts";
-import { type RunConfig } from "./settings.ts";
+import type { RunConfig } from "./settings.ts";
 
 /** A run's folder. */
 export class RunFolder {

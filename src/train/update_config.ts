@@ -42,6 +42,28 @@ export function optimizerSettings(config: RunConfig): Partial<RunConfig> {
   }));
 }
 
+/** The options of an optimizer that have no flags of their own, with their defaults. */
+function othersOf(name: RunConfig["optimizer"]): Record<string, OptionValue> {
+  return Object.fromEntries(Object.entries(OPTIMIZERS[name].defaults).filter(([key]) => !isOfOptimizer(key)));
+}
+
+/** What `--opt` and `--sched` may set, as help tables: whose options they are, and each as NAME=DEFAULT. */
+export function optionTables(): { title: string; rows: [string, string][] }[] {
+  const text = (options: Readonly<Record<string, OptionValue>>) =>
+    Object.entries(options).map(([name, value]) => `${name}=${value}`).join(" ");
+  const names = Object.keys(OPTIMIZERS) as RunConfig["optimizer"][];
+  return [
+    { title: "Options for --opt, with their defaults", rows: names.map((name) => [name, text(othersOf(name))]) },
+    {
+      title: "Schedules, and options for --sched with their defaults",
+      rows: Object.entries(SCHEDULES).map(([name, { summary, defaults }]) => {
+        const options = text(defaults);
+        return [name, options ? `${summary}; ${options}` : summary];
+      }),
+    },
+  ];
+}
+
 /**
  * Makes the optimizer that `config` names.
  *
@@ -50,12 +72,9 @@ export function optimizerSettings(config: RunConfig): Partial<RunConfig> {
 export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Optimizer {
   const { optimizer, opt } = config, defaults = OPTIMIZERS[optimizer].defaults;
   const flagged = FLAGGED.filter((name) => Object.hasOwn(defaults, name));
-  const others = Object.fromEntries(
-    Object.entries(defaults).filter(([name]) => !(FLAGGED as readonly string[]).includes(name)),
-  );
   return OPTIMIZERS[optimizer].make(params, {
     ...Object.fromEntries(flagged.map((name) => [name, config[name]!])),
-    ...readOptions(opt, others, `--opt: ${optimizer}`),
+    ...readOptions(opt, othersOf(optimizer), `--opt: ${optimizer}`),
   });
 }
 

@@ -17,13 +17,15 @@ def init_cases(array):
         for mode in ["fan_in", "fan_out"]:
             for nonlinearity, a in [("relu", 0), ("leaky_relu", math.sqrt(5)), ("tanh", 0), ("leaky_relu", 0)]:
                 fan = init._calculate_correct_fan(torch.empty(shape), mode)
-                yield {"kind": "kaiming", "shape": shape, "options": {"mode": mode, "nonlinearity": nonlinearity, "a": a},
+                options = {"mode": mode, "nonlinearity": nonlinearity, "a": a}
+                yield {"kind": "kaiming", "shape": shape, "options": options,
                        "std": init.calculate_gain(nonlinearity, a) / math.sqrt(fan)}
         fan_in, fan_out = init._calculate_fan_in_and_fan_out(torch.empty(shape))
         yield {"kind": "xavier", "shape": shape, "std": math.sqrt(2 / (fan_in + fan_out))}
     for shape in [(3, 5), (5, 3), (4, 4)]:
         yield {"kind": "eye", "output": array(init.eye_(torch.empty(shape)))}
-    for shape, groups in [((3, 3, 5), 1), ((4, 2, 3, 3), 1), ((4, 2, 3, 4), 2), ((6, 4, 2, 3, 1), 3), ((2, 3, 1, 1), 1)]:
+    diracs = [((3, 3, 5), 1), ((4, 2, 3, 3), 1), ((4, 2, 3, 4), 2), ((6, 4, 2, 3, 1), 3), ((2, 3, 1, 1), 1)]
+    for shape, groups in diracs:
         yield {"kind": "dirac", "groups": groups, "output": array(init.dirac_(torch.empty(shape), groups))}
     for seed, shape in enumerate([(3, 5), (5, 3), (4, 4), (3, 2, 2, 2)]):
         w = torch.empty(shape, dtype=torch.float64)

@@ -12,6 +12,7 @@ golden values below float32's rounding; float32 PyTorch is checked here to agree
   lenet.jsonl       LeNet: logits and losses of four batches, losses of 100 SGD steps, some parameters after them
   lenet_grads_N.bin every gradient of batch N, float32 little-endian, in named_parameters() order
   lenet_gray.jsonl  the tutorial's one-channel net: output, loss, gradients, a manual update, 100 SGD steps
+  activations.jsonl every activation with every option: golden_activations.py
   autograd.jsonl    gradients at ties and NaN: golden_autograd.py
   init.jsonl        what nn.init computes, but for its random numbers: golden_init.py
   losses.jsonl      every loss with every option: golden_losses.py
@@ -32,6 +33,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 sys.dont_write_bytecode = True
+from golden_activations import activation_cases
 from golden_autograd import autograd
 from golden_init import init_cases
 from golden_losses import losses
@@ -218,6 +220,7 @@ def main():
     write("optim.jsonl", agree(
         "optim", lambda dtype: list(optim(dtype, uniform, bits, plain, set_weights, SmallNet)), 2e-5))
     write("init.jsonl", init_cases(array))
+    write("activations.jsonl", activation_cases(uniform, array))
     write("losses.jsonl", losses(uniform, bits, array))
     write("norms.jsonl", norms(uniform, bits, plain, set_weights))
     write("schedules.jsonl", schedules(uniform, plain))

@@ -1,5 +1,6 @@
 /**
- * nn.init: what PyTorch computes (golden), how random elements are distributed, exact properties, and what stays of a tensor.
+ * nn.init: what PyTorch computes (golden), how random elements are distributed, exact properties, and what stays of a
+ * tensor.
  */
 import { assert, assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../src/errors.ts";

@@ -2,7 +2,7 @@
  * Normalisation: layers and functions with every option against PyTorch (forward, running statistics, gradients, printed
  * form), a net that trains with them, eager and compiled; what is refused.
  */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ShapeError, WeightsError } from "../../src/errors.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { compile, F, nn, noGrad, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
@@ -352,3 +352,5 @@ Deno.test("what does not fit is refused in one line that names it", () => {
     assert(!error.message.includes("\n"));
   }
 });
+
+Deno.test("batchNorm2d() is batchNorm() by another name", () => assertStrictEquals(F.batchNorm2d, F.batchNorm));

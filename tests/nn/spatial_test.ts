@@ -1,12 +1,13 @@
 /**
- * Layers about height and width: printed as PyTorch prints them, the same as their functions, and all of them, with what
- * joins tensors, in one compiled training step.
+ * Layers about height and width: printed as PyTorch prints them, the same as their functions, and all of them, with
+ * what joins tensors, in one compiled training step.
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   cat,
   compile,
   F,
+  full,
   manualSeed,
   narrow,
   nn,
@@ -106,7 +107,7 @@ Deno.test("ConvTranspose2d has PyTorch's parameters: names, shapes, bounds", asy
   assertEquals([largest <= bound, largest > 0.9 * bound], [true, true]);
 });
 
-Deno.test("Residual adds its input to what its modules make of it, and prints and names them as Sequential does", async () => {
+Deno.test("Residual adds its input to what its modules make of it, and prints them as Sequential does", async () => {
   const conv = new nn.Conv2d(4, 4, 3, { padding: "same" }),
     block = new nn.Residual(conv, new nn.ReLU()),
     x = image(true);
@@ -122,6 +123,43 @@ Deno.test("Residual adds its input to what its modules make of it, and prints an
     String(block),
     "Residual(\n  (0): Conv2d(4, 4, kernel_size=(3, 3), stride=(1, 1), padding=same)\n  (1): ReLU()\n)",
   );
+});
+
+/** y and its gradient to x, for dy of other numbers. */
+async function both(run: (x: Tensor) => Tensor): Promise<(Float32Array | Uint32Array)[]> {
+  const x = toTensor(sixteenths(7, [5, 4, 32, 32]), { requiresGrad: true }), y = run(x);
+  y.backward(toTensor(sixteenths(8, y.shape)));
+  return await values([y, x.grad!]);
+}
+
+Deno.test("images of many workgroups: what is known to be the same in other words", async () => {
+  const ninth = full([4, 1, 3, 3], 1 / 9), one = full([4, 1, 2, 2], 1);
+  const same: [string, (x: Tensor) => Tensor, (x: Tensor) => Tensor][] = [
+    [
+      "a mean is a convolution",
+      (x) => F.avgPool2d(x, 3, { stride: 2, padding: 1 }),
+      (x) => F.conv2d(x, ninth, null, { stride: 2, padding: 1, groups: 4 }),
+    ],
+    ["even windows", (x) => F.adaptiveAvgPool2d(x, [16, 8]), (x) => F.avgPool2d(x, [2, 4])],
+    [
+      "each element four times",
+      (x) => F.interpolate(x, { scaleFactor: 2 }),
+      (x) => F.convTranspose2d(x, one, null, { stride: 2, groups: 4 }),
+    ],
+    [
+      "rows and columns again",
+      (x) => F.pad(x, [3, 2, 0, 1], { mode: "circular" }),
+      (x) => {
+        const wide = cat([narrow(x, 3, 29, 3), x, narrow(x, 3, 0, 2)], 3);
+        return cat([wide, narrow(wide, 2, 0, 1)], -2);
+      },
+    ],
+    ["planes", (x) => F.pad(x, [0, 0, 0, 0, 1, 1]), (x) => F.pad(x.transpose(1, 3), [1, 1]).transpose(1, 3)],
+  ];
+  for (const [what, one, other] of same) {
+    const [found, expected] = [await both(one), await both(other)];
+    found.forEach((each, i) => assertClose(each, expected[i]!, { what: `${what}, ${i}` }));
+  }
 });
 
 const wrong: [string, () => unknown, string][] = [

@@ -16,7 +16,15 @@ const usageErrors: [args: string[], message: RegExp][] = [
   [["train", "--lr", "-1"], /^error: flag --lr: -1 is not a number from 0 to 1000000; see wgrad train --help$/],
   [["train", "--batch-size"], /^error: flag --batch-size needs a value; see wgrad train --help$/],
   [["train", "extra"], /^error: unexpected argument extra; see wgrad train --help$/],
-  [["train", "--nesterov", "--momentum", "0"], /^error: nesterov needs a momentum above 0 .*$/],
+  [["train", "--nesterov", "--momentum", "0"], /^error: SGD: nesterov needs a momentum .*$/],
+  [["train", "--optimizer", "adam", "--momentum", "0.9"], /^error: momentum is no option of adam: it has .*$/],
+  [
+    ["train", "--optimizer", "adam", "--opt", "epss=1"],
+    /^error: --opt: adam has no option "epss" \(did you mean eps\?\).*$/,
+  ],
+  [["train", "--opt", "maximize"], /^error: --opt: sgd: "maximize" is not name=value$/],
+  [["train", "--schedule", "step", "--sched", "gamma=x"], /^error: --sched: step: gamma is "x", not a number$/],
+  [["train", "--config", "none.json"], /^error: cannot read none\.json.*$/],
   [["train", "--name", "a/b"], /^error: name "a\/b" cannot name a folder .*$/],
   [["eval", "--wieghts", "x"], /^error: unknown flag --wieghts \(did you mean --weights\?\); see wgrad eval --help$/],
   [["data", "fetsh"], /^error: .*fetsh is not one of fetch, verify, show \(did you mean fetch\?\); see .*$/],
@@ -138,7 +146,7 @@ Deno.test("README's table has every flag of train once, with its value and its d
   for (
     const [, cell = "", fallback = ""] of read("README.md").matchAll(/^\| (`--[^|]*\S) *\|[^|]*\| *([^|]*?) *\|$/gm)
   ) {
-    const found = [...cell.matchAll(/`--([a-z-]+)( [A-Z]+)?`/g)].map(([, name = "", value = ""]) => {
+    const found = [...cell.matchAll(/`--([a-z-]+)( [A-Z=]+)?`/g)].map(([, name = "", value = ""]) => {
       const flag = flags.find((flag) => [flag.name, `no-${flag.name}`].includes(name));
       if (flag === undefined) throw new Error(`train has no flag --${name}`);
       assertEquals(name.startsWith("no-"), flag.default === true, name);

@@ -91,7 +91,7 @@ export async function check(name: string, property: Property, cases = CASES): Pr
         assertShape(x.grad.shape, x.shape, `shape of gradient ${k}`);
         const found = read[next++]!;
         if (exact) return close(found, exact[k]!.data, `gradient ${k}`, property.limit);
-        const { at, value } = differences((...x) => reference(x, options), inputs, k, dy, 8);
+        const { at, value } = differences((...x) => reference(x, options), inputs, k, dy, 5);
         close(at.map((i) => found[i]!), value, `gradient ${k} at [${at}]`, property.limit);
       });
     });

@@ -70,6 +70,7 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
 
 /** x repeated to a larger shape. */
 export function expand(x: Nd, shape: readonly number[]): Nd {
+  if (shape.length === x.shape.length && shape.every((n, d) => n === x.shape[d])) return x;
   const own = stridesOf(x.shape), lead = shape.length - x.shape.length;
   const strides = shape.map((_, d) => d < lead || x.shape[d - lead] === 1 ? 0 : own[d - lead]!);
   return nd(shape, Array.from(coordinates(shape), (at) => x.data[offsetOf(at, strides)]!));

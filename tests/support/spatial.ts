@@ -32,7 +32,8 @@ export function sixteenths(seed: number, shape: readonly number[]): Nd {
 export function testGolden(op: string, run: (inputs: any, options: any) => Tensor): void {
   for (const one of readLines<Case>("spatial.jsonl").filter((line) => line.op === op)) {
     const { options, inputs, gradFn, output, grads } = one;
-    Deno.test(`${op}() agrees with PyTorch: ${inputs.map((shape) => `[${shape}]`)} ${JSON.stringify(options)}`, async () => {
+    const given = `${inputs.map((shape) => `[${shape}]`)} ${JSON.stringify(options)}`;
+    Deno.test(`${op}() agrees with PyTorch: ${given}`, async () => {
       const leaves = inputs.map((shape, i) => toTensor(sixteenths(100 + i, shape), { requiresGrad: true }));
       const y = run(leaves, options);
       assertShape(y.shape, output.shape);

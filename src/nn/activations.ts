@@ -1,0 +1,170 @@
+/**
+ * The layers of activations. Each is the function of `F` with its name.
+ *
+ * @module
+ */
+import type { Tensor } from "../tensor/tensor.ts";
+import { logSoftmax, softmax } from "./functional.ts";
+import * as F from "./functional_activation.ts";
+import { Module } from "./module.ts";
+import { pythonFloat } from "./options.ts";
+
+/** `F.sigmoid`. */
+export class Sigmoid extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.sigmoid(x);
+  }
+}
+
+/** `F.tanh`. */
+export class Tanh extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.tanh(x);
+  }
+}
+
+/** `F.silu`. */
+export class SiLU extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.silu(x);
+  }
+}
+
+/** `F.logSigmoid`. */
+export class LogSigmoid extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.logSigmoid(x);
+  }
+}
+
+/** `F.relu6`. */
+export class ReLU6 extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.relu6(x);
+  }
+}
+
+/** `F.hardswish`. */
+export class Hardswish extends Module {
+  override forward(x: Tensor): Tensor {
+    return F.hardswish(x);
+  }
+}
+
+/** `F.leakyRelu` with a slope of 0.01 by default. */
+export class LeakyReLU extends Module {
+  constructor(readonly negativeSlope = 0.01) {
+    super();
+    F.checkFinite(negativeSlope, "LeakyReLU: negativeSlope");
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.leakyRelu(x, this.negativeSlope);
+  }
+
+  override extraRepr(): string {
+    return `negative_slope=${pythonFloat(this.negativeSlope)}`;
+  }
+}
+
+/** `F.elu` with an alpha of 1 by default. */
+export class ELU extends Module {
+  constructor(readonly alpha = 1) {
+    super();
+    F.checkFinite(alpha, "ELU: alpha");
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.elu(x, this.alpha);
+  }
+
+  override extraRepr(): string {
+    return `alpha=${pythonFloat(this.alpha)}`;
+  }
+}
+
+/** `F.hardtanh` from −1 to 1 by default. */
+export class Hardtanh extends Module {
+  constructor(readonly minVal = -1, readonly maxVal = 1) {
+    super();
+    F.checkRange(minVal, maxVal);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.hardtanh(x, this.minVal, this.maxVal);
+  }
+
+  override extraRepr(): string {
+    return `min_val=${pythonFloat(this.minVal)}, max_val=${pythonFloat(this.maxVal)}`;
+  }
+}
+
+/** `F.gelu`. */
+export class GELU extends Module {
+  constructor(readonly options: F.GeluOptions = {}) {
+    super();
+    F.geluOf(options);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.gelu(x, this.options);
+  }
+
+  override extraRepr(): string {
+    return `approximate='${this.options.approximate ?? "none"}'`;
+  }
+}
+
+/** `F.softplus`. */
+export class Softplus extends Module {
+  constructor(readonly options: F.SoftplusOptions = {}) {
+    super();
+    F.softplusOf(options);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.softplus(x, this.options);
+  }
+
+  override extraRepr(): string {
+    const [beta, threshold] = F.softplusOf(this.options);
+    return `beta=${beta}, threshold=${threshold}`;
+  }
+}
+
+/** `F.softmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+export class Softmax extends Module {
+  constructor(readonly dim = -1) {
+    super();
+  }
+
+  override forward(x: Tensor): Tensor {
+    return softmax(x, this.dim);
+  }
+
+  override extraRepr(): string {
+    return `dim=${this.dim}`;
+  }
+}
+
+/** `F.logSoftmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+export class LogSoftmax extends Module {
+  constructor(readonly dim = -1) {
+    super();
+  }
+
+  override forward(x: Tensor): Tensor {
+    return logSoftmax(x, this.dim);
+  }
+
+  override extraRepr(): string {
+    return `dim=${this.dim}`;
+  }
+}
+
+/** x itself: what stands where a layer may be. */
+export class Identity extends Module {
+  override forward(x: Tensor): Tensor {
+    return x;
+  }
+}
