@@ -1,6 +1,6 @@
-// y [SIZE] = (x − mean) / √(variance + EPS) (weight) (+ bias). The element e is of the set e / INNER % SETS, which has the
-// mean and the variance, and of the channel e / PLANE % CHANNELS, which has the weight and the bias. An element may be a vector of four, and so may
-// a weight, where neighbours have different ones.
+// y [SIZE] = (x − mean) / √(variance + EPS) (weight) (+ bias). The element e is of the set e / INNER % SETS, which has
+// the mean and the variance, and of the channel e / PLANE % CHANNELS, which has the weight and the bias. An element may
+// be a vector of four, and so may a weight and a bias, where neighbours have different ones.
 
 alias V = f32;
 alias W = f32;

@@ -1,6 +1,6 @@
-// dx [SIZE] = r (w dy − f (plain + x̂ scaled) / COUNT), where r = 1 / √(variance + EPS), x̂ = (x − mean) r, and plain and
-// scaled are the sums of dy and dy x̂ over the set; f is w, or 1 where the weight is in the sums. Where mean and variance
-// were not COMPUTED from x, but given, dx = r w dy. Sets and channels are those of norm.wgsl, and so are vectors.
+// dx [SIZE] = r (w dy − f (plain + x̂ scaled) / COUNT), where r = 1 / √(variance + EPS), x̂ = (x − mean) r, and plain
+// and scaled are the sums of dy and dy x̂ over the set; f is w, or 1 where the weight is in the sums. Where mean and
+// variance were not COMPUTED from x, but given, dx = r w dy. Sets, channels and vectors are those of norm.wgsl.
 
 alias V = f32;
 alias W = f32;

@@ -1,6 +1,6 @@
 // running = (1 − f) running + f batch, for the means and the variances [CHANNELS] of batches. That of a batch of COUNT
-// elements a channel is multiplied by COUNT / (COUNT − 1): the estimate without bias. batches counts them; f is MOMENTUM,
-// or, if CUMULATIVE, one over that count. One workgroup takes all.
+// elements a channel is multiplied by COUNT / (COUNT − 1): the estimate without bias. batches counts them; f is
+// MOMENTUM, or, if CUMULATIVE, one over that count. One workgroup takes all.
 
 const CHANNELS: u32 = 1u;
 const COUNT: u32 = 2u;

@@ -1,6 +1,6 @@
 // Of each set s of x [OUTER, SETS, INNER], which has COUNT = OUTER x INNER elements, in PARTS of CHUNK each: their mean
-// [PARTS, SETS], and spread [PARTS, SETS], the sum of the squares of what they are off it, over DIVISOR. Two passes, since
-// the difference of two large sums would have few digits left.
+// [PARTS, SETS], and spread [PARTS, SETS], the sum of the squares of what they are off it, over DIVISOR. Two passes,
+// since the difference of two large sums would have few digits left.
 // A workgroup takes a part of ACROSS sets, LANES invocations for each, whose results are joined as a tree. An element
 // may be a vector of four, where that many follow each other in a set: OUTER, INNER and CHUNK count vectors.
 

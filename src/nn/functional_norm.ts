@@ -143,8 +143,8 @@ export function checkGroups(groups: number, channels: number, action: string): v
 }
 
 /**
- * Normalises each group of channels of each image of x [N, C, …] by its own mean and variance, then weight and bias [C],
- * or null, of the channel. As `torch.nn.functional.group_norm`.
+ * Normalises each group of channels of each image of x [N, C, …] by its own mean and variance, then weight and bias
+ * [C], or null, of the channel. As `torch.nn.functional.group_norm`.
  *
  * @throws {ShapeError} where shapes or options do not fit, or N C / groups … is 1.
  */
@@ -180,8 +180,8 @@ export function normalizedOf(shape: number | Shape, action: string): Shape {
 }
 
 /**
- * Normalises x over its last dimensions, whose extents are `normalizedShape`, by the mean and variance of each such part,
- * then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
+ * Normalises x over its last dimensions, whose extents are `normalizedShape`, by the mean and variance of each such
+ * part, then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
  *
  * @throws {ShapeError} where shapes or options do not fit.
  */

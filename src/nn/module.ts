@@ -45,8 +45,8 @@ export abstract class Module {
   }
 
   /**
-   * Makes `tensor` a buffer: part of the state, but no parameter, whether it requires gradients or not. A buffer of this
-   * name gives way to it. Unlike in PyTorch, it gets no property of this name.
+   * Makes `tensor` a buffer: part of the state, but no parameter, whether it requires gradients or not. A buffer of
+   * this name gives way to it. Unlike in PyTorch, it gets no property of this name.
    *
    * @param options `persistent`: whether `stateDict()` has it. Default true.
    * @returns `tensor`.
@@ -109,8 +109,8 @@ export abstract class Module {
   /**
    * Takes the elements of `state`, by name.
    *
-   * @throws {WeightsError} naming each parameter or buffer that is missing, unexpected, no tensor, or of another shape or type.
-   * Nothing is changed then.
+   * @throws {WeightsError} naming each parameter or buffer that is missing, unexpected, no tensor, or of another shape
+   * or type. Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     const { name } = this.constructor;

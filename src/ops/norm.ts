@@ -94,7 +94,7 @@ interface StatsAttrs extends Shares, Pick<Layout, "outer" | "sets" | "inner"> {
   readonly vector: 1 | 4;
 }
 
-/** Outputs: for each part of a set [parts, sets], the mean and the sum of squares off it, or, of one part, the variance. */
+/** Outputs: for each part of a set [parts, sets], the mean and the squares' sum off it, or, of one part, the variance. */
 const statsOp: Op<StatsAttrs> = {
   name: "normStats",
   outputs: (_, { parts, sets }) => [{ shape: [parts, sets], dtype: "f32" }, { shape: [parts, sets], dtype: "f32" }],
@@ -230,7 +230,7 @@ interface SumsAttrs extends Shares, NormAttrs {
   readonly vector: 1 | 4;
 }
 
-/** Inputs: dy, x, mean, variance, and the weight, if dy is multiplied by it. Outputs: Σ dy and Σ dy x̂ [parts, sums]. */
+/** Inputs: dy, x, mean, variance, and the weight, if it multiplies dy. Outputs: Σ dy and Σ dy x̂ [parts, sums]. */
 const sumsOp: Op<SumsAttrs> = {
   name: "normSums",
   outputs: (_, { parts, sums }) => [{ shape: [parts, sums], dtype: "f32" }, { shape: [parts, sums], dtype: "f32" }],
@@ -283,7 +283,7 @@ const gradOp: Op<NormAttrs> = {
   },
 };
 
-/** Inputs: dy, and x, mean, variance, Σ dy and Σ dy x̂ by set, or, if given, the variance; the weight if there is one. */
+/** Inputs: dy; x, mean, variance, Σ dy and Σ dy x̂ by set, or, if given, the variance; the weight if there is one. */
 const applyGradOp: Op<NormAttrs & { readonly weighted: boolean }> = {
   name: "normApplyGrad",
   outputs: ([dy]) => [dy!],

@@ -171,3 +171,23 @@ Deno.test("a command that cannot do its work ends with one line, and leaves noth
       assertEquals(namesIn(folder), before);
     }
   }));
+
+Deno.test("train --config FILE repeats a run to the bit, in a folder of its own; a flag beside it goes before", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const update = ["--optimizer", "adamw", "--opt", "betas=0.8,0.9", "--lr", "0.002", "--weight-decay", "0.1"];
+    const schedule = ["--schedule", "one-cycle", "--sched", "pct_start=0.5", "--warmup", "2"];
+    const others = ["--label-smoothing", "0.1", "--clip-grad", "1", "--ema", "0.9", "--accumulate", "2"];
+    const first = await wgrad(folder, ["train", ...FAST, ...update, ...schedule, ...others, "--name", "first"]);
+    assertEquals(first.code, 0, first.err.join("\n"));
+    const file = join("runs", "first", "config.json");
+    const again = await wgrad(folder, ["train", "--config", file]);
+    const other = await wgrad(folder, ["train", "--config", file, "--seed", "1", "--name", "other"]);
+    assertEquals([again.code, other.code], [0, 0], again.err.concat(other.err).join("\n"));
+    const weights = (name: string) => Deno.readFile(join(folder, "runs", name, "model.safetensors"));
+    assertEquals(await weights("lenet-1"), await weights("first"));
+    const read = (name: string) => Deno.readTextFileSync(join(folder, "runs", name, "config.json"));
+    assertEquals(JSON.parse(read("other")), { ...JSON.parse(read("first")), seed: 1, name: "other" });
+    const rates = metricsOf(join(folder, "runs", "first")).map(({ lr }) => lr).filter((lr) => lr !== undefined);
+    assert(rates.length > 0 && new Set(rates).size === rates.length, `${rates}`);
+  }));

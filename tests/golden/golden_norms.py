@@ -3,8 +3,8 @@
 Inputs are not stored but made again by tests/nn/norm_test.ts: step i has x = uniform(seed + i, shape), and the gradient
 handed in is uniform(9000, shape); offsets are exact in float32. Of long arrays a sample is stored: see `sampled`.
 
-Lines: {"layer", "args", "options", "text": str(module), "shape", …}: three steps in training, "output" and "grads" of the
-last, the buffers in "state", and "evaluated", the output in evaluation afterwards. {"op", "shape", …}: one call of a
+Lines: {"layer", "args", "options", "text": str(module), "shape", …}: three steps in training, "output" and "grads" of
+the last, the buffers in "state", and "evaluated", the output in evaluation afterwards. {"op", "shape", …}: one call of a
 function. {"train"}: losses of 20 steps of SGD, the state after them, and logits in evaluation."""
 import torch
 import torch.nn as nn
@@ -111,7 +111,8 @@ def norms(uniform, bits, plain, set_weights):
         net, losses = set_weights(NormNet().double(), 400).to(dtype), []
         optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
         for step in range(20):
-            x, y = uniform(500 + step, (5, 2, 6, 6)).to(dtype), torch.from_numpy(bits(600 + step, 5).astype("int64") % 4)
+            x = uniform(500 + step, (5, 2, 6, 6)).to(dtype)
+            y = torch.from_numpy(bits(600 + step, 5).astype("int64") % 4)
             optimizer.zero_grad()
             loss = F.cross_entropy(net(x), y)
             loss.backward()

@@ -1,6 +1,6 @@
 /**
- * Normalisation: layers and functions with every option against PyTorch (forward, running statistics, gradients, printed
- * form), a net that trains with them, eager and compiled; what is refused.
+ * Normalisation: layers and functions with every option against PyTorch (forward, running statistics, gradients,
+ * printed form), a net that trains with them, eager and compiled; what is refused.
  */
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ShapeError, WeightsError } from "../../src/errors.ts";
@@ -176,7 +176,7 @@ const images = (step: number) => toTensor(uniform(500 + step, [5, 2, 6, 6]));
 const labels = (step: number) => tensor(bits(600 + step, 5).map((b) => b % 4));
 
 for (const compiled of [false, true]) {
-  Deno.test(`a net with batch norm trains as PyTorch's does, ${compiled ? "one program replayed" : "eagerly"}`, async () => {
+  Deno.test(`a net with batch norm trains as in PyTorch, ${compiled ? "one program replayed" : "eagerly"}`, async () => {
     const golden = cases.find((one): one is TrainCase => "train" in one)!;
     const net = setWeights(new NormNet(), 400), optimizer = new optim.SGD(net.parameters(), golden.train);
     const step = (x: Tensor, y: Tensor) => {
