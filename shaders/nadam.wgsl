@@ -11,10 +11,11 @@ const FACTOR: f32 = 0.99983672;
 
 // With ψ the momentum's decay, μ_t = β₁ (1 − 0.96^(t ψ) / 2). The product is that of all μ so far.
 fn scalars_of(t: f32, rate: f32, lost: vec3f, product: ptr<function, f32>) -> vec4f {
-  let mu = BETA1 * (0.5 + 0.5 * lost.z);
-  let next = BETA1 * (1.0 - 0.5 * FACTOR * (1.0 - lost.z));
+  let half = 0.5 * (1.0 - lost.z);
+  let mu = BETA1 - BETA1 * half;
+  let next = BETA1 - BETA1 * FACTOR * half;
   *product *= mu;
-  return vec4f(rate, rate * (1.0 - mu) / (1.0 - *product), rate * next / (1.0 - *product * next), 1.0 / sqrt(lost.y));
+  return vec4f(rate, rate * (REST1 + BETA1 * half) / (1.0 - *product), rate * next / (1.0 - *product * next), 1.0 / sqrt(lost.y));
 }
 
 fn update(s: vec4f, g: vec4f, p: ptr<function, vec4f>, a: ptr<function, vec4f>, b: ptr<function, vec4f>, c: ptr<function, vec4f>) {

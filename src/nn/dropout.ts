@@ -6,7 +6,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./functional_dropout.ts";
 import { Module } from "./module.ts";
-import { checkProbability } from "./options.ts";
+import { checkProbability, pythonNumber } from "./options.ts";
 
 abstract class AnyDropout extends Module {
   /** @throws {ShapeError} where p, the probability of being dropped, is not from 0 to 1. */
@@ -16,7 +16,7 @@ abstract class AnyDropout extends Module {
   }
 
   override extraRepr(): string {
-    return `p=${this.p}, inplace=False`;
+    return `p=${pythonNumber(this.p)}, inplace=False`;
   }
 }
 

@@ -11,19 +11,9 @@ import { ones, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional_norm.ts";
+import { checkCount } from "./layers.ts";
 import { Module } from "./module.ts";
-
-function checkCount(value: number, what: string): void {
-  if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${describe(value)}`);
-}
-
-/** A number as Python prints one: "1e-05". */
-function python(value: number): string {
-  const size = Math.abs(value);
-  if (size === 0 || (size >= 1e-4 && size < 1e16)) return String(value);
-  const [digits, exponent] = value.toExponential().split("e") as [string, string];
-  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
-}
+import { pythonNumber } from "./options.ts";
 
 const truth = (value: boolean) => value ? "True" : "False";
 
@@ -85,8 +75,8 @@ abstract class BatchNorm extends Module {
   }
 
   override extraRepr(): string {
-    const momentum = this.momentum === null ? "None" : python(this.momentum);
-    return `${this.numFeatures}, eps=${python(this.eps)}, momentum=${momentum}, affine=${
+    const momentum = this.momentum === null ? "None" : pythonNumber(this.momentum);
+    return `${this.numFeatures}, eps=${pythonNumber(this.eps)}, momentum=${momentum}, affine=${
       truth(this.weight !== null)
     }, ` +
       `track_running_stats=${truth(this.runningMean !== null)}`;
@@ -146,7 +136,7 @@ export class GroupNorm extends Module {
 
   override extraRepr(): string {
     const affine = truth(this.weight !== null);
-    return `${this.numGroups}, ${this.numChannels}, eps=${python(this.eps)}, affine=${affine}`;
+    return `${this.numGroups}, ${this.numChannels}, eps=${pythonNumber(this.eps)}, affine=${affine}`;
   }
 }
 
@@ -183,6 +173,6 @@ export class LayerNorm extends Module {
     const shape = this.normalizedShape.length === 1
       ? `(${this.normalizedShape[0]},)`
       : `(${this.normalizedShape.join(", ")})`;
-    return `${shape}, eps=${python(this.eps)}, elementwise_affine=${truth(this.weight !== null)}`;
+    return `${shape}, eps=${pythonNumber(this.eps)}, elementwise_affine=${truth(this.weight !== null)}`;
   }
 }

@@ -10,9 +10,17 @@ import { checkOptions, describe, type Pair, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** A number as Python prints a float: "1.0", "1e-05". */
+/** A number as Python prints one: "1e-05". */
+export function pythonNumber(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-4 && size < 1e16)) return String(value);
+  const [digits, exponent] = value.toExponential().split("e") as [string, string];
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+}
+
+/** A float as Python prints it: "1.0", "1e-05". */
 export function pythonFloat(value: number): string {
-  return Number.isInteger(value) ? `${value}.0` : `${value}`.replace(/e([-+])(\d)$/, "e$10$2");
+  return Number.isInteger(value) ? `${value}.0` : pythonNumber(value);
 }
 
 /** One number for both dimensions, or [height, width]. */

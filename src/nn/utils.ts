@@ -23,11 +23,6 @@ function checkMost(value: number, what: string): void {
   throw new ShapeError(`${what} must be a number of 0 or more that f32 holds, got ${describe(value)}`);
 }
 
-function clip(gradients: readonly Tensor[], most: number, norm: Tensor | null, action: string): void {
-  const clipped = clipGradients(gradients.map(({ value }) => value), most, norm?.value ?? null);
-  gradients.forEach((one, i) => one.assign(clipped[i]!, action));
-}
-
 /**
  * Scales all gradients, where their norm, as of one vector, is more than `maxNorm`, so that it is that: by
  * maxNorm / (norm + 1e-6), as PyTorch.
@@ -51,9 +46,10 @@ export function clipGradNorm_(
   }
   if (gradients.length === 0) return tensor(0);
   return noGrad(() => {
-    const norm = new Tensor(gradNorm(gradients.map(({ value }) => value), normType === Infinity));
-    clip(gradients, maxNorm, norm, "clipGradNorm_");
-    return norm;
+    const { norm, gradients: same } = gradNorm(gradients.map(({ value }) => value), normType === Infinity);
+    const clipped = clipGradients(same, maxNorm, norm);
+    gradients.forEach((one, i) => one.assign(clipped[i]!, "clipGradNorm_"));
+    return new Tensor(norm);
   });
 }
 
@@ -65,5 +61,9 @@ export function clipGradNorm_(
 export function clipGradValue_(parameters: Tensor | readonly Tensor[], clipValue: number): void {
   const gradients = gradientsOf(parameters, "clipGradValue_");
   checkMost(clipValue, "clipGradValue_: clipValue");
-  if (gradients.length > 0) noGrad(() => clip(gradients, clipValue, null, "clipGradValue_"));
+  if (gradients.length === 0) return;
+  noGrad(() => {
+    const clipped = clipGradients(gradients.map(({ value }) => value), clipValue, null);
+    gradients.forEach((one, i) => one.assign(clipped[i]!, "clipGradValue_"));
+  });
 }

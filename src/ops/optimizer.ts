@@ -48,8 +48,11 @@ const range = (from: number, count: number) => Array.from({ length: count }, (_,
 const kindsOf = ({ count, writes }: ChangeAttrs) => writes.map((_, kind) => range(kind * count, count));
 const written = (attrs: ChangeAttrs) => kindsOf(attrs).filter((_, kind) => attrs.writes[kind]).flat();
 
-/** One op for each name. */
-const changeOps = new Map<string, Op<ChangeAttrs>>();
+/** The ops of this file that leave tensors packed: one of changes for each name, and `normOp`. */
+const changeOps = new Map<string, Op<ChangeAttrs>>(), packing = new WeakSet<Op>();
+
+/** Whether `value` lies packed: an op of this file has made it. It is made in the same run if it is pending. */
+const isPacked = ({ node }: Value) => node !== null && packing.has(node.op);
 
 /** Inputs: the kinds, one after the other, then what all of a kernel's invocations read, and its tables. */
 const changeOp = (name: string): Op<ChangeAttrs> => ({
@@ -57,12 +60,17 @@ const changeOp = (name: string): Op<ChangeAttrs> => ({
   outputs: (inputs, attrs) => written(attrs).map((i) => inputs[i]!),
   overwrites: ({ attrs }) => written(attrs),
   packs: ({ inputs, attrs }) =>
-    // What such an op has made lies well already, and would be copied for nothing.
-    kindsOf(attrs).filter((kind, k) => attrs.writes[k] || !kind.every((i) => isChanged(inputs[i]!))),
-  dispatches({ inputs, attrs }, target) {
+    kindsOf(attrs).filter((kind, k) => {
+      const values = kind.map((i) => inputs[i]!);
+      if (attrs.writes[k]) return !values.every((one) => isPacked(one) && one.pending);
+      return !values.every((one) => isPacked(one) || one.node === null);
+    }),
+  dispatches({ inputs, outputs, attrs }, target) {
     const { count, writes, kernel, constants, apart = false, tables } = attrs;
     const others = inputs.slice(writes.length * count).map(target.place), shared = others.length - tables;
-    const kinds = kindsOf(attrs).map((kind) => kind.map((i) => inputs[i]!));
+    const changed = outputs.values();
+    // What is overwritten may be a copy: the output, not the input.
+    const kinds = kindsOf(attrs).map((kind, k) => kind.map((i) => writes[k] ? changed.next().value! : inputs[i]!));
     return deal(kinds, target).map((part): Dispatch => {
       const { storages } = part, size = Math.ceil(storages[0]!.size / 16), { first, cut } = entriesOf(part);
       const old = apart && target.cpu ? storages.filter((_, kind) => writes[kind]) : [];
@@ -80,8 +88,6 @@ const changeOp = (name: string): Op<ChangeAttrs> => ({
     });
   },
 });
-
-const isChanged = ({ node }: Value) => node === null || node.op === changeOps.get(node.op.name) as unknown;
 
 /** Tensors of several kinds that lie together, and where they begin in the packed order, in units of `ALIGNMENT` bytes. */
 interface Part {
@@ -155,6 +161,7 @@ export function change(
 ): readonly Value[] {
   const { name } = change, op = changeOps.get(name) ?? changeOp(name);
   changeOps.set(name, op);
+  packing.add(op as Op);
   return record(op, [...kinds.flatMap(({ values }) => values), ...others, ...tables], {
     ...change,
     count: kinds[0]!.values.length,
@@ -266,14 +273,15 @@ export function ownersOf(values: readonly Value[], active: readonly number[]): V
 
 // --- gradients -------------------------------------------------------------------------------------------------------
 
-/** Inputs: the gradients, and how many elements are in each unit of them. Output: the norm of each unit. */
+/** Inputs: the gradients, and how many elements are in each unit of them. Outputs: the same, packed; each unit's norm. */
 const normOp: Op<{ readonly largest: boolean }> = {
   name: "gradNorm",
-  outputs: (inputs) => [{ shape: inputs.at(-1)!.shape, dtype: "f32" }],
+  outputs: (inputs) => [...inputs.slice(0, -1), { shape: inputs.at(-1)!.shape, dtype: "f32" }],
+  overwrites: ({ inputs }) => range(0, inputs.length - 1),
   packs: ({ inputs }) => [range(0, inputs.length - 1)],
   dispatches({ inputs, outputs, attrs: { largest } }, target) {
-    const tables = [inputs.at(-1)!, outputs[0]!].map(target.place);
-    return deal([inputs.slice(0, -1)], target).map((part): Dispatch => {
+    const tables = [inputs.at(-1)!, outputs.at(-1)!].map(target.place);
+    return deal([outputs.slice(0, -1)], target).map((part): Dispatch => {
       const [g] = part.storages, size = Math.ceil(g!.size / 16), { first, cut } = entriesOf(part);
       return {
         kernel: normKernel,
@@ -284,13 +292,15 @@ const normOp: Op<{ readonly largest: boolean }> = {
     });
   },
 };
+packing.add(normOp as Op);
 
-/** The norm [] of all gradients together: the root of the sum of squares, or the largest magnitude. */
-export function gradNorm(gradients: readonly Value[], largest: boolean): Value {
+/** The norm [] of all gradients together, the root of the sum of squares or the largest magnitude; and the gradients. */
+export function gradNorm(gradients: readonly Value[], largest: boolean): { norm: Value; gradients: readonly Value[] } {
   const perUnit = ALIGNMENT / 4;
   const filled = table(gradients, (i, unit) => Math.min(perUnit, gradients[i]!.size - unit * perUnit));
-  const [norms] = record(normOp, [...gradients, filled], { largest });
-  return largest ? reduce("max", norms!, undefined, false) : apply("sqrt", reduce("sum", norms!, undefined, false));
+  const outputs = record(normOp, [...gradients, filled], { largest }), norms = outputs.at(-1)!;
+  const all = reduce(largest ? "max" : "sum", norms, undefined, false);
+  return { norm: largest ? all : apply("sqrt", all), gradients: outputs.slice(0, -1) };
 }
 
 /** The gradients, scaled so that `norm` becomes `most` if it is more; without a norm, each element clamped to ±most. */

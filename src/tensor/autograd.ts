@@ -165,7 +165,7 @@ function free(nodes: readonly Node[]): void {
   for (const node of nodes.toReversed()) {
     const fn = { name: nameOf(node), next: node.inputs.filter((input) => input.needsGrad).map(gradFn) };
     for (const output of node.outputs) {
-      spent.set(output, fn);
+      if (output.needsGrad) spent.set(output, fn);
       forget(output);
     }
   }

@@ -123,6 +123,16 @@ Deno.test("the gradient's mask is the forward's, whatever was dropped in between
   }
 });
 
+Deno.test("dropout after backward() is no part of the graph that it freed", async () => {
+  const x = ones([64], { requiresGrad: true });
+  for (let step = 0; step < 3; step++) {
+    const y = F.dropout(F.dropout(x, 0.3), 0.3);
+    y.sum().backward();
+    assertSameBits(await x.grad!.data(), await y.data());
+    x.grad = null;
+  }
+});
+
 Deno.test("gradFn names are PyTorch's", () => {
   const x = ones([1, 2, 3, 4], { requiresGrad: true });
   assertEquals(F.dropout(x).gradFn?.name, "NativeDropoutBackward0");

@@ -57,7 +57,8 @@ for (const betas of MORE) {
       if (rho <= 5) return [0.25, first, 0];
       return [0.25, first * Math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho) * gone), 1];
     });
-    for (const momentumDecay of [4e-3, 0.5, 0]) {
+    // So slow an average would need more digits of 1 − μ than f32 has.
+    for (const momentumDecay of betas[0] > 0.99 ? [] : [4e-3, 0.5, 0]) {
       const mu = (t: number) => betas[0] * (1 - 0.5 * 0.96 ** (t * momentumDecay));
       assertRows(await scalars(NADAM, { betas, momentumDecay }, STEPS.map(() => 0.375)), (t) => {
         const product = 0.375 * mu(t);
