@@ -108,7 +108,7 @@ fn gradient(v: f32, d: f32) -> f32 {
     case 7u: { return d * (sigmoid(v) * (1.0 + v * sigmoid(-v))); }
     case 8u: { return select(d * sigmoid(A * v), d, A * v > B); }
     case 9u: { return d * sigmoid(-v); }
-    default: { return select(select(d * (v / 3.0 + 0.5), d, v >= 3.0), 0.0, v < -3.0); }
+    default: { return select(select(d, d * (v / 3.0 + 0.5), v < 3.0), 0.0, v < -3.0); }
   }
 }
 

@@ -1,5 +1,5 @@
-// Adadelta (Zeiler 2012), as PyTorch has it, for optimizer_update.wgsl. a: the mean of the gradient's square; b: that of
-// the update's.
+// Adadelta (Zeiler 2012), as PyTorch has it, for optimizer_update.wgsl. a: the mean of the gradient's square; b: that
+// of the update's.
 
 const RHO: f32 = 0.9;
 // 1 − RHO, which f32 would round.

@@ -1,6 +1,6 @@
-// Gradients g [4 SIZE], in vectors of four, with gaps between tensors that may hold anything: scaled so that their norm is
-// no more than MOST, or each element clamped to ±MOST. NaN stays NaN, and a norm of NaN makes all of them NaN. Looks at the
-// bits for that, since drivers may assume that there is none.
+// Gradients g [4 SIZE], in vectors of four, with gaps between tensors that may hold anything: scaled so that their norm
+// is no more than MOST, or each element clamped to ±MOST. NaN stays NaN, and a norm of NaN makes all of them NaN. Looks
+// at the bits for that, since drivers may assume that there is none.
 
 const SIZE: u32 = 1u;
 const MOST: f32 = 1.0;

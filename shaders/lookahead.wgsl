@@ -1,5 +1,5 @@
-// Every K-th step, by the counter, slow [4 SIZE] goes ALPHA of the way to p, and p starts again from there (Zhang et al.
-// 2019). In vectors of four, with gaps between tensors that may hold anything.
+// Every K-th step, by the counter, slow [4 SIZE] goes ALPHA of the way to p, and p starts again from there (Zhang et
+// al. 2019). In vectors of four, with gaps between tensors that may hold anything.
 
 const SIZE: u32 = 1u;
 const K: u32 = 5u;

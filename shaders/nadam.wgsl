@@ -15,7 +15,8 @@ fn scalars_of(t: f32, rate: f32, lost: vec3f, product: ptr<function, f32>) -> ve
   let mu = BETA1 - BETA1 * half;
   let next = BETA1 - BETA1 * FACTOR * half;
   *product *= mu;
-  return vec4f(rate, rate * (REST1 + BETA1 * half) / (1.0 - *product), rate * next / (1.0 - *product * next), 1.0 / sqrt(lost.y));
+  let of_gradient = rate * (REST1 + BETA1 * half) / (1.0 - *product);
+  return vec4f(rate, of_gradient, rate * next / (1.0 - *product * next), 1.0 / sqrt(lost.y));
 }
 
 fn update(s: vec4f, g: vec4f, p: ptr<function, vec4f>, a: ptr<function, vec4f>, b: ptr<function, vec4f>, c: ptr<function, vec4f>) {

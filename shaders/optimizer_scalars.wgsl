@@ -1,5 +1,6 @@
-// Counts a step of COUNT parameters, those that stepping names, and makes of each one's count the scalars of its update:
-// by the function `scalars_of` of the optimizer's own file, such as adam.wgsl, which takes the place of the one below.
+// Counts a step of COUNT parameters, those that stepping names, and makes of each one's count the scalars of its
+// update: by the function `scalars_of` of the optimizer's own file, such as adam.wgsl, which takes the place of the one
+// below.
 
 const COUNT: u32 = 1u;
 // The natural logarithms of what decays by a factor in each step.

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { ShapeError } from "../errors.ts";
+import { describe } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { logSoftmax, softmax } from "./functional.ts";
 import * as F from "./functional_activation.ts";
@@ -132,14 +134,12 @@ export class Softplus extends Module {
   }
 }
 
-/** `F.softmax` along `dim`: the last by default, where PyTorch guesses and warns. */
-export class Softmax extends Module {
+abstract class AlongDim extends Module {
+  /** @throws {ShapeError} where `dim` is no whole number. */
   constructor(readonly dim = -1) {
     super();
-  }
-
-  override forward(x: Tensor): Tensor {
-    return softmax(x, this.dim);
+    if (Number.isInteger(dim)) return;
+    throw new ShapeError(`${new.target.name}: dim must be a whole number, got ${describe(dim)}`);
   }
 
   override extraRepr(): string {
@@ -147,18 +147,17 @@ export class Softmax extends Module {
   }
 }
 
-/** `F.logSoftmax` along `dim`: the last by default, where PyTorch guesses and warns. */
-export class LogSoftmax extends Module {
-  constructor(readonly dim = -1) {
-    super();
+/** `F.softmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+export class Softmax extends AlongDim {
+  override forward(x: Tensor): Tensor {
+    return softmax(x, this.dim);
   }
+}
 
+/** `F.logSoftmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+export class LogSoftmax extends AlongDim {
   override forward(x: Tensor): Tensor {
     return logSoftmax(x, this.dim);
-  }
-
-  override extraRepr(): string {
-    return `dim=${this.dim}`;
   }
 }
 

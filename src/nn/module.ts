@@ -148,7 +148,7 @@ export abstract class Module {
   }
 }
 
-/** Whether a module's property is a parameter. One that requires gradients is remembered, since it may be frozen later. */
+/** Whether a module's property is a parameter. One that requires gradients is remembered: it may be frozen later. */
 function isParameter(value: unknown): value is Tensor {
   if (!(value instanceof Tensor) || !value.isLeaf) return false;
   return trainable.has(value);

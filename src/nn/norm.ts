@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Shape } from "../graph/node.ts";
-import { checkFlag, checkOptions, describe } from "../ops/options.ts";
+import { checkFlag, checkOptions } from "../ops/options.ts";
 import { text } from "../ops/shape.ts";
 import { ones, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -119,6 +119,9 @@ export function padOptions(options: PadOptions): Required<PadOptions> {
   if (!PAD_MODES.includes(mode)) {
     throw new ShapeError(`pad: mode must be one of ${PAD_MODES.join(", ")}, got ${describe(mode)}`);
   }
+  if (value !== undefined && typeof value !== "number") {
+    throw new ShapeError(`pad: value must be a number, got ${describe(value)}`);
+  }
   if (value && mode !== "constant") throw new ShapeError(`pad: mode ${describe(mode)} takes no value, got ${value}`);
   return { mode, value: value ?? 0 };
 }

@@ -1,6 +1,6 @@
 /**
- * `nn.utils`: clipping of gradients, as `torch.nn.utils` has it. For between `backward()` and the optimizer's step; within
- * a compiled step too.
+ * `nn.utils`: clipping of gradients, as `torch.nn.utils` has it. For between `backward()` and the optimizer's step;
+ * within a compiled step too.
  *
  * @module
  */

@@ -23,7 +23,7 @@ export type Activation =
   | "logSigmoid"
   | "hardswish";
 
-/** Each activation's number in `activation.wgsl`, its gradient's name, and whether that is computed from x or from y. */
+/** Each activation's number in `activation.wgsl`, its gradient's name, and whether that is computed from x or y. */
 const ACTIVATIONS: Record<Activation, [code: number, gradName: string, from: "x" | "y"]> = {
   sigmoid: [0, "SigmoidBackward0", "y"],
   tanh: [1, "TanhBackward0", "y"],

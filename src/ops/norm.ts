@@ -94,7 +94,7 @@ interface StatsAttrs extends Shares, Pick<Layout, "outer" | "sets" | "inner"> {
   readonly vector: 1 | 4;
 }
 
-/** Outputs: for each part of a set [parts, sets], the mean and the squares' sum off it, or, of one part, the variance. */
+/** Outputs, for each part of a set [parts, sets]: the mean and the squares' sum off it; of one part, the variance. */
 const statsOp: Op<StatsAttrs> = {
   name: "normStats",
   outputs: (_, { parts, sets }) => [{ shape: [parts, sets], dtype: "f32" }, { shape: [parts, sets], dtype: "f32" }],

@@ -89,7 +89,9 @@ const changeOp = (name: string): Op<ChangeAttrs> => ({
   },
 });
 
-/** Tensors of several kinds that lie together, and where they begin in the packed order, in units of `ALIGNMENT` bytes. */
+/**
+ * Tensors of several kinds that lie together, and where they begin in the packed order, in units of `ALIGNMENT` bytes.
+ */
 interface Part {
   readonly storages: readonly Storage[];
   readonly unit: number;
@@ -143,8 +145,12 @@ function chunks({ storages, unit }: Part): Part[] {
 
 /** A table of an entry for each unit of `values`, packed. @param entry by the tensor, and the unit within it. */
 function table(values: readonly Value[], entry: (i: number, unit: number) => number): Value {
-  const entries = unitsOf(values).flatMap((units, i) => range(0, units).map((unit) => entry(i, unit)));
-  return constant(Uint32Array.from(entries), [entries.length]);
+  const units = unitsOf(values), entries = new Uint32Array(units.reduce((sum, count) => sum + count));
+  let at = 0;
+  units.forEach((count, i) => {
+    for (let unit = 0; unit < count; unit++) entries[at++] = entry(i, unit);
+  });
+  return constant(entries, [entries.length]);
 }
 
 /**
@@ -226,7 +232,10 @@ export function updateOf({ name, kernel, constants, states, ...formula }: Formul
   return { states, change, counting: decays ? { kernel, constants, decays, product } : null };
 }
 
-/** Inputs: the steps u32 [n], the rate [1], the numbers of those that take a step, and the products [n] if there are any. */
+/**
+ * Inputs: the steps u32 [n], the rate [1], the numbers of those that take a step, and the products [n] if there are
+ * any.
+ */
 const countOp: Op<Counting> = {
   name: "countStep",
   outputs: ([steps, , , products]) => [
@@ -252,8 +261,8 @@ const countOp: Op<Counting> = {
 };
 
 /**
- * Counts a step of the parameters whose numbers in the group are `active`, and gives the counts after it, the products if
- * the optimizer keeps any, and the scalars of the update [n, 4].
+ * Counts a step of the parameters whose numbers in the group are `active`, and gives the counts after it, the products
+ * if the optimizer keeps any, and the scalars of the update [n, 4].
  */
 export function countStep(
   counting: Counting,
@@ -273,7 +282,9 @@ export function ownersOf(values: readonly Value[], active: readonly number[]): V
 
 // --- gradients -------------------------------------------------------------------------------------------------------
 
-/** Inputs: the gradients, and how many elements are in each unit of them. Outputs: the same, packed; each unit's norm. */
+/**
+ * Inputs: the gradients, and how many elements are in each unit of them. Outputs: the same, packed; each unit's norm.
+ */
 const normOp: Op<{ readonly largest: boolean }> = {
   name: "gradNorm",
   outputs: (inputs) => [...inputs.slice(0, -1), { shape: inputs.at(-1)!.shape, dtype: "f32" }],
@@ -294,7 +305,9 @@ const normOp: Op<{ readonly largest: boolean }> = {
 };
 packing.add(normOp as Op);
 
-/** The norm [] of all gradients together, the root of the sum of squares or the largest magnitude; and the gradients. */
+/**
+ * The norm [] of all gradients together, the root of the sum of squares or the largest magnitude; and the gradients.
+ */
 export function gradNorm(gradients: readonly Value[], largest: boolean): { norm: Value; gradients: readonly Value[] } {
   const perUnit = ALIGNMENT / 4;
   const filled = table(gradients, (i, unit) => Math.min(perUnit, gradients[i]!.size - unit * perUnit));

@@ -59,7 +59,11 @@ const PADS = {
   reflect: [definePad("ReflectionPad1DBackward0"), definePad("ReflectionPad2DBackward0")],
   replicate: [definePad("ReplicationPad1DBackward0"), definePad("ReplicationPad2DBackward0")],
   circular: definePad("CopySlices"),
-  narrow: { SliceBackward0: definePad("SliceBackward0"), SplitBackward0: definePad("SplitBackward0") },
+  narrow: {
+    SliceBackward0: definePad("SliceBackward0"),
+    SplitBackward0: definePad("SplitBackward0"),
+    SplitWithSizesBackward0: definePad("SplitWithSizesBackward0"),
+  },
 };
 
 const padGradOp: Op<PadAttrs> = {

@@ -21,13 +21,13 @@ export const ADADELTA: Rule<AdadeltaOptions> = {
   kinds: { rho: "share" },
   update: ({ rho, eps, ...options }) => {
     const constants = { RHO: rho, REST: 1 - rho, EPS: eps };
-    return updateOf({ name: "adadelta", kernel, constants, states: { square_avg: 0, acc_delta: 0 }, ...options });
+    return updateOf({ name: "adadelta", kernel, constants, states: { "square_avg": 0, "acc_delta": 0 }, ...options });
   },
 };
 
 /**
- * `torch.optim.Adadelta` (Zeiler 2012): with s and u the moving averages of the squares of the gradient and of the update
- * d = √(u + eps) / √(s + eps) g: p −= lr d.
+ * `torch.optim.Adadelta` (Zeiler 2012): with s and u the moving averages of the squares of the gradient and of the
+ * update d = √(u + eps) / √(s + eps) g: p −= lr d.
  *
  * Defaults: lr 1, eps 1e-6, weightDecay 0.
  *

@@ -30,7 +30,7 @@ function update(name: string, options: Required<AdamOptions>, decoupled: boolean
     name,
     kernel,
     constants: { ...betasOf(betas), EPS: eps, AMSGRAD: amsgrad },
-    states: { exp_avg: 0, exp_avg_sq: 0, ...(amsgrad ? { max_exp_avg_sq: 0 } : {}) },
+    states: { "exp_avg": 0, "exp_avg_sq": 0, ...(amsgrad ? { "max_exp_avg_sq": 0 } : {}) },
     decays: betas,
     weightDecay,
     decoupled,

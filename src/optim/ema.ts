@@ -33,8 +33,8 @@ export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
 
 /**
  * The exponential moving average of parameters, to evaluate a model with: torch's `AveragedModel` with
- * `get_ema_multi_avg_fn(decay)`. Unlike that, it starts from the parameters as they are when it is made, so that its first
- * `update()` averages already, and it has no modules of its own.
+ * `get_ema_multi_avg_fn(decay)`. Unlike that, it starts from the parameters as they are when it is made, so that its
+ * first `update()` averages already, and it has no modules of its own.
  *
  * ```ts
  * const ema = new optim.EMA(net.parameters(), { decay: 0.99 });
@@ -102,7 +102,11 @@ export class EMA {
     return new Map(this.averages.map((one, i) => [`average.${i}`, one]));
   }
 
-  /** Takes the elements of what `stateDict()` gave. @throws {UsageError} where it does not fit. Nothing is changed then. */
+  /**
+   * Takes the elements of what `stateDict()` gave.
+   *
+   * @throws {UsageError} where it does not fit. Nothing is changed then.
+   */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     loadState(this.stateDict(), state, (why) => new UsageError(`EMA: the state does not fit: ${why}`));
   }

@@ -19,12 +19,19 @@ export const LION: Rule<LionOptions> = {
   name: "Lion",
   defaults: { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 },
   update: ({ betas, weightDecay }) =>
-    updateOf({ name: "lion", kernel, constants: betasOf(betas), states: { exp_avg: 0 }, weightDecay, decoupled: true }),
+    updateOf({
+      name: "lion",
+      kernel,
+      constants: betasOf(betas),
+      states: { "exp_avg": 0 },
+      weightDecay,
+      decoupled: true,
+    }),
 };
 
 /**
- * Lion (Chen et al. 2023), which PyTorch has not: with m the moving average of the gradient, p −= lr weightDecay p, then
- * p −= lr sign(β₁ m + (1 − β₁) g), then m = β₂ m + (1 − β₂) g.
+ * Lion (Chen et al. 2023), which PyTorch has not: with m the moving average of the gradient, p −= lr weightDecay p,
+ * then p −= lr sign(β₁ m + (1 − β₁) g), then m = β₂ m + (1 − β₂) g.
  *
  * Defaults: lr 0.0001, betas [0.9, 0.99], weightDecay 0.
  *

@@ -113,8 +113,8 @@ const add = (a: Value, b: Value) => combine("add", a, b);
 
 /**
  * `scale` times a matrix near U Vᵀ, where x = U S Vᵀ (Bernstein & Newhouse 2024; Jordan 2024): each step of the
- * Newton–Schulz iteration makes every singular value s, at most 1 at first, a s + b s³ + c s⁵. With A = x xᵀ, the smaller
- * of both products, that is (a + (b + c A) A) x.
+ * Newton–Schulz iteration makes every singular value s, at most 1 at first, a s + b s³ + c s⁵. With A = x xᵀ, the
+ * smaller of both products, that is (a + (b + c A) A) x.
  */
 function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: Required<MuonOptions>): Value {
   const [m, n] = x.shape as [number, number], wide = m <= n, size = Math.min(m, n);
@@ -136,8 +136,8 @@ function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: R
  * `torch.optim.Muon` (Jordan 2024), for whole models: weights of two dimensions or more, as matrices [out, rest], take
  * steps along their momentum made orthogonal; all other parameters, such as biases, are left to an AdamW inside.
  *
- * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32 throughout,
- * where PyTorch iterates in bfloat16. `paramGroups` are those of matrices, then those of AdamW.
+ * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32
+ * throughout, where PyTorch iterates in bfloat16. `paramGroups` are those of matrices, then those of AdamW.
  *
  * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
  */

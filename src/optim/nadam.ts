@@ -34,7 +34,7 @@ export const NADAM: Rule<NAdamOptions> = {
       name: "nadam",
       kernel,
       constants: { ...betasOf(betas), EPS: eps, FACTOR: factor },
-      states: { exp_avg: 0, exp_avg_sq: 0 },
+      states: { "exp_avg": 0, "exp_avg_sq": 0 },
       decays: [...betas, factor],
       product: true,
       weightDecay,
@@ -46,7 +46,7 @@ export const NADAM: Rule<NAdamOptions> = {
 
 /**
  * `torch.optim.NAdam` (Dozat 2016): `Adam` with Nesterov's momentum, μ_t = β₁ (1 − 0.96^(t momentumDecay) / 2). As in
- * PyTorch since 2.0: the versions before had a factor μ_t too many in one product.
+ * PyTorch 2: 1.13 has a factor μ_t too many in one product.
  *
  * Defaults: lr 0.002, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *

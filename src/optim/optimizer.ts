@@ -7,6 +7,7 @@
  */
 import { UsageError } from "../errors.ts";
 import { packLeaves } from "../graph/leaves.ts";
+import type { Value } from "../graph/node.ts";
 import { change, countStep, ownersOf, type Update } from "../ops/optimizer.ts";
 import { full, noGrad, ones, tensor, zeros } from "../tensor/create.ts";
 import { loadState } from "../tensor/state.ts";
@@ -90,8 +91,8 @@ export abstract class Optimizer<O = unknown> {
   }
 
   /**
-   * The state: "GROUP.NAME.INDEX" for each state of a parameter, with PyTorch's names, and "GROUP.step" [parameters of the
-   * group], u32, where steps are counted. The tensors are the optimizer's own.
+   * The state: "GROUP.NAME.INDEX" for each state of a parameter, with PyTorch's names, and "GROUP.step", u32, with an
+   * element for each of its parameters, where steps are counted. The tensors are the optimizer's own.
    */
   stateDict(): Map<string, Tensor> {
     return new Map(
@@ -104,8 +105,8 @@ export abstract class Optimizer<O = unknown> {
   /**
    * Takes the elements of a state that `stateDict()` of the same optimizer gave.
    *
-   * @throws {UsageError} naming each tensor that is missing, unexpected, or of another shape or type. Nothing is changed
-   * then.
+   * @throws {UsageError} naming each tensor that is missing, unexpected, or of another shape or type. Nothing is
+   * changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     const { name } = this.constructor;
@@ -122,7 +123,9 @@ export interface Rule<O> extends Settings<O> {
 export interface RateOptions {
   /** The learning rate, 0 or more. */
   lr?: number;
-  /** The weight of the L2 penalty, which is added to the gradient; decoupled, what is taken off the parameter, times lr. */
+  /**
+   * The weight of the L2 penalty, which is added to the gradient; decoupled, what is taken off the parameter, times lr.
+   */
   weightDecay?: number;
 }
 
@@ -141,19 +144,21 @@ export interface BetaOptions extends CommonOptions {
 }
 
 /** The constants that kernels have for `betas`. */
-export const betasOf = ([beta1, beta2]: readonly [number, number]) => ({
-  BETA1: beta1,
-  BETA2: beta2,
-  REST1: 1 - beta1,
-  REST2: 1 - beta2,
-});
+export function betasOf(
+  [beta1, beta2]: readonly [number, number],
+): Record<"BETA1" | "BETA2" | "REST1" | "REST2", number> {
+  return { BETA1: beta1, BETA2: beta2, REST1: 1 - beta1, REST2: 1 - beta2 };
+}
 
 /** A group that a rule updates. */
 export class RuleGroup<O extends RateOptions> extends Group {
   readonly #update: Update;
   readonly #states: Readonly<Record<string, readonly Tensor[]>>;
-  /** The steps that each parameter has taken, and what the rule multiplies up in them. */
-  readonly #counts: { readonly step?: Tensor; readonly mu_product?: Tensor };
+  /**
+   * The steps that each parameter has taken, where the rule counts them, and what it multiplies up in them: [params].
+   */
+  readonly #steps: Tensor | null;
+  readonly #products: Tensor | null;
 
   constructor(rule: Rule<O>, params: readonly Tensor[], options: Required<O>) {
     super(rule.name, params, options as { lr: number });
@@ -161,15 +166,14 @@ export class RuleGroup<O extends RateOptions> extends Group {
     this.#states = Object.fromEntries(
       Object.entries(states).map(([name, first]) => [name, statesLike(params, first)]),
     );
-    this.#counts = {
-      ...(counting ? { step: zeros(count, { dtype: "u32" }) } : {}),
-      ...(counting?.product ? { mu_product: ones(count) } : {}),
-    };
+    this.#steps = counting && zeros(count, { dtype: "u32" });
+    this.#products = counting?.product ? ones(count) : null;
   }
 
   state(): readonly (readonly [string, Tensor])[] {
     return [
-      ...Object.entries(this.#counts),
+      ...(this.#steps ? [["step", this.#steps] as const] : []),
+      ...(this.#products ? [["mu_product", this.#products] as const] : []),
       ...Object.entries(this.#states).flatMap(([name, all]) => all.map((one, i) => [`${name}.${i}`, one] as const)),
     ];
   }
@@ -193,19 +197,21 @@ export class RuleGroup<O extends RateOptions> extends Group {
   }
 
   /** Counts the step, and gives the scalars that follow. */
-  #count(active: readonly number[]) {
-    const { counting } = this.#update, { step, mu_product } = this.#counts;
-    if (!counting || !step) return null;
-    const counted = countStep(counting, active, this.rate.value, step.value, mu_product?.value ?? null);
-    step.assign(counted[0]!, "step");
-    mu_product?.assign(counted[1]!, "step");
+  #count(active: readonly number[]): Value | null {
+    const { counting } = this.#update, steps = this.#steps, products = this.#products;
+    if (!counting || !steps) return null;
+    const counted = countStep(counting, active, this.rate.value, steps.value, products?.value ?? null);
+    steps.assign(counted[0]!, "step");
+    products?.assign(counted[1]!, "step");
     return counted.at(-1)!;
   }
 }
 
 /** The base of the optimizers that are a rule. */
 export abstract class RuleOptimizer<O extends RateOptions> extends Optimizer<O> {
-  /** @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice. */
+  /**
+   * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+   */
   constructor(rule: Rule<O>, params: Params<O>, options: O) {
     super(groupsOf(params, options, rule).map(([own, settings]) => new RuleGroup(rule, own, settings)));
   }

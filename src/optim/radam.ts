@@ -25,7 +25,7 @@ export const RADAM: Rule<RAdamOptions> = {
       name: "radam",
       kernel,
       constants: { ...betasOf(betas), EPS: eps, LOG: log, RHO: rho, OVER: rho - 2 / log },
-      states: { exp_avg: 0, exp_avg_sq: 0 },
+      states: { "exp_avg": 0, "exp_avg_sq": 0 },
       decays: betas,
       weightDecay,
       decoupled: decoupledWeightDecay,
@@ -35,8 +35,8 @@ export const RADAM: Rule<RAdamOptions> = {
 };
 
 /**
- * `torch.optim.RAdam` (Liu et al. 2020): `Adam`, whose step is rectified by the variance of its divisor, and has none in
- * the first steps.
+ * `torch.optim.RAdam` (Liu et al. 2020): `Adam`, whose step is rectified by the variance of its divisor, and has none
+ * in the first steps.
  *
  * Defaults: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *

@@ -28,9 +28,9 @@ export const RMSPROP: Rule<RMSpropOptions> = {
       kernel,
       constants: { ALPHA: alpha, REST: 1 - alpha, EPS: eps, MOMENTUM: momentum, CENTERED: centered },
       states: {
-        square_avg: 0,
-        ...(centered ? { grad_avg: 0 } : {}),
-        ...(momentum === 0 ? {} : { momentum_buffer: 0 }),
+        "square_avg": 0,
+        ...(centered ? { "grad_avg": 0 } : {}),
+        ...(momentum === 0 ? {} : { "momentum_buffer": 0 }),
       },
       ...options,
     }),

@@ -51,9 +51,9 @@ export const SGD_RULE: Rule<SgdOptions> = {
 };
 
 /**
- * Gradient descent with momentum: `torch.optim.SGD` (Sutskever et al. 2013, in PyTorch's form).
- * With d = gradient + weightDecay p: b = d at first, later momentum b + (1 − dampening) d; p −= lr b, or, with Nesterov,
- * p −= lr (d + momentum b). The state is called "momentum"; PyTorch calls it "momentum_buffer".
+ * Gradient descent with momentum: `torch.optim.SGD` (Sutskever et al. 2013, in PyTorch's form). With d = gradient +
+ * weightDecay p: b = d at first, later momentum b + (1 − dampening) d; p −= lr b, or, with Nesterov, p −= lr (d +
+ * momentum b). The state is called "momentum"; PyTorch calls it "momentum_buffer".
  *
  * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
  */

@@ -52,10 +52,13 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
  * `x` in parts along `dim` (default 0): of so many elements each (the last may have fewer), or of the lengths in a
  * list. As `torch.split`, but copies.
  *
- * @throws {ShapeError} where lengths are no integers of 1 or more, or do not add up to the extent.
+ * @throws {ShapeError} where `x` has no dimensions, or lengths are no integers of 1 or more, or do not add up to the
+ * extent.
  */
 export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Tensor[] {
-  const value = valueOf(x, "split"), own = axis(dim, value.shape.length, "split"), extent = value.shape[own] ?? 0;
+  const value = valueOf(x, "split");
+  if (value.shape.length === 0) throw new ShapeError("split: a tensor without dimensions has no parts");
+  const own = axis(dim, value.shape.length, "split"), extent = value.shape[own]!;
   const listed: readonly number[] = typeof sizes === "number" ? [sizes] : sizes;
   if (!Array.isArray(listed) || listed.some((one) => !Number.isInteger(one) || one < 1)) {
     const got = Array.isArray(listed) ? text(listed) : describe(sizes);
@@ -68,9 +71,10 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
   if (lengths.reduce((sum, one) => sum + one, 0) !== extent) {
     throw new ShapeError(`split: ${text(listed)} do not add up to ${extent}, the extent of dimension ${own}`);
   }
+  const gradName = typeof sizes === "number" ? "SplitBackward0" : "SplitWithSizesBackward0";
   let start = 0;
   return lengths.map((length) => {
-    const part = pad.narrow(value, own, start, length, "SplitBackward0");
+    const part = pad.narrow(value, own, start, length, gradName);
     start += length;
     return new Tensor(part);
   });

@@ -6,6 +6,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { DType, Shape, Value } from "../graph/node.ts";
+import { activate } from "../ops/activation.ts";
 import * as elementwise from "../ops/elementwise.ts";
 import { logSoftmax, softmax } from "../ops/loss.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -109,6 +110,14 @@ export abstract class Operations {
   /** max(this, 0). */
   relu(): Tensor {
     return this.#unary("relu");
+  }
+  /** 1 / (1 + e⁻ˣ). */
+  sigmoid(): Tensor {
+    return this.make(activate("sigmoid", this.value));
+  }
+  /** The hyperbolic tangent. */
+  tanh(): Tensor {
+    return this.make(activate("tanh", this.value));
   }
 
   // --- matrices and shapes -------------------------------------------------------------------------------------------

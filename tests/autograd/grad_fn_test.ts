@@ -22,6 +22,8 @@ const names: [string, () => Tensor, string | RegExp][] = [
   ["log", () => x.log(), "LogBackward0"],
   ["sqrt", () => x.sqrt(), "SqrtBackward0"],
   ["abs", () => x.abs(), "AbsBackward0"],
+  ["sigmoid", () => x.sigmoid(), "SigmoidBackward0"],
+  ["tanh", () => x.tanh(), "TanhBackward0"],
   ["relu", () => x.relu(), "ReluBackward0"],
   ["F.relu", () => F.relu(x), "ReluBackward0"],
   ["matmul", () => x.matmul(square), "MmBackward0"],

@@ -15,7 +15,10 @@ for (const { name } of [...Deno.readDirSync(new URL("shaders", root))].sort((a, 
     const source = Deno.readTextFileSync(new URL(`shaders/${name}`, root));
     gpu.device.pushErrorScope("validation");
     const module = gpu.device.createShaderModule({ code: source });
-    gpu.device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+    // The formulas of optimizers have no entry: `optimizer_update.wgsl` takes them up.
+    if (source.includes("@compute")) {
+      gpu.device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
+    }
     assertEquals((await gpu.device.popErrorScope())?.message, undefined);
   });
 }

@@ -12,6 +12,7 @@ import { map, type Nd } from "../support/array.ts";
 import { assertClose, assertRelative } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
+import { withMerging } from "../support/merging.ts";
 import { setWeights } from "../support/nets.ts";
 import { bits, uniform } from "../support/random.ts";
 
@@ -175,38 +176,39 @@ class NormNet extends nn.Module {
 const images = (step: number) => toTensor(uniform(500 + step, [5, 2, 6, 6]));
 const labels = (step: number) => tensor(bits(600 + step, 5).map((b) => b % 4));
 
-for (const compiled of [false, true]) {
-  Deno.test(`a net with batch norm trains as in PyTorch, ${compiled ? "one program replayed" : "eagerly"}`, async () => {
-    const golden = cases.find((one): one is TrainCase => "train" in one)!;
-    const net = setWeights(new NormNet(), 400), optimizer = new optim.SGD(net.parameters(), golden.train);
-    const step = (x: Tensor, y: Tensor) => {
-      optimizer.zeroGrad();
-      const loss = F.crossEntropy(net.forward(x), y);
-      loss.backward();
-      optimizer.step();
-      return loss;
-    };
-    const losses: Tensor[] = [], found: number[] = [];
-    if (compiled) {
-      const x = images(0), y = labels(0), program = compile(() => step(x, y));
-      for (let i = 0; i < 20; i++) {
-        x.copy_(images(i));
-        y.copy_(labels(i));
-        await program.run();
-        found.push(await program.result.item());
+for (const how of ["eagerly", "as a program", "as a program, merged"]) {
+  Deno.test(`a net with batch norm trains as in PyTorch, ${how}`, () =>
+    withMerging(how.endsWith("merged"), async () => {
+      const golden = cases.find((one): one is TrainCase => "train" in one)!;
+      const net = setWeights(new NormNet(), 400), optimizer = new optim.SGD(net.parameters(), golden.train);
+      const step = (x: Tensor, y: Tensor) => {
+        optimizer.zeroGrad();
+        const loss = F.crossEntropy(net.forward(x), y);
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      const losses: Tensor[] = [], found: number[] = [];
+      if (how !== "eagerly") {
+        const x = images(0), y = labels(0), program = compile(() => step(x, y));
+        for (let i = 0; i < 20; i++) {
+          x.copy_(images(i));
+          y.copy_(labels(i));
+          await program.run();
+          found.push(await program.result.item());
+        }
+      } else {
+        for (let i = 0; i < 20; i++) losses.push(step(images(i), labels(i)));
+        found.push(...(await values(losses)).map(([loss]) => loss!));
       }
-    } else {
-      for (let i = 0; i < 20; i++) losses.push(step(images(i), labels(i)));
-      found.push(...(await values(losses)).map(([loss]) => loss!));
-    }
-    assertClose(found, golden.losses, { rtol: 1e-5, atol: 0, what: "losses" });
-    assertEquals([...net.stateDict().keys()], Object.keys(golden.state));
-    for (const [name, one] of net.stateDict()) {
-      assertRelative(sampled(await one.data()), golden.state[name]!, 1e-5, name);
-    }
-    const logits = net.eval().forward(images(0));
-    assertRelative(sampled(await logits.data()), golden.logits, 1e-5, "logits in evaluation");
-  });
+      assertClose(found, golden.losses, { rtol: 1e-5, atol: 0, what: "losses" });
+      assertEquals([...net.stateDict().keys()], Object.keys(golden.state));
+      for (const [name, one] of net.stateDict()) {
+        assertRelative(sampled(await one.data()), golden.state[name]!, 1e-5, name);
+      }
+      const logits = net.eval().forward(images(0));
+      assertRelative(sampled(await logits.data()), golden.logits, 1e-5, "logits in evaluation");
+    }));
 }
 
 Deno.test("gradients that are wanted alone are the same", async () => {

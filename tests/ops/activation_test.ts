@@ -1,20 +1,25 @@
 /**
- * Activations: values and gradients against PyTorch's, near 0, near every corner and far away; printed forms; what is
- * refused.
+ * Activations: values and gradients against PyTorch's, near 0, near every corner, far away, and at NaN and infinities;
+ * printed forms; all of them in a compiled step; what is refused.
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../src/errors.ts";
-import { F, nn, type Tensor, tensor } from "../../src/mod.ts";
-import { assertClose } from "../support/close.ts";
+import { compile, F, manualSeed, nn, optim, stack, type Tensor, tensor } from "../../src/mod.ts";
+import { assertClose, assertSameBits } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";
+import { values } from "../support/gradcheck.ts";
+import { withMerging } from "../support/merging.ts";
 import { uniform } from "../support/random.ts";
 
 interface Case {
   name: string;
   options: Record<string, number | string>;
   repr: string;
+  gradFn: string | null;
   y: (number | string)[];
   dx: (number | string)[];
+  /** At NaN, ∞ and −∞, for a gradient of 2. */
+  edges: { y: (number | string)[]; dx: (number | string)[] };
 }
 
 const FAR = [
@@ -87,33 +92,67 @@ function make({ name, options }: Case): [nn.Module, (x: Tensor) => Tensor] {
 const LIMIT = { rtol: 2e-6, atol: 1e-6 };
 
 for (const one of readLines<Case>("activations.jsonl")) {
+  const [layer, f] = make(one), data = one.y.length === near.length ? near : all;
+  const calls = [(x: Tensor) => layer.forward(x), f];
+
   Deno.test(`${one.repr} agrees with PyTorch, as a layer and as a function`, async () => {
-    const [layer, f] = make(one), data = one.y.length === near.length ? near : all;
     assertEquals(String(layer), one.repr);
-    for (const call of [(x: Tensor) => layer.forward(x), f]) {
+    for (const call of calls) {
       const x = tensor(data, { requiresGrad: true }), y = call(x);
-      y.mul(tensor(dy.slice(0, data.length))).sum().backward();
-      const [values, gradient] = [await y.data(), await x.grad!.data()];
-      assertClose([...values], one.y.map(Number), { ...LIMIT, what: "y" });
-      assertClose([...gradient], one.dx.map(Number), { ...LIMIT, what: "dx" });
+      if (one.gradFn) assertEquals(y.gradFn!.name, one.gradFn);
+      y.backward(tensor(dy.slice(0, data.length)));
+      assertClose(await y.data(), one.y.map(Number), { ...LIMIT, what: "y" });
+      assertClose(await x.grad!.data(), one.dx.map(Number), { ...LIMIT, what: "dx" });
+    }
+  });
+
+  Deno.test(`${one.repr} of NaN and infinities is PyTorch's`, async () => {
+    for (const call of calls) {
+      const x = tensor([NaN, Infinity, -Infinity], { requiresGrad: true }), y = call(x);
+      y.backward(tensor([2, 2, 2]));
+      assertClose(await y.data(), one.edges.y.map(Number), { special: true, what: "y" });
+      assertClose(await x.grad!.data(), one.edges.dx.map(Number), { special: true, what: "dx" });
     }
   });
 }
 
-Deno.test("activations keep NaN, and take infinities to their limits", async () => {
-  const x = tensor([NaN, Infinity, -Infinity]),
-    limits: [(x: Tensor) => Tensor, number, number][] = [
-      [F.sigmoid, 1, 0],
-      [F.tanh, 1, -1],
-      [F.relu6, 6, 0],
-      [(x) => F.leakyRelu(x), Infinity, -Infinity],
-      [(x) => F.elu(x), Infinity, -1],
-      [(x) => F.hardtanh(x), 1, -1],
-      [(x) => F.softplus(x), Infinity, 0],
-      [F.logSigmoid, 0, -Infinity],
-    ];
-  for (const [f, top, bottom] of limits) {
-    assertEquals([...await f(x).data()].map((v) => Math.abs(v) === 0 ? 0 : v), [NaN, top, bottom], f.toString());
+/** All activations side by side, between two linear layers. */
+class Everything extends nn.Module {
+  readonly first = new nn.Linear(5, 7);
+  readonly all = new nn.Sequential(...readLines<Case>("activations.jsonl").map((one) => make(one)[0]));
+  readonly last = new nn.Linear(7, 3);
+
+  override forward(x: Tensor): Tensor {
+    const h = this.first.forward(x);
+    return this.last.forward(stack(this.all.namedChildren().map(([, layer]) => layer.forward(h))).mean(0));
+  }
+}
+
+/** The losses of three steps, and the parameters after them. */
+async function trained(compiled: boolean): Promise<(Float32Array | Uint32Array)[]> {
+  manualSeed(3);
+  const net = new Everything(), optimizer = new optim.SGD(net.parameters(), { lr: 0.1, momentum: 0.9 });
+  const x = tensor([...uniform(902, [20], 2).data], { shape: [4, 5] }), labels = tensor(Uint32Array.of(0, 2, 1, 2));
+  const step = () => {
+    optimizer.zeroGrad();
+    const loss = F.crossEntropy(net.forward(x), labels);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  const program = compiled ? compile(step) : null, losses: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    program?.run();
+    losses.push(await (program ? program.result : step()).item());
+  }
+  return [Float32Array.from(losses), ...await values(net.parameters())];
+}
+
+Deno.test("a compiled step that uses all activations computes what single steps do, merged or not", async () => {
+  const eager = await trained(false);
+  for (const merging of [false, true]) {
+    const found = await withMerging(merging, () => trained(true));
+    found.forEach((one, i) => assertSameBits(one, eager[i]!, `merged: ${merging}, ${i}`));
   }
 });
 
@@ -139,6 +178,8 @@ for (
     ],
     ["GELU", () => new nn.GELU({ approx: "tanh" } as never), 'gelu: unknown option "approx" (it has approximate)'],
     ["softplus", () => F.softplus(tensor([1]), { beta: 0 }), "softplus: beta must be more than 0, got 0"],
+    ["Softmax", () => new nn.Softmax(0.5), "Softmax: dim must be a whole number, got 0.5"],
+    ["LogSoftmax", () => new nn.LogSoftmax("1" as never), 'LogSoftmax: dim must be a whole number, got "1"'],
     ["u32", () => F.sigmoid(tensor(Uint32Array.of(1))), "sigmoid"],
   ] as const
 ) {

@@ -30,10 +30,11 @@ Deno.test("cat() of one tensor twice, of the result of another, and of more than
 Deno.test("split() and narrow() have PyTorch's names of gradients", () => {
   const x = zeros([4], { requiresGrad: true });
   const name = (x: { gradFn: { name: string } | null }) => x.gradFn!.name;
-  assertEquals([narrow(x, 0, 1, 2), split(x, 2)[0]!, chunk(x, 2)[1]!].map(name), [
+  assertEquals([narrow(x, 0, 1, 2), split(x, 2)[0]!, chunk(x, 2)[1]!, split(x, [1, 3])[1]!].map(name), [
     "SliceBackward0",
     "SplitBackward0",
     "SplitBackward0",
+    "SplitWithSizesBackward0",
   ]);
 });
 
@@ -55,6 +56,7 @@ const wrong: [string, () => unknown, string][] = [
   ["parts of 0", () => split(x, 0), "split: expected a length of 1 or more, or a list of them, got [0]"],
   ["a text", () => split(x, "2" as never), 'split: expected a length of 1 or more, or a list of them, got "2"'],
   ["a wrong sum", () => split(x, [1, 1], 1), "split: [1, 1] do not add up to 3, the extent of dimension 1"],
+  ["parts of a scalar", () => split(tensor(1), 1), "split: a tensor without dimensions has no parts"],
   ["no chunks", () => chunk(x, 0), "chunk: expected a number of chunks of 1 or more, got 0"],
 ];
 for (const [what, run, message] of wrong) {

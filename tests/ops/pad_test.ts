@@ -38,6 +38,7 @@ const wrong: [string, () => Tensor | nn.Module, string][] = [
     () => F.pad(x, [1, 1], { mode: "mirror" as never }),
     "pad: mode must be one of constant, reflect, replicate, circular",
   ],
+  ["a text", () => F.pad(x, [1, 1], { value: "1" as never }), 'pad: value must be a number, got "1"'],
   ["a value", () => F.pad(x, [1, 1, 1, 1], { mode: "reflect", value: 1 }), 'pad: mode "reflect" takes no value, got 1'],
   [
     "6 reflected",

@@ -37,7 +37,8 @@ for (const { name, options, norm, after } of readLines<Golden>("optim.jsonl")) {
   });
 }
 
-// The sizes leave gaps between the tensors, which hold anything, and exceed what one dispatch takes on software drivers.
+// The sizes leave gaps between the tensors, which hold anything, and exceed what one dispatch takes on software
+// drivers.
 const SHAPES = [[70], [150, 131], [3], [129, 130], [1]];
 
 /** Parameters that have as gradients what `factors` hold. */
@@ -102,7 +103,7 @@ async function copiesIn(fn: () => Promise<void>): Promise<number> {
   return count;
 }
 
-Deno.test("gradients that are clipped lie where the optimizer needs them, and parameters where an average does", async () => {
+Deno.test("clipped gradients lie where the optimizer needs them, and parameters where averages do", async () => {
   const { params, backward } = parameters(), optimizer = new optim.SGD(params, { lr: 1 });
   const ema = new optim.EMA(params, { decay: 0.5 }), [, norm] = NORMS[0]!;
   const step = (more: boolean) =>

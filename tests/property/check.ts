@@ -17,7 +17,7 @@ import { toTensor } from "../support/gradcheck.ts";
 import { type Options, type ReferenceOp, referenceOps } from "../support/reference_ops.ts";
 import { Draw } from "./draw.ts";
 
-const CASES = 200, LAYOUTS = 40;
+const CASES = 200, LAYOUTS = 25;
 const SEED = Number(Deno.env.get("WGRAD_SEED") ?? 1);
 
 /** The arguments of a case. */
