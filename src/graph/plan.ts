@@ -135,6 +135,11 @@ class Planner {
     const { node } = value;
     // A node runs again, with all of its outputs, if not all of them have their elements.
     if (!node || this.homes?.places.has(value) || (this.#isLeaf(value) && !this.#scheduled.has(node))) return null;
+    return this.#under(value, node);
+  }
+
+  /** The value that output `value` of `node` is written over: one that has its elements may have forgotten its node. */
+  #under(value: Value, node: Node): Value | null {
     const at = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
     return at === undefined ? null : this.#base(this.#copies.get(value) ?? node.inputs[at]!);
   }
@@ -199,7 +204,7 @@ class Planner {
   #run(node: Node, index: number): void {
     const { op } = node;
     if (!op.view) {
-      for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, index);
+      for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, node, index);
       if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
       else {
         for (const dispatch of op.dispatches!(node, this.#target)) this.#dispatch(dispatch);
@@ -211,8 +216,8 @@ class Planner {
     for (const input of node.inputs) if (this.#count(input, -1) === 0) this.#release(input);
   }
 
-  #placeOutput(output: Value, index: number): void {
-    const old = this.#overwritten(output);
+  #placeOutput(output: Value, node: Node, index: number): void {
+    const old = this.#under(output, node);
     if (!old) {
       this.#places.set(output, this.#slot(output.bytes));
       return;

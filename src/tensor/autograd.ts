@@ -65,10 +65,7 @@ export function gradFn(value: Value): GradFn {
  * large, can be collected.
  */
 export function forget(value: Value): void {
-  const { node, storage } = value;
-  // What updates in place and is not done with runs again as a whole, and must know all that it gives.
-  if (!storage || (node?.op.overwrites && !node.outputs.every((one) => one.storage))) return;
-  if (spent.has(value) || leaves.has(value) || !value.needsGrad) value.node = null;
+  if (value.storage && (spent.has(value) || leaves.has(value) || !value.needsGrad)) value.node = null;
 }
 
 /**

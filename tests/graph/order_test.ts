@@ -176,3 +176,21 @@ Deno.test("a tensor over the device's limits gives the right sum, or a typed err
   });
   assertClose([sum], [80_000_000], { rtol: 1e-6 });
 });
+
+Deno.test("a parameter as it was after a step, read last: the step runs again, beside its states", async () => {
+  const p = tensor([1, 2], { requiresGrad: true }), optimizer = new optim.SGD([p], { lr: 1, momentum: 0.5 });
+  const seen: number[][] = [];
+  for (let i = 0; i < 4; i++) {
+    optimizer.zeroGrad();
+    p.sum().backward();
+    optimizer.step();
+    const between = p.detach();
+    noGrad(() => p.add_(10));
+    seen.push(await list(p)); // Computes the optimizer's states as well, and forgets how.
+    await reuseMemory(2);
+    seen.push(await list(between));
+  }
+  // The momentum is 1, 1.5, 1.75, 1.875.
+  const expected = [10, 18.5, 26.75, 34.875].flatMap((v) => [[v, v + 1], [v - 10, v - 9]]);
+  assertEquals(seen, expected);
+});
