@@ -144,7 +144,9 @@ export class Trainer {
         const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1);
         const count = tail ? 1 : Math.min(chunk, whole - inEpoch);
         this.#rates?.prepare(this.data.gpu, step, count);
-        await (tail ? this.#tail! : this.#step).run(count);
+        await (tail ? this.#tail! : this.#step).run(count).catch((error) => {
+          throw error instanceof TrainingError ? inRun(error, step) : error;
+        });
         const losses = this.#losses(step, count), before = { inEpoch, step };
         losses.catch(() => {}); // Thrown where it is awaited.
         inEpoch += count;
@@ -183,6 +185,11 @@ export class Trainer {
     const ring = new Float32Array(bytes!);
     return Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS]!);
   }
+}
+
+/** An anomaly in a step of a submission, of which `done` steps of the run came before, by the number of the run's step. */
+function inRun({ message }: TrainingError, done: number): TrainingError {
+  return new TrainingError(message.replace(/in step (\d+) of run\(\d+\)/, (_, i) => `in step ${done + Number(i)}`));
 }
 
 /** Throws `UsageError` where a model cannot be trained or tested on a data set. */
