@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
-import { camelCase, complaint, defaultOf, didYouMean, type Setting, type Values } from "../train/setting.ts";
+import { camelCase, complaint, defaultOf, didYouMean, numberOf, type Setting, type Values } from "../train/setting.ts";
 
 /**
  * One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`; a list's items one
@@ -123,8 +123,7 @@ type Fail = (message: string) => UsageError;
 function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
   if (text === "") throw fail(`flag --${flag.name} needs a value`);
   let value: string | number | boolean = text;
-  // `Number` also takes hexadecimal and surrounding space, which nobody means to write here.
-  if (flag.kind === "number") value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (flag.kind === "number") value = numberOf(text);
   else if (flag.kind === "integer") value = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
   else if (flag.kind === "boolean" && (text === "true" || text === "false")) value = text === "true";
   const must = complaint(flag, value);

@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { activate, type Activation } from "../ops/activation.ts";
-import { checkOptions, describe } from "../ops/options.ts";
+import { checkOptions, describe, isF32 } from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 
@@ -15,7 +15,7 @@ function run(name: Activation, x: Tensor, ...parameters: [number?, number?]): Te
 
 /** `value`, a number that f32 holds; anything else is refused. */
 export function checkFinite(value: number, what: string): number {
-  if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
+  if (isF32(value)) return value;
   throw new ShapeError(`${what} must be a number that f32 holds, got ${describe(value)}`);
 }
 

@@ -6,7 +6,7 @@
 import { ShapeError } from "../errors.ts";
 import type { Shape, Value } from "../graph/node.ts";
 import { type Layout, normalize, updateRunning } from "../ops/norm.ts";
-import { checkFlag, checkOptions, describe } from "../ops/options.ts";
+import { checkFlag, checkOptions, describe, isF32 } from "../ops/options.ts";
 import { requireType, text, view } from "../ops/shape.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -31,13 +31,13 @@ export type Running = readonly [Tensor, Tensor, Tensor?];
 
 /** Refuses an `eps` that is no number of 0 or more. */
 export function checkEps(eps: number, action: string): number {
-  if (typeof eps === "number" && eps >= 0 && Number.isFinite(Math.fround(eps))) return eps;
+  if (isF32(eps) && eps >= 0) return eps;
   throw new ShapeError(`${action}: eps must be a number of 0 or more that f32 holds, got ${describe(eps)}`);
 }
 
 /** Refuses a `momentum` that is no finite number. */
 export function checkMomentum(momentum: number, action: string): number {
-  if (typeof momentum === "number" && Number.isFinite(Math.fround(momentum))) return momentum;
+  if (isF32(momentum)) return momentum;
   throw new ShapeError(`${action}: momentum must be a number that f32 holds, got ${describe(momentum)}`);
 }
 

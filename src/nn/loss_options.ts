@@ -6,7 +6,7 @@
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
 import { type NllOptions, type Reduction, REDUCTIONS } from "../ops/loss.ts";
-import { checkOptions, describe } from "../ops/options.ts";
+import { checkOptions, describe, isF32 } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 
@@ -100,7 +100,7 @@ export function plainOptions(options: LossOptions, action: "mseLoss" | "l1Loss")
 }
 
 function boundOf(bound: number, fits: boolean, what: string): number {
-  if (typeof bound === "number" && fits && Number.isFinite(Math.fround(bound))) return bound;
+  if (isF32(bound) && fits) return bound;
   throw new ShapeError(`${what}, got ${describe(bound)}`);
 }
 

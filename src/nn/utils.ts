@@ -6,7 +6,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { clipGradients, gradNorm } from "../ops/optimizer.ts";
-import { checkOptions, describe } from "../ops/options.ts";
+import { checkOptions, describe, isF32 } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -19,7 +19,7 @@ function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): re
 }
 
 function checkMost(value: number, what: string): void {
-  if (typeof value === "number" && value >= 0 && Number.isFinite(Math.fround(value))) return;
+  if (isF32(value) && value >= 0) return;
   throw new ShapeError(`${what} must be a number of 0 or more that f32 holds, got ${describe(value)}`);
 }
 

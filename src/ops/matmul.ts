@@ -9,7 +9,7 @@ import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { type Blocks, blocksOf, chunksOf, cutsOf, deal, imagesOf } from "./chunks.ts";
-import { sharedMatmul, type SharedTile, sharedTiles } from "./matmul_shared.ts";
+import { productConstants, sharedMatmul, type SharedTile, sharedTiles } from "./matmul_shared.ts";
 import { sumTo } from "./reduce.ts";
 import { sumParts } from "./sum_parts.ts";
 import { choose, dearness, lanesOf, LOAD_GAIN, type Tile } from "./tiling.ts";
@@ -74,26 +74,16 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
     return sumParts(record(batchedOp, [a!, b!], split));
   },
   dispatches({ inputs, outputs, attrs }, target) {
-    const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs, tile = attrs.tile!;
+    const { batch, m, n, k, transA, bias, mask, sums } = attrs, tile = attrs.tile!;
     if ("side" in tile) return [sharedMatmul({ inputs, outputs, attrs }, tile)];
     const { rows, columns, blocks, batches } = tile, lanes = lanesOf(target.cpu), count = sizeOf(batch) / batches;
     const height = m / blocks.rows, width = n / blocks.columns;
     const dispatch = {
       kernel: isVector(m, n, k, transA) ? vectorKernel : scalarKernel,
       constants: {
+        ...productConstants(attrs, count),
         M: height,
-        N: n,
         WIDTH: width,
-        K: k,
-        TRANS_A: transA,
-        TRANS_B: transB,
-        BATCH_A: batchA && count > 1 ? m * k : 0,
-        BATCH_B: batchB && count > 1 ? k * n : 0,
-        BIAS: bias,
-        RELU: relu,
-        MASK: mask,
-        SUMS: sums,
-        BATCH: count,
         LANES: lanes,
         ROWS: rows,
         COLS: columns,

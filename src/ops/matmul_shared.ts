@@ -64,26 +64,32 @@ export function sharedMatmul(
   },
   tile: SharedTile,
 ): Dispatch {
-  const { batch, m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums } = attrs, count = sizeOf(batch);
   return {
     kernel,
-    constants: {
-      M: m,
-      N: n,
-      K: k,
-      TRANS_A: transA,
-      TRANS_B: transB,
-      BATCH_A: batchA && count > 1 ? m * k : 0,
-      BATCH_B: batchB && count > 1 ? k * n : 0,
-      BIAS: bias,
-      RELU: relu,
-      MASK: mask,
-      SUMS: sums,
-      BATCH: count,
-      ...sharedConstants(tile),
-    },
+    constants: { ...productConstants(attrs, sizeOf(attrs.batch)), ...sharedConstants(tile) },
     bindings: [...inputs, ...outputs],
     grid: linearGrid(tile.invocations, tile.shared),
+  };
+}
+
+/** The constants that both families have: what `count` products are, one by one. */
+export function productConstants(
+  { m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums }: MatmulAttrs,
+  count: number,
+): Constants {
+  return {
+    M: m,
+    N: n,
+    K: k,
+    TRANS_A: transA,
+    TRANS_B: transB,
+    BATCH_A: batchA && count > 1 ? m * k : 0,
+    BATCH_B: batchB && count > 1 ? k * n : 0,
+    BIAS: bias,
+    RELU: relu,
+    MASK: mask,
+    SUMS: sums,
+    BATCH: count,
   };
 }
 

@@ -16,6 +16,14 @@ export function describe(value: unknown): string {
   return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
+/** The value of an option of an optimizer or a schedule. */
+export type OptionValue = number | boolean | string | readonly number[];
+
+/** Whether `value` is a number that f32, in which kernels compute, can hold. */
+export function isF32(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(Math.fround(value));
+}
+
 /** Whether `value` is an object as `{ … }` makes it. */
 export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;

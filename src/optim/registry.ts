@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OptionValue } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ADADELTA, Adadelta } from "./adadelta.ts";
 import { ADAGRAD, Adagrad } from "./adagrad.ts";
@@ -16,9 +17,6 @@ import { RADAM, RAdam } from "./radam.ts";
 import { RMSPROP, RMSprop } from "./rmsprop.ts";
 import type { Settings } from "./settings.ts";
 import { SGD, SGD_RULE } from "./sgd.ts";
-
-/** The value of an option: numbers, flags, lists of numbers, and one of several words. */
-export type OptionValue = number | boolean | string | readonly number[];
 
 /** An optimizer as the command line sees it. */
 export interface Entry {

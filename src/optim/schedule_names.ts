@@ -5,13 +5,11 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { checkOptions, describe, isPlain } from "../ops/options.ts";
+import { checkOptions, describe, isPlain, type OptionValue } from "../ops/options.ts";
 import { PLATEAU, Plateau, type PlateauOptions, type PlateauState } from "./plateau.ts";
 import * as schedules from "./schedules.ts";
 import type { Cycle, Schedule } from "./schedules.ts";
 
-/** The value of an option. */
-export type OptionValue = number | boolean | string | readonly number[];
 export type ScheduleOptions = Readonly<Record<string, OptionValue>>;
 
 /** The factor of the base rate in a step of the run, counted from 0. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { checkFlag, checkOptions, describe, isPlain } from "../ops/options.ts";
+import { checkFlag, checkOptions, describe, isF32, isPlain } from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** A group of parameters with options of its own; those that it lacks are the optimizer's. */
@@ -27,24 +27,22 @@ export interface Settings<O> {
   complaint?(options: Required<O>): string | null;
 }
 
-/** Whether `value` is a number that f32, in which kernels compute, can hold. */
-const fits = (value: unknown): value is number => typeof value === "number" && Number.isFinite(Math.fround(value));
 const all = (value: unknown, length: number, is: (one: unknown) => boolean) =>
   Array.isArray(value) && value.length === length && value.every(is);
 
 const KINDS = {
-  amount: [(value: unknown) => fits(value) && value >= 0, "a number of 0 or more that f32 holds"],
-  number: [fits, "a number that f32 holds"],
-  share: [(value: unknown) => fits(value) && value >= 0 && value <= 1, "a number from 0 to 1"],
+  amount: [(value: unknown) => isF32(value) && value >= 0, "a number of 0 or more that f32 holds"],
+  number: [isF32, "a number that f32 holds"],
+  share: [(value: unknown) => isF32(value) && value >= 0 && value <= 1, "a number from 0 to 1"],
   count: [
     (value: unknown) => Number.isInteger(value) && value as number > 0 && value as number < 1e6,
     "a whole number from 1 on",
   ],
   betas: [
-    (value: unknown) => all(value, 2, (one) => fits(one) && one >= 0 && one < 1),
+    (value: unknown) => all(value, 2, (one) => isF32(one) && one >= 0 && one < 1),
     "two numbers from 0 to below 1",
   ],
-  three: [(value: unknown) => all(value, 3, fits), "three numbers that f32 holds"],
+  three: [(value: unknown) => all(value, 3, isF32), "three numbers that f32 holds"],
 } as const;
 
 /** Refuses a value of an option that is not of its kind. @param what such as "SGD: lr". */

@@ -4,13 +4,11 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { didYouMean } from "./setting.ts";
-
-/** The value of an option: numbers in a list are written with commas between them. */
-export type OptionValue = number | boolean | string | readonly number[];
+import type { OptionValue } from "../ops/options.ts";
+import { didYouMean, numberOf } from "./setting.ts";
 
 /**
- * Reads `name=value` texts. Names may be written `weightDecay`, `weight_decay` or `weight-decay`.
+ * Reads `name=value` texts; numbers of a list have commas between them. Names may be written `weightDecay`, `weight_decay` or `weight-decay`.
  *
  * @param defaults the options that there are, with the values that they have otherwise.
  * @param what whose options they are, for the errors: "--opt: adam".
@@ -43,7 +41,7 @@ export function readOptions(
 function readValue(text: string, like: OptionValue): OptionValue | undefined {
   if (typeof like === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (typeof like === "string") return text;
-  const numbers = text.split(",").map((one) => /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(one) ? Number(one) : NaN);
+  const numbers = text.split(",").map(numberOf);
   if (!numbers.every(Number.isFinite)) return undefined;
   if (typeof like === "number") return numbers.length === 1 ? numbers[0] : undefined;
   return numbers;

@@ -87,6 +87,11 @@ export function complaint(setting: Setting, value: unknown): string | undefined 
   return ok ? undefined : expected(setting);
 }
 
+/** The number that `text` is; NaN for what `Number` also takes and nobody means: hexadecimal, surrounding space. */
+export function numberOf(text: string): number {
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+}
+
 /** A NUL or a line break would make a broken path, and break the promise of errors in one line. */
 function isText(value: unknown): boolean {
   // deno-lint-ignore no-control-regex

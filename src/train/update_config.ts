@@ -4,13 +4,14 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
+import type { OptionValue } from "../ops/options.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { OPTIMIZERS } from "../optim/registry.ts";
 import { type RunSchedule, runSchedule, SCHEDULES } from "../optim/schedule_names.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "./settings.ts";
-import { type OptionValue, readOptions } from "./options.ts";
+import { readOptions } from "./options.ts";
 
 /** The settings that are options of some optimizers, and have flags of their own. */
 const FLAGGED = ["lr", "momentum", "dampening", "weightDecay", "nesterov"] as const;

@@ -154,3 +154,13 @@ Examples:
       kneads`,
   );
 });
+
+Deno.test("a list has an item for each time that its flag is given, and is empty without", () => {
+  const flags = [{ name: "topping", kind: "list", value: "NAME=VALUE", help: "Topping" }] as const;
+  const pizza = { name: "pizza", flags };
+  assertEquals(parse(pizza, []).values, { topping: [] });
+  assertEquals(parse(pizza, ["--topping", "a=1", "--topping=b=2,3"]).values, { topping: ["a=1", "b=2,3"] });
+  for (const [args, must] of [[["--topping", ""], "needs a value"], [["--topping", "a\nb"], "no control characters"]]) {
+    assertThrows(() => parse(pizza, args as string[]), UsageError, must as string);
+  }
+});
