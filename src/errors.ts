@@ -43,7 +43,17 @@ export class DeviceLostError extends GpuError {
   override name = "DeviceLostError";
 }
 
+/** The device has not the memory for what was asked of it. */
+export class OutOfMemoryError extends GpuError {
+  override name = "OutOfMemoryError";
+}
+
 /** The run itself failed: the loss, or what an op made, is not finite; a gradient is not what it should be. */
 export class TrainingError extends WgradError {
   override name = "TrainingError";
+}
+
+/** The loss is not finite: training has diverged. */
+export class DivergedError extends TrainingError {
+  override name = "DivergedError";
 }

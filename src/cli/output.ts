@@ -42,10 +42,11 @@ export class Output {
     console.error(line);
   };
 
-  /** Draws `text` over the last line of progress; "" removes it. */
-  readonly progress = (text: string): void => {
-    if (!this.#draws || (text === "" && !this.#drawn)) return;
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, terminalColumns() - 1)}`));
+  /** Draws a text over the last line of progress; "" removes it. It may be made for the width of the terminal. */
+  readonly progress = (made: string | ((columns: number) => string)): void => {
+    if (!this.#draws || (made === "" && !this.#drawn)) return;
+    const columns = terminalColumns(), text = typeof made === "string" ? made : made(columns);
+    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
     this.#drawn = text !== "";
   };
 

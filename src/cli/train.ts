@@ -3,18 +3,29 @@
  *
  * @module
  */
-import { openDataset } from "../data/dataset.ts";
+import { join } from "node:path";
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import { holdOut } from "../data/holdout.ts";
+import { UsageError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Checkpoint, checkSameData } from "../train/checkpoint.ts";
 import { makeConfig, readConfig } from "../train/config.ts";
-import { SETTINGS } from "../train/settings.ts";
-import { Intervals } from "../train/intervals.ts";
-import { makeRunFolder, type RunFolder } from "../train/run_folder.ts";
-import { checkFits, makeTrainer, type Outcome, type Progress, type Trainer } from "../train/trainer.ts";
+import { DeviceData } from "../train/device_data.ts";
+import { type Environment, environment } from "../train/environment.ts";
+import { evaluationFile } from "../train/mistakes.ts";
+import { findRun, type FoundRun, readEnvironment, reopen, resumedConfig, type RunFile } from "../train/resume.ts";
+import { claimRun, RunFolder } from "../train/run_folder.ts";
+import { type Opened, Session } from "../train/session.ts";
+import { type RunConfig, SETTINGS } from "../train/settings.ts";
+import { checkFits, makeTrainer, type Trainer } from "../train/trainer.ts";
 import { loadWeights, saveWeights } from "../train/weights.ts";
 import { optionTables } from "../train/update_config.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
-import { duration, Output } from "./output.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { Output } from "./output.ts";
 import { testWeights } from "./test_weights.ts";
+import { printProgress } from "./train_output.ts";
 
 /** `wgrad train`. */
 export const command = defineCommand({
@@ -22,7 +33,8 @@ export const command = defineCommand({
   summary: "Train a network, save its weights and test it",
   description:
     "The defaults are the classic tutorial's run: LeNet on CIFAR-10, two epochs, batch 4, SGD with momentum. " +
-    "A run's folder gets config.json, metrics.jsonl and model.safetensors. Ctrl-C saves before it ends the run.",
+    "A run's folder gets its settings, metrics, checkpoints and model.safetensors. Ctrl-C saves before it ends the run, " +
+    "and a second one ends it at once; --resume goes on with it, to the same weights as if it had never ended.",
   flags: [
     {
       name: "config",
@@ -30,6 +42,13 @@ export const command = defineCommand({
       value: "FILE",
       help: "Repeat the run of this config.json, but for its --name; flags go before it",
     },
+    {
+      name: "resume",
+      kind: "string",
+      value: "RUN",
+      help: "Go on with a run: its folder, its name, or one of its checkpoints",
+    },
+    { name: "force", kind: "boolean", help: "Resume also where a changed setting makes it another run" },
     ...SETTINGS,
     ...OUTPUT_FLAGS,
   ],
@@ -42,91 +61,142 @@ export const command = defineCommand({
       "wgrad train --optimizer adamw --opt betas=0.9,0.99 --schedule one-cycle --ema 0.999",
       "Another optimizer, a schedule, and averaged weights",
     ],
+    ["wgrad train --epochs 20 --val-split 0.1 --save-every 5000", "Validate each epoch, and keep the best checkpoint"],
+    ["wgrad train --resume lenet-1", "Go on with a run that was interrupted"],
+    ["wgrad train --init cifar_net.pth --freeze 'conv*' --lr 0.0001", "Fine-tune the last layers of saved weights"],
     ["wgrad train --config runs/lenet-1/config.json --seed 1", "A run again, with another seed"],
   ],
-  async run({ values: { json, quiet, progress, config: file, ...settings }, given }) {
+  async run({ values: { json, quiet, progress, config: file, resume, force, ...settings }, given }) {
     const own = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
-    const config = makeConfig(file === undefined ? settings : await readConfig(file, own));
     const output = new Output({ json, quiet, progress });
-    const { data, offline, model } = config;
-    const dataset = await openDataset(data, { offline, log: output.say, progress: output.progress });
-    checkFits(model, dataset);
-    const gpu = await openGpu(config, output);
-    const trainer = await makeTrainer(gpu, config, dataset);
-    const tuned = await tuneFor(gpu, config.tune, () => trainer.plan(), output);
-    if (tuned.length > 0) await trainer.replan();
-    const folder = await makeRunFolder(config), weights = folder.weights;
-    output.say(`run: ${folder.path} (${model}, ${dataset.train.count} images of ${dataset.name})`);
-    const { steps, images, seconds, interrupted } = await trainAndSave(trainer, folder, output);
-    const what = interrupted ? "Interrupted" : "Finished training";
-    output.say(`${what}: ${steps} step${steps === 1 ? "" : "s"} in ${seconds.toFixed(1)} s; weights in ${weights}`);
-    if (interrupted) return 130;
-    // The saved file is what is tested, in a model of its own.
-    const { accuracy, loss } = await testWeights(gpu, await loadWeights(weights), dataset, "test", output);
-    folder.log({ step: steps, testLoss: loss, testAccuracy: accuracy });
-    output.json({
-      accuracy,
-      loss,
-      trainSeconds: seconds,
-      imagesPerSecond: images / seconds,
-      steps,
-      out: folder.path,
-      adapter: gpu.adapter.name,
-    });
-    return 0;
+    if (force && resume === undefined) throw new UsageError("--force goes with --resume");
+    if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
+    if (resume === undefined) {
+      return await train(makeConfig(file === undefined ? settings : await readConfig(file, own)), null, output);
+    }
+    const found = await findRun(resume, settings.out), config = makeConfig(resumedConfig(found.config, own, force));
+    if (await hasFinished(found, config)) {
+      output.say(`${found.folder} has finished: its weights are in ${join(found.folder, "model.safetensors")}`);
+      output.json({ out: found.folder, finished: true });
+      return 0;
+    }
+    const { lock, path, checkpoint } = await reopen(found, config, output.warn);
+    await using _ = lock;
+    return await train(config, { path, checkpoint, force }, output);
   },
 });
 
-/** Trains and saves the weights, also where the user ends the run before its time. */
-async function trainAndSave(
-  trainer: Trainer,
-  folder: RunFolder,
-  output: Output,
-): Promise<Outcome & { interrupted: boolean }> {
-  let interrupted = false;
-  using _ = onInterrupt(() => {
-    interrupted = true;
-    trainer.stop();
+/** A run that goes on. */
+interface Reopened {
+  readonly path: string;
+  /** Null where it came to none. */
+  readonly checkpoint: Checkpoint | null;
+  readonly force: boolean;
+}
+
+/** Trains a new run, or goes on with one, and tests what it made. @returns the exit code. */
+async function train(config: RunConfig, resumed: Reopened | null, output: Output): Promise<number> {
+  const { offline, valSplit } = config, started = new Date();
+  const whole = await openDataset(config.data, { offline, log: output.say, progress: output.progress });
+  checkFits(config.model, whole);
+  const held = valSplit > 0 ? holdOut(whole.train, valSplit, config.seed) : null;
+  const dataset = held ? { ...whole, train: held.train } : whole;
+  const tested = held?.validation ?? (config.evalEvery === undefined ? null : dataset.test);
+  const openOn = async (gpu: Gpu, say: (line: string) => void): Promise<Opened> => ({
+    trainer: await makeTrainer(gpu, config, dataset, say),
+    tests: tested && await DeviceData.upload(gpu, dataset, tested),
   });
-  const outcome = await trainer.run(reporter(trainer, folder, output));
-  output.progress("");
-  trainer.ema?.swap(); // The averages are the result.
-  await saveWeights(trainer.model, folder.weights, trainer.config);
-  return { ...outcome, interrupted };
-}
 
-/** Calls `stop` where Ctrl-C or the system asks the process to end, until it is disposed of. */
-function onInterrupt(stop: () => void): Disposable {
-  const signals = ["SIGINT", Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
-  return {
-    [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, stop);
-    },
-  };
-}
+  const gpu = await openGpu(config, output), opened = await openOn(gpu, output.say), { trainer } = opened;
+  const tuned = await tuneFor(gpu, config.tune, () => trainer.plan(), output);
+  if (tuned.length > 0) await trainer.replan();
+  const checkpoint = resumed?.checkpoint ?? null;
+  if (checkpoint && !resumed?.force) checkSameData(checkpoint.state.data, trainer.data.identity, dataset.name);
 
-/** Prints the tutorial's lines, writes the metrics, and draws the bar. */
-function reporter(trainer: Trainer, folder: RunFolder, output: Output): (progress: Progress) => void {
-  const { totalSteps, config } = trainer, intervals = new Intervals(config.logEvery);
-  return (progress) => {
-    const ended = intervals.add(progress);
-    for (const { epoch, stepInEpoch, loss } of ended) {
-      output.say(`[${epoch}, ${String(stepInEpoch).padStart(5)}] loss: ${loss.toFixed(3)}`);
+  const { path, lock } = resumed ? { ...resumed, lock: null } : await claimRun(config);
+  await using _ = lock;
+  const folder = await RunFolder.open(path, config, checkpoint);
+  const from = checkpoint?.state.step ?? 0;
+  const environment = describeRun(gpu, trainer, dataset, started), before = resumed && await readEnvironment(path);
+  const runFile: Omit<RunFile, "finished"> = before
+    ? { ...environment, ...before, resumed: [...before.resumed ?? [], { ...environment, step: from }] }
+    : { ...environment, resumed: [] };
+  await folder.write("run.json", { ...runFile, finished: undefined });
+  output.say(`run: ${path} (${config.model}, ${dataset.train.count} images of ${dataset.name})`);
+  if (resumed) {
+    folder.metrics.add({ step: from, event: "resume" });
+    output.say(`resuming at step ${from} of ${trainer.totalSteps}`);
+    if (before?.adapter && before.adapter.name !== gpu.adapter.name) {
+      output.warn(`NOTE: this run began on ${before.adapter.name}: the same bits are certain there alone`);
     }
-    folder.log(...ended.map((interval) => ({
-      ...interval,
-      lr: trainer.rate(interval.step - 1),
-      imagesPerSecond: trainer.images(interval.step) / interval.seconds,
-    })));
-    const { epoch, step, losses, secondsPerStep } = progress;
-    const width = 20, full = Math.floor(width * step / totalSteps);
-    const bar = "#".repeat(full) + ".".repeat(width - full);
-    const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
-    const rate = Math.round(trainer.images(step) / step / secondsPerStep);
-    const left = duration(secondsPerStep * (totalSteps - step));
-    output.progress(
-      `epoch ${epoch} [${bar}] ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${rate} images/s  ${left} left`,
-    );
-  };
+  }
+  const session = await Session.open(
+    {
+      config,
+      dataset,
+      folder,
+      open: async () => await openOn(await openGpu(config, output), () => {}),
+      listener: {
+        say: output.say,
+        warn: output.warn,
+        progress: (progress, ended) => printProgress(session.trainer, progress, ended, output),
+      },
+    },
+    opened,
+    checkpoint,
+  );
+  using interruption = onInterrupt(() => session.stop());
+  const { steps, images, seconds } = await session.run();
+  output.progress("");
+  session.trainer.ema?.swap(); // The averages are the result.
+  await saveWeights(session.trainer.model, folder.weights, config);
+  const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
+  output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
+  if (interrupted) {
+    output.say(`to go on: wgrad train --resume ${path}`);
+    return interruption.code ?? 0;
+  }
+  // The saved file is what is tested, in a model of its own.
+  const device = session.trainer.data.gpu;
+  const evaluation = await testWeights(device, await loadWeights(folder.weights), dataset, "test", output);
+  const { accuracy, loss } = evaluation;
+  folder.metrics.add({
+    step: steps,
+    epoch: Math.ceil(steps / trainer.stepsPerEpoch),
+    seconds: session.trainer.position.seconds,
+    testLoss: loss,
+    testAccuracy: accuracy,
+  });
+  await folder.write("evaluation.json", await evaluationFile(evaluation, dataset, "test"));
+  await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
+  output.json({
+    accuracy,
+    loss,
+    trainSeconds: seconds,
+    imagesPerSecond: images / seconds,
+    steps,
+    out: path,
+    adapter: gpu.adapter.name,
+  });
+  return 0;
+}
+
+/** Whether a run has come to the end that `config` names, and nothing is asked of it beyond that. */
+async function hasFinished({ folder, file, config: before }: FoundRun, config: RunConfig): Promise<boolean> {
+  const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
+  return file === null && !longer && (await readEnvironment(folder))?.finished !== undefined;
+}
+
+function describeRun(gpu: Gpu, trainer: Trainer, { name }: Dataset, started: Date): Environment {
+  return environment({
+    adapter: gpu.adapter,
+    data: { name, ...trainer.data.identity },
+    seed: trainer.config.seed,
+    command: ["wgrad", ...Deno.args],
+    started,
+  });
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

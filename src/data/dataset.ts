@@ -18,7 +18,7 @@ import {
   recordBytes,
   type RecordLayout,
 } from "./cifar.ts";
-import { fileChunks, fileError, fileSize } from "./files.ts";
+import { fileChunks, fileError, fileSize, sha256 } from "./files.ts";
 import { type Batch, raggedLength, readRecords } from "./records.ts";
 import { fetchCifar10 } from "./sources.ts";
 import { openSynthetic } from "./synthetic.ts";
@@ -29,6 +29,8 @@ export type { Batch } from "./records.ts";
 export interface Split {
   /** How many records; 0 if the data set has no such part, or it was not asked for. */
   readonly count: number;
+  /** What these records are, where their checksums were checked already: a SHA-256 of those, in hexadecimal. */
+  readonly sha256?: string;
   /** The records from the first to the last, in batches, in bounded memory; a new pass at each call. */
   records(): AsyncIterable<Batch>;
 }
@@ -105,7 +107,9 @@ async function openCifar10(options: OpenOptions): Promise<Dataset> {
     for (const { kind, text } of faults) if (kind !== "missing") options.log?.(`data: ${text}: fetching it again`);
     await fetchCifar10(cache, options);
   }
-  return folderDataset("cifar10", folder, new Map(wanted.map((file) => [file.name, file.bytes])), options);
+  const dataset = folderDataset("cifar10", folder, new Map(wanted.map((file) => [file.name, file.bytes])), options);
+  const sums = CIFAR10_FILES.filter(({ name }) => name !== "test_batch.bin").map(({ sha256 }) => sha256);
+  return { ...dataset, train: { ...dataset.train, sha256: await sha256([new TextEncoder().encode(sums.join("\n"))]) } };
 }
 
 /** Which files of a list are the training and the test files, and their layout. */

@@ -80,16 +80,52 @@ export async function writeSynced(
   }
 }
 
-/** Writes a file as a whole or not at all: to a temporary name beside it, synced, then renamed. */
+/** What temporary names end with. */
+export const TEMPORARY = ".tmp";
+
+const temporaryName = (path: string) => `${path}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
+
+/** Writes a file as a whole or not at all: to a temporary name beside it, synced, then renamed; the folder is synced too. */
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const temporary = temporaryName(path);
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
     await writeSynced(temporary, [bytes]);
     await Deno.rename(temporary, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await removeQuietly(temporary);
     throw fileError("write", path, error);
+  }
+}
+
+/**
+ * Gives a file a second name, instead of whatever has it: a link where the file system has those, else a copy. There is
+ * never no file of that name.
+ */
+export async function linkAtomically(file: string, path: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await Deno.link(file, temporary);
+    await Deno.rename(temporary, path);
+    // Where both names are of one file already, a rename does nothing.
+    await removeQuietly(temporary);
+  } catch {
+    await removeQuietly(temporary);
+    await writeAtomically(path, await Deno.readFile(file).catch((error) => {
+      throw fileError("read", file, error);
+    }));
+  }
+}
+
+/** Syncs a folder, so that a name in it outlasts a power cut. Windows has no such thing, and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const folder = await Deno.open(path, { read: true });
+  try {
+    await folder.sync();
+  } finally {
+    folder.close();
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DeviceLostError, GpuError, UsageError } from "../errors.ts";
+import { DeviceLostError, GpuError, OutOfMemoryError, UsageError } from "../errors.ts";
 
 /** The backends that Deno's WebGPU can be told to use. */
 export const BACKENDS = ["vulkan", "metal", "dx12", "gl"] as const;
@@ -80,22 +80,23 @@ export class Gpu {
       event.preventDefault?.();
       const { error } = event as GPUUncapturedErrorEvent;
       const memory = error.constructor.name === "GPUOutOfMemoryError";
-      this.#fail(
-        new GpuError(
-          memory
-            ? `the GPU is out of memory (${mebibytes(counters.bytesLive)} in use by wgrad): use a smaller batch`
-            : `the GPU refused a command: ${oneLine(error.message)}`,
-        ),
+      this.fail(
+        memory
+          ? new OutOfMemoryError(
+            `the GPU is out of memory (${mebibytes(counters.bytesLive)} asked for by wgrad): use a smaller batch`,
+          )
+          : new GpuError(`the GPU refused a command: ${oneLine(error.message)}`),
       );
     });
     device.lost.then((info) => {
       if (info.reason !== "destroyed") {
-        this.#fail(
-          new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason}): start again`),
-        );
+        this.fail(new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason}): start again`));
       }
     });
   }
+
+  /** Has every later use of the device throw `error`, unless it failed before. Tests lose a device by it. */
+  readonly fail = (error: GpuError): void => this.#fail(error);
 
   /** Throws the device's failure, if there was one. */
   check(): void {
@@ -105,6 +106,8 @@ export class Gpu {
 
 let current: Promise<Gpu> | null = null;
 let ready: Gpu | null = null;
+/** What the device was opened with. */
+let asked: DeviceOptions = {};
 
 /**
  * The one device of this process, made at the first call.
@@ -116,11 +119,24 @@ export function requestGpu(options: DeviceOptions = {}): Promise<Gpu> {
   if (current && (options.adapter || options.backend)) {
     throw new UsageError("the GPU device exists already: call init() before the first tensor is computed");
   }
-  current ??= open(options).then((gpu) => (ready = gpu), (error) => {
+  if (current) return current;
+  const all = { ...asked, ...options };
+  return current = open(all).then((gpu) => {
+    asked = all;
+    return ready = gpu;
+  }, (error) => {
     current = null;
     throw error;
   });
-  return current;
+}
+
+/**
+ * Gives up a device that has failed: the next `requestGpu()` makes a new one, of the same adapter and backend. What lies in
+ * the old one's memory is lost.
+ */
+export function forgetGpu(): void {
+  ready?.device.destroy();
+  current = ready = null;
 }
 
 /** The device, if `requestGpu()` has resolved. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GpuError } from "../errors.ts";
+import { OutOfMemoryError } from "../errors.ts";
 import { counters, type Gpu } from "./device.ts";
 
 /** One GPU buffer with a count of its users. At zero it goes back to the pool, for the next block of its size. */
@@ -15,7 +15,7 @@ export class Block {
    */
   readonly weight: ArrayBuffer;
 
-  constructor(readonly buffer: GPUBuffer, readonly size: number) {
+  constructor(readonly gpu: Gpu, readonly buffer: GPUBuffer, readonly size: number) {
     this.weight = new ArrayBuffer(Math.max(size, 16384));
   }
 
@@ -42,22 +42,35 @@ export const ALIGNMENT = 256;
 /** The bytes that `bytes` take up, where tensors lie one behind the other. */
 export const align = (bytes: number): number => Math.ceil(Math.max(bytes, 4) / ALIGNMENT) * ALIGNMENT;
 
-const pool = new Map<number, Block[]>();
-let pooledBytes = 0;
+/** Free blocks by their size. */
+class Pool {
+  readonly blocks = new Map<number, Block[]>();
+  bytes = 0;
+}
+
+/** Each device has its own: what one device made is of no use to another. */
+const pools = new WeakMap<Gpu, Pool>();
+
+function poolOf(gpu: Gpu): Pool {
+  let pool = pools.get(gpu);
+  if (!pool) pools.set(gpu, pool = new Pool());
+  return pool;
+}
+
 /** Blocks kept for reuse. Past this, they are destroyed. */
 const POOL_BYTES = 256 * 1024 * 1024;
 
-/** A block of at least `bytes`, which the caller releases. Throws `GpuError` where the adapter's limits do not allow it. */
+/** A block of at least `bytes`, which the caller releases. Throws `OutOfMemoryError` where the adapter's limits do not allow it. */
 export function allocate(gpu: Gpu, bytes: number): Block {
   const size = align(bytes);
-  const pooled = pool.get(size)?.pop();
+  const pool = poolOf(gpu), pooled = pool.blocks.get(size)?.pop();
   if (pooled) {
-    pooledBytes -= size;
+    pool.bytes -= size;
     return pooled.retain();
   }
   const most = Math.min(gpu.device.limits.maxBufferSize, gpu.device.limits.maxStorageBufferBindingSize);
   if (size > most) {
-    throw new GpuError(
+    throw new OutOfMemoryError(
       `a tensor of ${bytes} bytes does not fit a GPU buffer of ${gpu.adapter.name} (at most ${most}): use a smaller batch`,
     );
   }
@@ -68,20 +81,21 @@ export function allocate(gpu: Gpu, bytes: number): Block {
   counters.buffersCreated++;
   counters.buffersLive++;
   counters.bytesLive += size;
-  return new Block(buffer, size).retain();
+  return new Block(gpu, buffer, size).retain();
 }
 
 function recycle(block: Block): void {
-  if (pooledBytes + block.size > POOL_BYTES) {
+  const pool = poolOf(block.gpu);
+  if (pool.bytes + block.size > POOL_BYTES) {
     block.buffer.destroy();
     counters.buffersLive--;
     counters.bytesLive -= block.size;
     return;
   }
-  pooledBytes += block.size;
-  const list = pool.get(block.size);
+  pool.bytes += block.size;
+  const list = pool.blocks.get(block.size);
   if (list) list.push(block);
-  else pool.set(block.size, [block]);
+  else pool.blocks.set(block.size, [block]);
 }
 
 /** A new storage of its own. The caller releases its block. */

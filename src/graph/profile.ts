@@ -89,7 +89,7 @@ class Clock {
   constructor(readonly gpu: Gpu, readonly count: number) {
     this.#queries = gpu.device.createQuerySet({ type: "timestamp", count });
     const size = 8 * count, usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
-    this.#resolved = { block: new Block(gpu.device.createBuffer({ size, usage }), size), offset: 0, size };
+    this.#resolved = { block: new Block(gpu, gpu.device.createBuffer({ size, usage }), size), offset: 0, size };
   }
 
   /** Begins the `i`-th timed pass. */

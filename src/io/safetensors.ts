@@ -5,28 +5,18 @@
  * @module
  */
 import { WeightsError } from "../errors.ts";
-
-/** A tensor as a file holds it. */
-export interface StoredTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array | Uint32Array | BigInt64Array;
-}
-
-export interface SafetensorsFile {
-  readonly tensors: Map<string, StoredTensor>;
-  /** Free text by key: `__metadata__` of the header. */
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** The largest header that readers of the format accept. */
-const MAX_HEADER = 100_000_000;
-
-/** How the format calls the types of elements. */
-const TYPES = { F32: Float32Array, U32: Uint32Array, I64: BigInt64Array };
+import { ARRAYS, bytesOf, countOf, isExtents, shorten, type StoredDtype, type StoredFile } from "./stored.ts";
+import type { StoredTensor } from "./stored.ts";
 
 /**
- * The bytes of a file, with the tensors in their order, but those of I64 first: readers ask that an element begins at a
- * multiple of its size.
+ * The largest header that is read. The format allows 100 MB, which JSON could turn into gigabytes; a tensor takes some
+ * 150 bytes.
+ */
+const MAX_HEADER = 4_000_000;
+
+/**
+ * The bytes of a file, with the tensors in their order, but those of larger elements first: readers ask that an element
+ * begins at a multiple of its size.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -34,8 +24,7 @@ export function encodeSafetensors(
 ): Uint8Array<ArrayBuffer> {
   let offset = 0;
   const sorted = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-  const entries = sorted.map(([name, { shape, data }]): [string, unknown] => {
-    const [dtype] = Object.entries(TYPES).find(([, type]) => data instanceof type)!;
+  const entries = sorted.map(([name, { dtype, shape, data }]): [string, unknown] => {
     return [name, { dtype, shape, data_offsets: [offset, offset += data.byteLength] }];
   });
   if (Object.keys(metadata).length > 0) entries.unshift(["__metadata__", metadata]);
@@ -47,9 +36,9 @@ export function encodeSafetensors(
   bytes.fill(0x20, 8, start);
   bytes.set(json, 8);
   offset = start;
-  for (const [, { data }] of sorted) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
+  for (const [, stored] of sorted) {
+    bytes.set(bytesOf(stored), offset);
+    offset += stored.data.byteLength;
   }
   return bytes;
 }
@@ -59,9 +48,9 @@ export function encodeSafetensors(
  *
  * @param where the file's name, for the errors.
  * @throws {WeightsError} where the file is cut short, its header is no such header, a range does not fit its shape, ranges
- * overlap or leave gaps, or a type is none of F32, U32 and I64.
+ * overlap or leave gaps, or a type is none of `ARRAYS`.
  */
-export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
+export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile {
   const fail = (why: string) =>
     new WeightsError(`${where} is no safetensors file that can be used: ${shorten(why, 300)}`);
   if (bytes.length < 8) throw fail(`it has ${bytes.length} bytes`);
@@ -88,14 +77,12 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
     // deno-lint-ignore no-control-regex
     if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw fail(`the name ${quoted} has control characters`);
     if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`${quoted} has no shape or no range`);
-    const Elements = typeof dtype === "string" && Object.hasOwn(TYPES, dtype) && TYPES[dtype as keyof typeof TYPES];
-    if (!Elements) throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not F32, U32 or I64`);
-    const [from, to] = range as [number, number];
-    const size = shape.reduce((product, extent) => product * extent, Elements.BYTES_PER_ELEMENT);
+    if (!isDtype(dtype)) throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not ${TYPES}`);
+    const [from, to] = range as [number, number], size = countOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
     if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut short`);
     if (to - from !== size) throw fail(`${quoted} has ${to - from} bytes for shape [${shape.join(", ")}]`);
     // A copy, since ranges need not be aligned.
-    tensors.set(name, { shape, data: new Elements(body.slice(from, to).buffer) });
+    tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](body.slice(from, to).buffer) });
     ranges.push([from, to, quoted]);
   }
   let end = 0;
@@ -111,11 +98,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function isExtents(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
-}
+const TYPES = Object.keys(ARRAYS).join(", ").replace(/, (?=\w+$)/, " or ");
 
-/** A text of at most `length` characters, for what a hostile file could make longer than anybody reads. */
-export function shorten(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length)} …`;
+function isDtype(value: unknown): value is StoredDtype {
+  return typeof value === "string" && Object.hasOwn(ARRAYS, value);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { type Gpu, requestGpu } from "../gpu/device.ts";
+import { counters, type Gpu, requestGpu } from "../gpu/device.ts";
 import { allocateStorage, type Storage } from "../gpu/memory.ts";
 import { type Copy, submit } from "../graph/commands.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
@@ -155,6 +155,31 @@ export class Program<T = unknown> {
   /** The number of kernels that one step runs. */
   dispatches(): Promise<number> {
     return inTurn(async () => (await this.#built(await requestGpu())).dispatches);
+  }
+
+  /** The bytes that the step's intermediates take, gradients among them. `gpu` may be one on paper: nothing is computed. */
+  footprint(gpu: Gpu): number {
+    const places = new Map(this.#leaves.map(({ value }) => [value, allocateStorage(gpu, value.bytes)]));
+    const ends = new Map(this.#leaves.map(({ tensor, value }) => [tensor, places.get(value)!]));
+    const changed = this.#leaves.flatMap(({ value, written }) => written ? [value] : []);
+    const results = [
+      ...this.#outputs.map(({ value }) => ({ value, end: null })),
+      ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: ends.get(tensor) ?? null })),
+    ];
+    const before = counters.bytesLive;
+    // What other programs may share must not be uploaded to `gpu`, where they would look for it.
+    const open = results.map(({ value }) => value), seen = new Set<Value>(places.keys());
+    for (let value = open.pop(); value; value = open.pop()) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      if (value.pending) open.push(...value.node!.inputs);
+      else places.set(value, allocateStorage(gpu, value.bytes));
+    }
+    const step = new StepProgram(gpu, results, places, new Set(changed), rulesFor(null));
+    const bytes = counters.bytesLive - before;
+    step.dispose();
+    for (const { block } of places.values()) block.release();
+    return bytes;
   }
 
   /** Plans the step anew when it runs next, with the kernels that are then the choice. */

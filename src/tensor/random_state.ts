@@ -14,7 +14,12 @@ import { Tensor } from "./tensor.ts";
 let seed = 0, drawn = 0;
 
 /** What dropouts read and count on: u32 [2], the seed's key and the number of dropouts so far (modulo 2^32). */
-export const dropoutState = new Tensor(stateFor(0));
+export let dropoutState = new Tensor(stateFor(0));
+
+/** Puts the state, from its beginning, into new memory: the old was that of a device that is lost. */
+export function renewDropoutState(): void {
+  dropoutState = new Tensor(stateFor(0));
+}
 
 function stateFor(dropouts: number): Value {
   return constant(Uint32Array.of(randomUint32({ seed, purpose: Purpose.dropout }, 0), dropouts), [2]);

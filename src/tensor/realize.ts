@@ -25,6 +25,11 @@ export function settle(tensor: Tensor): void {
   updated.delete(tensor);
 }
 
+/** Forgets all of them: the device that had them is lost. */
+export function settleAll(): void {
+  updated.clear();
+}
+
 let turn: Promise<unknown> = Promise.resolve();
 
 /** Runs `task` after all tasks given before it, so that what is started first sees and changes the device first. */

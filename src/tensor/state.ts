@@ -4,10 +4,11 @@
  * @module
  */
 import type { WgradError } from "../errors.ts";
-import { withoutGradients } from "../graph/node.ts";
+import { constant, withoutGradients } from "../graph/node.ts";
 import { describe } from "../ops/options.ts";
 import { text } from "../ops/shape.ts";
 import { Tensor } from "./tensor.ts";
+import { watcher } from "./watch.ts";
 
 /**
  * Gives each tensor of `own` the elements of the one of its name in `state`: all of them, or none where any does not fit.
@@ -38,7 +39,11 @@ export function loadState(
   if (wrong.length > 0) throw refusal(wrong.join("; "));
   withoutGradients(() => {
     // Read before any is changed: a tensor that was disposed of throws here, and some of `state` may be some of `own`.
-    const given = Array.from(own, ([name, mine]) => [mine, state.get(name)!.detach()] as const);
-    for (const [mine, one] of given) mine.copy_(one);
+    const given = Array.from(own, ([name, mine]) => [mine, state.get(name)!.detach(), state.get(name)!.value] as const);
+    for (const [mine, one, { host }] of given) {
+      // What was never computed with stays so: an optimizer can still put all parameters into one block.
+      if (host && !watcher()) mine.assign(constant(host, mine.shape), "loadStateDict");
+      else mine.copy_(one);
+    }
   });
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { permuteHalfBits, permuteKey } from "../data/random.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { DataError } from "../errors.ts";
@@ -28,6 +29,13 @@ export const NORMALIZATIONS = {
   },
 } as const;
 
+/** Which images a split has. */
+export interface DataIdentity {
+  readonly images: number;
+  /** Of their pixels and labels, or of the checksums of the official files that they are from. */
+  readonly sha256: string;
+}
+
 export interface BatchOptions {
   readonly normalize: keyof typeof NORMALIZATIONS;
   /** The channels that the model wants: those of the images, or 1, which makes them grey. */
@@ -49,6 +57,8 @@ export class DeviceData {
     /** The number of images. */
     readonly count: number,
     readonly shape: readonly [number, number, number],
+    /** What the images are. */
+    readonly identity: DataIdentity,
   ) {
     // The order of the file, until an epoch is begun.
     this.#order = arange(count, { dtype: "u32" });
@@ -79,23 +89,35 @@ export class DeviceData {
     const pixels = [half(first), half(count - first)] as const;
     // Bytes as words, which hold four of them.
     const labels = new Uint8Array(Math.ceil(count / 4) * 4);
+    const hash = split.sha256 === undefined ? createHash("sha256") : null;
     let read = 0;
     for await (const batch of split.records()) {
       if (read + batch.count > count) throw new DataError(`${name}: more than the expected ${count} images`);
       labels.set(batch.labels, read);
+      hash?.update(batch.pixels);
       const start = read * imageBytes, cut = Math.min(Math.max(0, boundary - start), batch.pixels.length);
       write(gpu, pixels[0].value.storage!, batch.pixels.subarray(0, cut), start);
       write(gpu, pixels[1].value.storage!, batch.pixels.subarray(cut), Math.max(0, start - boundary));
       read += batch.count;
     }
     if (read !== count) throw new DataError(`${name}: expected ${count} images, read ${read}`);
-    return new DeviceData(gpu, pixels, tensor(new Uint32Array(labels.buffer)), count, shape);
+    const identity = { images: count, sha256: split.sha256 ?? hash!.update(labels).digest("hex") };
+    return new DeviceData(gpu, pixels, tensor(new Uint32Array(labels.buffer)), count, shape, identity);
   }
 
-  /** Begins an epoch of training, counted from 0: sets its order, and the step within it to 0. */
-  async begin(seed: number, epoch: number): Promise<void> {
+  /**
+   * Begins an epoch of training, counted from 0: sets its order, and the step within it to 0.
+   *
+   * @param from goes on from there instead: the steps done in the epoch and in the run.
+   */
+  async begin(
+    seed: number,
+    epoch: number,
+    from?: { readonly stepInEpoch: number; readonly step: number },
+  ): Promise<void> {
     write(this.gpu, upload(this.gpu, this.#key.value), Uint32Array.of(permuteKey(seed, epoch)));
     await this.#shuffle.run();
+    if (from) write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(from.stepInEpoch, from.step));
   }
 
   /** Sets the step within the epoch to 0, and leaves the order as it is. */

@@ -23,7 +23,22 @@ export interface Evaluation {
   readonly perClass: readonly number[];
   /** confusion[label][predicted]: how many images. */
   readonly confusion: readonly (readonly number[])[];
+  /** The images that the model was wrong about and surest of, the surest first. */
+  readonly mistakes: readonly Guess[];
 }
+
+/** What a model took an image for. */
+export interface Guess {
+  /** Which image of the split. */
+  readonly index: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** How sure the model was, 0 to 1. */
+  readonly probability: number;
+}
+
+/** How many mistakes are kept. */
+const MOST_MISTAKES = 25;
 
 /**
  * Runs `model` in evaluation mode over all of `data`, from its first batch. Leaves the mode of each of its modules as it
@@ -41,7 +56,7 @@ export async function evaluateModel(
   const modes = model.namedModules().map(([, module]) => ({ module, training: module.training }));
   const oneStep = tensor(Uint32Array.of(1, 0));
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  let total = 0;
+  let total = 0, mistakes: Guess[] = [];
   model.eval();
   try {
     data.rewind();
@@ -52,17 +67,25 @@ export async function evaluateModel(
           const [x, labels] = data.next(count, BATCH, options);
           const logits = model.forward(x);
           data.counters.add_(oneStep);
-          return { losses: crossEntropy(logits, labels, { reduction: "none" }), guesses: logits.argmax(1), labels };
+          const losses = crossEntropy(logits, labels, { reduction: "none" });
+          return { losses, guesses: logits.argmax(1), labels, logits };
         })
       );
       try {
         while (done + count <= data.count) {
           await program.run();
-          const { losses, guesses, labels } = program.result;
-          const bytes = await read(data.gpu, [losses, guesses, labels].map(({ value }) => value.storage!));
-          const guessed = new Uint32Array(bytes[1]!);
+          const { losses, guesses, labels, logits } = program.result;
+          const bytes = await read(data.gpu, [losses, guesses, labels, logits].map(({ value }) => value.storage!));
+          const guessed = new Uint32Array(bytes[1]!), rows = new Float32Array(bytes[3]!);
           for (const loss of new Float32Array(bytes[0]!)) total += loss;
-          new Uint32Array(bytes[2]!).forEach((label, i) => confusion[label]![guessed[i]!]!++);
+          new Uint32Array(bytes[2]!).forEach((label, i) => {
+            const predicted = guessed[i]!;
+            confusion[label]![predicted]!++;
+            if (predicted === label) return;
+            const probability = probabilityOf(predicted, rows.subarray(i * classes, (i + 1) * classes));
+            mistakes.push({ index: done + i, label, predicted, probability });
+          });
+          mistakes = mistakes.sort((a, b) => b.probability - a.probability).slice(0, MOST_MISTAKES);
           done += count;
         }
       } finally {
@@ -79,5 +102,11 @@ export async function evaluateModel(
     accuracy: sum(confusion.map((row, label) => row[label]!)) / data.count,
     perClass: confusion.map((row, label) => row[label]! / sum(row)),
     confusion,
+    mistakes,
   };
+}
+
+/** The softmax of a row of logits, at one place. */
+function probabilityOf(place: number, logits: Float32Array): number {
+  return 1 / logits.reduce((sum, one) => sum + Math.exp(one - logits[place]!), 0);
 }

@@ -20,7 +20,8 @@ export interface Interval {
 
 /** Cuts the steps of each epoch into intervals. What is left at an epoch's end is dropped, as the tutorial does. */
 export class Intervals {
-  #sum = 0;
+  /** The sum of the losses of the interval under way. */
+  sum = 0;
 
   /** @param every the steps in an interval. */
   constructor(readonly every: number) {}
@@ -28,20 +29,20 @@ export class Intervals {
   /** Takes the next steps. @returns the intervals that end among them. */
   add({ epoch, stepInEpoch, step, losses, since, seconds }: Progress): Interval[] {
     const ended: Interval[] = [], count = losses.length;
-    if (stepInEpoch === count) this.#sum = 0; // A new epoch.
+    if (stepInEpoch === count) this.sum = 0; // A new epoch.
     losses.forEach((loss, i) => {
-      this.#sum += loss;
+      this.sum += loss;
       const left = count - 1 - i;
       if ((stepInEpoch - left) % this.every !== 0) return;
       ended.push({
         epoch,
         stepInEpoch: stepInEpoch - left,
         step: step - left,
-        loss: this.#sum / this.every,
+        loss: this.sum / this.every,
         // Only the end of the last step was timed. Those before it were as long as each other.
         seconds: seconds - (seconds - since) * left / count,
       });
-      this.#sum = 0;
+      this.sum = 0;
     });
     return ended;
   }

@@ -17,6 +17,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 export class Rates {
   readonly #table: Tensor;
   readonly #bases: readonly number[];
+  /** What all rates are multiplied by; 1 unless the run was told otherwise. */
+  scale = 1;
 
   /**
    * @param schedule what the rates of the optimizer's groups are multiplied by at a step, counted from 0.
@@ -29,7 +31,7 @@ export class Rates {
 
   /** The rate of the first group at a step. */
   at(step: number): number {
-    return this.#bases[0]! * this.schedule.factor(step);
+    return this.#bases[0]! * this.schedule.factor(step) * this.scale;
   }
 
   /** Lays the rates of `count` steps ready, of which `first` is the first. */
@@ -37,7 +39,12 @@ export class Rates {
     const slots = this.#table.numel, place = upload(gpu, this.#table.value);
     for (let done = 0; done < count;) {
       const slot = (first + done) % slots, part = Math.min(count - done, slots - slot), from = first + done;
-      write(gpu, place, Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i)), slot * 4);
+      write(
+        gpu,
+        place,
+        Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i) * this.scale),
+        slot * 4,
+      );
       done += part;
     }
   }

@@ -1,65 +1,90 @@
 /**
- * The folder of one run, `OUT/NAME`: it holds `config.json`, `metrics.jsonl` and, in the end, `model.safetensors`.
+ * The folder of one run, `OUT/NAME`: `config.json` and `run.json`, which say what is run and on what; the metrics; the
+ * `checkpoints/`; and, in the end, `model.safetensors`. One process at a time has it.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileError, writeAtomically } from "../data/files.ts";
+import { fileError, TEMPORARY, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
+import { type Checkpoint, metricsIn } from "./checkpoint.ts";
+import { CheckpointFolder } from "./checkpoint_folder.ts";
 import { configToJson } from "./config.ts";
+import { MetricsLog } from "./metrics.ts";
+import { LOCK, lockRun, type RunLock } from "./run_lock.ts";
 import type { RunConfig } from "./settings.ts";
+
+/** The folder of checkpoints in that of a run. */
+export const CHECKPOINTS = "checkpoints";
 
 /** A run's folder. */
 export class RunFolder {
   /** Where the weights belong. */
   readonly weights: string;
-  readonly #metrics: string;
-
-  /**
-   * @param name the folder's own name, `lenet-1`.
-   * @param path its path, `runs/lenet-1`.
-   */
-  constructor(readonly name: string, readonly path: string) {
+  readonly checkpoints: CheckpointFolder;
+  private constructor(
+    /** Its path, `runs/lenet-1`. */
+    readonly path: string,
+    readonly metrics: MetricsLog,
+    { keep }: Pick<RunConfig, "keep">,
+  ) {
     this.weights = join(path, "model.safetensors");
-    this.#metrics = join(path, "metrics.jsonl");
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), keep);
   }
 
   /**
-   * Appends objects to `metrics.jsonl`, one a line. They are written when this returns, however the run may end.
+   * Writes the settings into a folder that is locked, and begins its metrics, or cuts them to those of a checkpoint.
    *
-   * @throws {DataError} if the file cannot be written.
+   * @throws {DataError} if a file cannot be written.
    */
-  log(...lines: readonly object[]): void {
-    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
-    try {
-      Deno.writeTextFileSync(this.#metrics, text, { append: true });
-    } catch (error) {
-      throw fileError("write", this.#metrics, error);
-    }
+  static async open(path: string, config: RunConfig, from: Checkpoint | null = null): Promise<RunFolder> {
+    await writeAtomically(join(path, "config.json"), new TextEncoder().encode(configToJson(config)));
+    const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
+    return new RunFolder(path, metrics, config);
   }
+
+  /**
+   * Writes a file as JSON, as a whole or not at all.
+   *
+   * @throws {DataError} if it cannot be written.
+   */
+  async write(name: string, value: unknown): Promise<void> {
+    await writeAtomically(join(this.path, name), new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n"));
+  }
+}
+
+/** What a folder may hold of a run that did not come to write its `config.json`. */
+const isOfBirth = (name: string) => name === LOCK || name.endsWith(TEMPORARY);
+
+/** A folder that is locked. */
+export interface Claim {
+  readonly path: string;
+  readonly lock: RunLock;
 }
 
 /**
- * Makes the folder of a run, with its `config.json` and no metrics yet. Without a name it is the model's and the first
- * number after those in use; two processes that choose at once get two folders.
+ * Makes the folder of a new run, and locks it. Without a name it is the model's and the first number after those in use;
+ * two processes that choose at once get two folders.
  *
  * @throws {UsageError} if the name is given and there is already something there.
- * @throws {DataError} if the folder or a file in it cannot be made.
+ * @throws {DataError} if the folder cannot be made.
  */
-export async function makeRunFolder(config: RunConfig): Promise<RunFolder> {
-  const folder = await claimFolder(config);
-  await writeAtomically(join(folder.path, "config.json"), new TextEncoder().encode(configToJson(config)));
-  folder.log();
-  return folder;
+export async function claimRun(config: RunConfig): Promise<Claim> {
+  const path = await claimFolder(config);
+  return { path, lock: await lockRun(path) };
 }
 
-async function claimFolder({ out, name, model }: RunConfig): Promise<RunFolder> {
+async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
   try {
     await Deno.mkdir(out, { recursive: true });
     if (name !== undefined) {
       const path = join(out, name);
-      if (!await claim(path)) throw new UsageError(`${path} is already there: choose another --name, or remove it`);
-      return new RunFolder(name, path);
+      if (!await claim(path)) {
+        throw new UsageError(
+          `${path} is already there: choose another --name, go on with it by --resume ${path}, or remove it`,
+        );
+      }
+      return path;
     }
     let number = 1;
     for await (const { name } of Deno.readDir(out)) {
@@ -68,21 +93,22 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<RunFolder> 
       }
     }
     for (;; number++) {
-      const name = `${model}-${number}`, path = join(out, name);
-      if (await claim(path)) return new RunFolder(name, path);
+      const path = join(out, `${model}-${number}`);
+      if (await claim(path)) return path;
     }
   } catch (error) {
     throw fileError("make a run's folder in", out, error);
   }
 }
 
-/** @returns whether the folder was made; not so where something has its name. */
+/** @returns whether the folder is this run's: it was made now, or by a run that ended before it had written anything. */
 async function claim(path: string): Promise<boolean> {
   try {
     await Deno.mkdir(path);
     return true;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return false;
   }
+  const { isDirectory } = await Deno.stat(path);
+  return isDirectory && (await Array.fromAsync(Deno.readDir(path))).every(({ name }) => isOfBirth(name));
 }

@@ -26,6 +26,8 @@ export interface Setting {
   readonly min?: number;
   /** The greatest value of a number or an integer. Default: no limit for a number, the greatest safe integer otherwise. */
   readonly max?: number;
+  /** A resumed run may have another value: its weights stay the same bits. */
+  readonly free?: true;
   /** One sentence for the help text, without a full stop. */
   readonly help: string;
   /** What stands for the value in the help text, such as `DIR`. Default: `N` for numbers, else `TEXT`. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import { TrainingError, UsageError } from "../errors.ts";
+import { DivergedError, TrainingError, UsageError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { read } from "../gpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
@@ -13,11 +13,13 @@ import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import type { PlateauFactor } from "../optim/schedule_names.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
 import { manualSeed } from "../tensor/random_state.ts";
 import type { RunConfig } from "./settings.ts";
 import { type BatchOptions, DeviceData } from "./device_data.ts";
+import { fineTune } from "./fine_tune.ts";
 import { Rates } from "./rates.ts";
 import { stepProgram } from "./step.ts";
 import { makeOptimizer, makeSchedule } from "./update_config.ts";
@@ -43,10 +45,34 @@ export interface Progress {
   readonly secondsPerStep: number;
 }
 
-/** A run that has ended. */
+/** How far a run has come. */
+export interface Position {
+  /** Steps done in all. */
+  step: number;
+  /** The epoch under way, from 1, and the steps done in it. */
+  epoch: number;
+  stepInEpoch: number;
+  /** The sum of the losses of these. */
+  lossOfEpoch: number;
+  /** How long all steps took. */
+  seconds: number;
+}
+
+/** What a run calls. */
+export interface RunHooks {
+  /** Is told of every step, in order, many at a time. */
+  report(progress: Progress): void;
+  /** The first step after `step` that `reached` waits for. Default: none but the ends of epochs. */
+  due?(step: number): number;
+  /** All steps so far were reported, and none is under way. @param epochEnded an epoch, or the run, ends here. */
+  reached?(epochEnded: boolean): Promise<void>;
+}
+
+/** A run that has ended, or was stopped. */
 export interface Outcome {
+  /** Steps done in all, also before it was resumed. */
   readonly steps: number;
-  /** The images that the steps took. */
+  /** The images that the steps of this process took. */
   readonly images: number;
   /** How long they took, with the compilation of their kernels. */
   readonly seconds: number;
@@ -63,7 +89,12 @@ export class Trainer {
   readonly #step: Program;
   /** The last step of an epoch whose images are no multiple of a step's. */
   readonly #tail: Program | null;
+  /** The rates of the optimizer's groups. */
+  readonly #bases: readonly number[];
+  readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, lossOfEpoch: 0, seconds: 0 };
+  #rateScale = 1;
   #stop = false;
+  #pause: PromiseWithResolvers<void> | null = null;
 
   constructor(
     readonly config: RunConfig,
@@ -74,7 +105,8 @@ export class Trainer {
     const { epochs, maxSteps = Infinity, ema } = config, parameters = model.parameters();
     this.stepsPerEpoch = Math.ceil(data.count / this.#stepImages);
     this.totalSteps = Math.min(this.stepsPerEpoch * epochs, maxSteps);
-    this.optimizer = makeOptimizer(config, parameters);
+    this.optimizer = makeOptimizer(config, parameters.filter(({ requiresGrad }) => requiresGrad));
+    this.#bases = this.optimizer.paramGroups.map(({ lr }) => lr);
     this.ema = ema === undefined ? null : new EMA(parameters, { decay: ema });
     const schedule = makeSchedule(config, this.totalSteps, this.stepsPerEpoch);
     this.#rates = schedule && new Rates(this.optimizer, schedule, SLOTS);
@@ -123,60 +155,121 @@ export class Trainer {
   /** Ends the run after the steps that are under way. */
   stop(): void {
     this.#stop = true;
+    this.resume();
+  }
+
+  /** Has the run wait, after the steps that are under way. */
+  pause(): void {
+    this.#pause ??= Promise.withResolvers<void>();
+  }
+
+  /** Lets a run that waits go on. */
+  resume(): void {
+    this.#pause?.resolve();
+    this.#pause = null;
+  }
+
+  get paused(): boolean {
+    return this.#pause !== null;
+  }
+
+  /** Where the run is. */
+  get position(): Position {
+    return { ...this.#at };
+  }
+
+  /** Has the run go on from there. What it trains must be as it was there; see `restore()` of `snapshot.ts`. */
+  set position({ step, epoch, stepInEpoch, lossOfEpoch, seconds }: Position) {
+    Object.assign(this.#at, { step, epoch, stepInEpoch, lossOfEpoch, seconds });
+  }
+
+  /** What the rate that the optimizer and the schedule give is multiplied by. Takes effect with the steps submitted next. */
+  get rateScale(): number {
+    return this.#rateScale;
+  }
+
+  set rateScale(scale: number) {
+    this.#rateScale = scale;
+    if (this.#rates) this.#rates.scale = scale;
+    else this.optimizer.paramGroups.forEach((group, i) => group.lr = this.#bases[i]! * scale);
+  }
+
+  /** The schedule's state, where it has one: the only one is a plateau's. */
+  get schedule(): PlateauFactor | null {
+    return this.#rates?.schedule.plateau ?? null;
   }
 
   /**
-   * Trains to the end, or until `stop()`.
+   * Trains to the end, or until `stop()`, from where the run is.
    *
-   * @param report is told of every step, in order, many at a time.
-   * @throws {TrainingError} where a loss is not finite, after the report of the steps before it.
+   * @throws {DivergedError} where a loss is not finite, after the report of the steps before it.
    */
-  async run(report: (progress: Progress) => void): Promise<Outcome> {
-    const start = performance.now();
-    let chunk = 1, step = 0, since = 0, first = { step: 0, seconds: 0 };
+  async run({ report, due = () => Infinity, reached }: RunHooks): Promise<Outcome> {
+    const at = this.#at, begun = { ...at };
+    let start = performance.now() - at.seconds * 1000, chunk = 1, first: { step: number; seconds: number } = begun;
     let pending: (() => Promise<void>) | null = null;
-    for (let epoch = 1; step < this.totalSteps && !this.#stop; epoch++) {
-      await this.data.begin(this.config.seed, epoch - 1);
-      const end = Math.min(this.stepsPerEpoch, this.totalSteps - step);
-      let lossOfEpoch = 0;
-      for (let inEpoch = 0; inEpoch < end && !this.#stop;) {
-        const tail = this.#tail !== null && inEpoch === this.stepsPerEpoch - 1;
-        const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1);
-        const count = tail ? 1 : Math.min(chunk, whole - inEpoch);
+    const drain = async () => {
+      await pending?.();
+      pending = null;
+    };
+    /** Does what the run waits for, which is no time of its steps. */
+    const wait = async (what: () => Promise<unknown> | undefined) => {
+      await drain();
+      const before = performance.now();
+      await what();
+      start += performance.now() - before;
+    };
+    while (at.step < this.totalSteps && !this.#stop) {
+      const { epoch } = at, end = Math.min(this.stepsPerEpoch, at.stepInEpoch + this.totalSteps - at.step);
+      await this.data.begin(this.config.seed, epoch - 1, at);
+      while (at.stepInEpoch < end && !this.#stop) {
+        if (this.#pause) {
+          await wait(() => this.#pause?.promise);
+          continue;
+        }
+        const { step, stepInEpoch } = at, tail = this.#tail !== null && stepInEpoch === this.stepsPerEpoch - 1;
+        const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1), next = due(step);
+        const count = tail ? 1 : Math.min(chunk, whole - stepInEpoch, next - step);
         this.#rates?.prepare(this.data.gpu, step, count);
         await (tail ? this.#tail! : this.#step).run(count).catch((error) => {
           throw error instanceof TrainingError ? inRun(error, step) : error;
         });
-        const losses = this.#losses(step, count), before = { inEpoch, step };
+        const losses = this.#losses(step, count);
         losses.catch(() => {}); // Thrown where it is awaited.
-        inEpoch += count;
-        step += count;
+        at.stepInEpoch += count;
+        at.step += count;
         await pending?.();
         pending = async () => {
           const all = await losses, wrong = all.findIndex((loss) => !Number.isFinite(loss));
-          const good = wrong < 0 ? count : wrong, seconds = (performance.now() - start) / 1000;
-          lossOfEpoch += all.subarray(0, good).reduce((sum, loss) => sum + loss, 0);
-          const at = { epoch, stepInEpoch: before.inEpoch + good, step: before.step + good };
-          const secondsPerStep = (seconds - first.seconds) / (at.step - first.step);
-          if (good > 0) report({ ...at, losses: all.subarray(0, good), since, seconds, secondsPerStep });
+          const good = wrong < 0 ? count : wrong, since = at.seconds, seconds = (performance.now() - start) / 1000;
+          at.lossOfEpoch += all.subarray(0, good).reduce((sum, loss) => sum + loss, 0);
+          at.seconds = seconds;
+          const now = { epoch, stepInEpoch: stepInEpoch + good, step: step + good };
+          const secondsPerStep = (seconds - first.seconds) / (now.step - first.step);
+          if (good > 0) report({ ...now, losses: all.subarray(0, good), since, seconds, secondsPerStep });
           if (good < count) {
-            throw new TrainingError(
-              `the loss is ${all[good]} at step ${at.step + 1}: training diverged; try a smaller --lr`,
+            throw new DivergedError(
+              `the loss is ${all[good]} at step ${now.step + 1}: training diverged; try a smaller --lr`,
             );
           }
           chunk = Math.max(1, Math.min(SLOTS / 2, Math.round(CHUNK_SECONDS / secondsPerStep), chunk * 4));
-          if (first.step === 0) first = { step: at.step, seconds };
-          since = seconds;
+          if (first === begun) first = { step: now.step, seconds };
         };
+        if (at.step === next && at.stepInEpoch < end) await wait(() => reached?.(false));
       }
-      if (this.#rates?.schedule.plateau) {
-        await pending?.();
-        pending = null;
-        this.#rates.schedule.plateau.endEpoch(lossOfEpoch / end);
+      await drain();
+      const ended = at.stepInEpoch === end;
+      if (at.stepInEpoch === this.stepsPerEpoch) {
+        this.#rates?.schedule.plateau?.endEpoch(at.lossOfEpoch / this.stepsPerEpoch);
+        Object.assign(at, { epoch: epoch + 1, stepInEpoch: 0, lossOfEpoch: 0 });
       }
+      if (ended) await wait(() => reached?.(true));
     }
-    await pending?.();
-    return { steps: step, images: this.images(step), seconds: (performance.now() - start) / 1000 };
+    return {
+      steps: at.step,
+      images: this.images(at.step) - this.images(begun.step),
+      seconds: at.seconds - begun.seconds,
+    };
   }
 
   /** The losses of `count` steps after the first `step`. To be asked for when they are submitted, and no others after. */
@@ -207,10 +300,20 @@ export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "no
   return { normalize, channels: MODELS[model].channels };
 }
 
-/** Makes the model of a run, initialised by its seed, uploads the training images, and makes the trainer. */
-export async function makeTrainer(gpu: Gpu, config: RunConfig, dataset: Dataset): Promise<Trainer> {
+/**
+ * Makes the model of a run, initialised by its seed or from a file, uploads the training images, and makes the trainer.
+ *
+ * @param say is told what weights the model begins with, where they are not random.
+ */
+export async function makeTrainer(
+  gpu: Gpu,
+  config: RunConfig,
+  dataset: Dataset,
+  say: (line: string) => void = () => {},
+): Promise<Trainer> {
   checkFits(config.model, dataset);
   manualSeed(config.seed);
   const model = MODELS[config.model].make();
+  await fineTune(model, config, say);
   return new Trainer(config, model, await DeviceData.upload(gpu, dataset, dataset.train), batchOptions(config));
 }

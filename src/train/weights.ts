@@ -5,10 +5,13 @@
  */
 import { fileError, writeAtomically } from "../data/files.ts";
 import { WeightsError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors, shorten, type StoredTensor } from "../io/safetensors.ts";
+import { decodeWeights } from "../io/formats.ts";
+import { encodeSafetensors } from "../io/safetensors.ts";
+import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
 import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { readAll } from "../tensor/realize.ts";
 import { VERSION } from "../version.ts";
 import type { RunConfig } from "./settings.ts";
@@ -22,35 +25,57 @@ export interface LoadedWeights extends WeightsConfig {
   readonly module: Module;
 }
 
-/** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
-export async function saveWeights(module: Module, path: string, { model, normalize }: WeightsConfig): Promise<void> {
+/** The module's state dict, as files have it. */
+export async function storedState(module: Module): Promise<Map<string, StoredTensor>> {
   const state = [...module.stateDict()];
   const data = await readAll(state.map(([, parameter]) => parameter));
   const stored = new Map<string, StoredTensor>();
   state.forEach(([name, { shape }], i) => {
     const own = data[i]!;
     // Whole numbers, which count batches, are int64 in PyTorch.
-    stored.set(name, { shape, data: own instanceof Uint32Array ? BigInt64Array.from(own, BigInt) : own });
+    stored.set(
+      name,
+      own instanceof Uint32Array
+        ? { dtype: "I64", shape, data: BigInt64Array.from(own, BigInt) }
+        : { dtype: "F32", shape, data: own },
+    );
   });
-  // Readers of PyTorch's files ask for the format.
-  const metadata = { format: "pt", model, normalize, wgrad: VERSION };
-  await writeAtomically(path, encodeSafetensors(stored, metadata));
+  return stored;
+}
+
+/** What a safetensors file says about its weights. Readers of PyTorch's files ask for the format. */
+export function labelsOf({ model, normalize }: WeightsConfig): Record<string, string> {
+  return { format: "pt", model, normalize, wgrad: VERSION };
+}
+
+/** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
+export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
+  await writeAtomically(path, encodeSafetensors(await storedState(module), labelsOf(config)));
 }
 
 /**
- * Loads a file into a fresh model.
+ * Reads a file of weights of any format.
  *
- * @param given what the weights are of; by default what the file says, else `lenet` and `half`.
- * @throws {WeightsError} where the file cannot be read, is malformed, or does not fit the model, naming the tensors.
+ * @throws {WeightsError} where it cannot be read, or is malformed.
  */
-export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
+export async function readWeights(path: string): Promise<StoredFile> {
   let bytes: Uint8Array;
   try {
     bytes = await Deno.readFile(path);
   } catch (error) {
     throw new WeightsError(fileError("read", path, error).message);
   }
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  return await decodeWeights(bytes, path);
+}
+
+/**
+ * Loads a file of any format into a fresh model.
+ *
+ * @param given what the weights are of; by default what the file says, else `lenet` and `half`.
+ * @throws {WeightsError} where the file cannot be read, is malformed, or does not fit the model, naming the tensors.
+ */
+export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
+  const { tensors, metadata } = await readWeights(path);
   const model = given.model ?? keyOf(MODELS, metadata.model) ?? "lenet";
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
@@ -64,17 +89,17 @@ function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: str
 }
 
 /**
- * Gives `module` the tensors of the file `path`. Whole numbers may be I64, as PyTorch has them.
+ * Gives `module` the tensors of the file `path`. Numbers of other types become f32, where F64 is rounded, and whole numbers
+ * u32; PyTorch counts in I64.
  *
  * @throws {WeightsError} where they do not fit, naming them. Nothing is changed then.
  */
 export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
-  const empty = [...stored].find(([, { data }]) => data.length === 0);
-  if (empty) throw new WeightsError(`${path}: ${JSON.stringify(empty[0])} has no elements`);
-  const state = new Map(Array.from(stored, ([name, { shape, data }]) => {
-    const wrong = data instanceof BigInt64Array && data.find((one) => one < 0n || one > 0xffffffffn);
-    if (typeof wrong === "bigint") throw new WeightsError(`${path}: ${wrong} in ${JSON.stringify(name)} is no u32`);
-    return [name, tensor(data instanceof BigInt64Array ? Uint32Array.from(data, Number) : data, { shape })];
+  const own = module.stateDict();
+  const state = new Map(Array.from(stored, ([name, one]) => {
+    const fail = (why: string) => new WeightsError(`${path}: ${JSON.stringify(shorten(name, 100))} ${why}`);
+    if (one.data.length === 0) throw fail("has no elements");
+    return [name, own.get(name)?.value.size === one.data.length ? tensorOf(one, fail) : placeholder(one)];
   }));
   try {
     module.loadStateDict(state);
@@ -82,4 +107,24 @@ export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredT
     // A file may hold any number of tensors that do not belong here.
     throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
   }
+}
+
+/** The tensor in the type that models have. */
+function tensorOf(stored: StoredTensor, fail: (why: string) => WeightsError): Tensor {
+  const { dtype, shape, data } = stored, floats = asFloats(stored);
+  if (floats) {
+    const lost = dtype === "F64" &&
+      (data as Float64Array).find((one, i) => Number.isFinite(one) && !Number.isFinite(floats[i]));
+    if (typeof lost === "number") throw fail(`has ${lost}, which is no f32`);
+    return tensor(floats, { shape });
+  }
+  const wrong = Array.prototype.find.call(data, (one) => one < 0 || one > 0xffffffff);
+  if (wrong !== undefined) throw fail(`has ${wrong}, which is no u32`);
+  return tensor(Uint32Array.from(data as Int32Array, Number), { shape });
+}
+
+/** One of the same shape and type of what does not fit, for the errors; it takes no memory. */
+function placeholder(stored: StoredTensor): Tensor {
+  const dtype = /^B?F/.test(stored.dtype) ? "f32" : "u32";
+  return tensor(0, { dtype }).expand(stored.shape);
 }

@@ -1,0 +1,57 @@
+/**
+ * What a run prints as it goes: the tutorial's lines, and the bar at the bottom of a terminal.
+ *
+ * @module
+ */
+import type { Interval } from "../train/intervals.ts";
+import type { RunConfig } from "../train/settings.ts";
+import type { Progress, Trainer } from "../train/trainer.ts";
+import { duration, type Output } from "./output.ts";
+
+/** The tutorial's line of a whole interval: `[1,  2000] loss: 2.197`. */
+export function intervalLine({ epoch, stepInEpoch, loss }: Interval): string {
+  return `[${epoch}, ${String(stepInEpoch).padStart(5)}] loss: ${loss.toFixed(3)}`;
+}
+
+/** Prints what is new, and draws the bar of the epoch. */
+export function printProgress(trainer: Trainer, progress: Progress, ended: readonly Interval[], output: Output): void {
+  for (const interval of ended) output.say(intervalLine(interval));
+  output.progress((columns) => bar(trainer, progress, columns));
+}
+
+/**
+ * The bar of an epoch, in at most `columns` - 1: how far it is, loss, learning rate, images/s and the time that is left of
+ * the run. What is less needed gives way first.
+ */
+export function bar(trainer: BarOf, progress: Progress, columns: number): string {
+  const { epoch, step, stepInEpoch, losses, secondsPerStep } = progress;
+  const steps = Math.min(trainer.stepsPerEpoch, trainer.totalSteps - (step - stepInEpoch));
+  const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
+  const rate = Math.round(
+    (trainer.images(step) - trainer.images(step - losses.length)) / losses.length / secondsPerStep,
+  );
+  const left = duration(secondsPerStep * (trainer.totalSteps - step));
+  // The most needed first.
+  const parts = [
+    `${stepInEpoch}/${steps}`,
+    `loss ${loss.toFixed(3)}`,
+    `${left} left`,
+    `${rate} images/s`,
+    `lr ${Number(trainer.rate(step - 1).toPrecision(3))}`,
+  ];
+  const head = `epoch ${epoch}/${trainer.config.epochs}`, order = [0, 1, 4, 3, 2];
+  for (let count = parts.length; count > 0; count--) {
+    const shown = order.filter((i) => i < count).map((i) => parts[i]).join("  ");
+    const room = columns - 1 - head.length - shown.length - 4;
+    if (room < 5 && count > 1) continue;
+    const width = Math.max(0, Math.min(20, room)), full = Math.floor(width * stepInEpoch / steps);
+    const drawn = width < 5 ? "" : `[${"#".repeat(full)}${".".repeat(width - full)}] `;
+    return `${head} ${drawn}${shown}`.slice(0, columns - 1);
+  }
+  return "";
+}
+
+/** What the bar needs of a trainer. */
+export interface BarOf extends Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate"> {
+  readonly config: Pick<RunConfig, "epochs">;
+}

@@ -1,0 +1,270 @@
+/**
+ * Python's pickles, as far as a state dict needs them. A pickle is a program for a stack machine, which can name any
+ * function of Python and call it. Here each opcode is a line of a table, a function is one that the caller has given, and
+ * all others are refused by name: nothing is ever run that is not in this folder.
+ *
+ * Tuples and lists become arrays, dicts become maps.
+ *
+ * @module
+ */
+import { shorten } from "./stored.ts";
+
+/** What the functions that a pickle may call are given, and give. */
+export type Callable = (args: readonly unknown[]) => unknown;
+
+/** What a pickle may refer to. */
+export interface PickleHost {
+  /** Functions and types by their full names, such as `collections.OrderedDict`. What is not here is refused. */
+  readonly globals: Readonly<Record<string, unknown>>;
+  /** The object outside of the pickle that an id stands for. */
+  readonly persistent: Callable;
+}
+
+/** More than any network's state dict takes, and what even a hostile pickle makes no more than 50 MB of. */
+const MAX_BYTES = 2_000_000, MAX_OBJECTS = 200_000;
+
+/** The name of each opcode of protocols 0 to 5 by its code, for the errors. */
+const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+  (`28 MARK,2e STOP,30 POP,31 POP_MARK,32 DUP,46 FLOAT,49 INT,4a BININT,4b BININT1,4c LONG,4d BININT2,4e NONE,50 PERSID,` +
+    `51 BINPERSID,52 REDUCE,53 STRING,54 BINSTRING,55 SHORT_BINSTRING,56 UNICODE,58 BINUNICODE,61 APPEND,62 BUILD,` +
+    `63 GLOBAL,64 DICT,7d EMPTY_DICT,65 APPENDS,67 GET,68 BINGET,69 INST,6a LONG_BINGET,6c LIST,5d EMPTY_LIST,6f OBJ,` +
+    `70 PUT,71 BINPUT,72 LONG_BINPUT,73 SETITEM,74 TUPLE,29 EMPTY_TUPLE,75 SETITEMS,47 BINFLOAT,80 PROTO,81 NEWOBJ,` +
+    `82 EXT1,83 EXT2,84 EXT4,85 TUPLE1,86 TUPLE2,87 TUPLE3,88 NEWTRUE,89 NEWFALSE,8a LONG1,8b LONG4,42 BINBYTES,` +
+    `43 SHORT_BINBYTES,8c SHORT_BINUNICODE,8d BINUNICODE8,8e BINBYTES8,8f EMPTY_SET,90 ADDITEMS,91 FROZENSET,` +
+    `92 NEWOBJ_EX,93 STACK_GLOBAL,94 MEMOIZE,95 FRAME,96 BYTEARRAY8,97 NEXT_BUFFER,98 READONLY_BUFFER`)
+    .split(",").map((row) => row.split(" ") as [string, string]),
+);
+
+/** A function or type that a pickle named: no value of its own, only something to call. */
+class Global {
+  constructor(readonly value: unknown) {}
+}
+
+/** The state of the machine. What it throws is a sentence for the caller to name the file in. */
+class Machine {
+  readonly stack: unknown[] = [];
+  readonly #marks: number[] = [];
+  readonly #memo = new Map<number, unknown>();
+  readonly #view: DataView;
+  readonly #text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #at = 0;
+  #objects = 0;
+
+  constructor(readonly bytes: Uint8Array, readonly host: PickleHost) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  run(): unknown {
+    for (let code = this.u8(); code !== STOP; code = this.u8()) {
+      const hex = code.toString(16).padStart(2, "0"), name = NAMES[hex];
+      const action = name === undefined ? undefined : ACTIONS[name];
+      if (action === undefined) throw new Error(`its pickle has the opcode ${name ?? `0x${hex}`}, which is never run`);
+      action(this);
+    }
+    const result = this.pop();
+    if (this.stack.length > 0 || this.#marks.length > 0) throw new Error("its pickle ends with more than one object");
+    return result;
+  }
+
+  /** The place of so many bytes, which are then read. */
+  #take(length: number): number {
+    const from = this.#at;
+    if (length > this.bytes.length - from) throw new Error(`its pickle is cut short at byte ${this.bytes.length}`);
+    this.#at += length;
+    return from;
+  }
+
+  u8 = (): number => this.#view.getUint8(this.#take(1));
+  u16 = (): number => this.#view.getUint16(this.#take(2), true);
+  i32 = (): number => this.#view.getInt32(this.#take(4), true);
+  u32 = (): number => this.#view.getUint32(this.#take(4), true);
+  f64 = (): number => this.#view.getFloat64(this.#take(8));
+
+  /** An integer of so many bytes: a number where that is exact. */
+  long(length: number): number | bigint {
+    let value = 0n;
+    const from = this.#take(length);
+    for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(this.bytes[from + i]!);
+    const signed = BigInt.asIntN(8 * length, value), number = Number(signed);
+    return Number.isSafeInteger(number) ? number : signed;
+  }
+
+  text(length: number): string {
+    const from = this.#take(length);
+    try {
+      return this.#text.decode(this.bytes.subarray(from, from + length));
+    } catch {
+      throw new Error(`its pickle has a text that is not UTF-8 at byte ${from}`);
+    }
+  }
+
+  line(): string {
+    const end = this.bytes.indexOf(0x0a, this.#at), line = this.text((end < 0 ? this.bytes.length : end) - this.#at);
+    this.#take(1);
+    return line;
+  }
+
+  push(value: unknown): void {
+    this.stack.push(value);
+  }
+
+  /** Pushes a value that takes memory of its own. */
+  make(value: unknown): void {
+    this.#count();
+    this.stack.push(value);
+  }
+
+  #count(): void {
+    if (++this.#objects > MAX_OBJECTS) throw new Error(`its pickle has more than ${MAX_OBJECTS} objects`);
+  }
+
+  pop(): unknown {
+    if (this.stack.length <= (this.#marks.at(-1) ?? 0)) {
+      throw new Error("its pickle takes an object where there is none");
+    }
+    return this.stack.pop();
+  }
+
+  /** The list on top of the stack, which stays there. */
+  list(): unknown[] {
+    const value = this.stack.at(-1);
+    if (!Array.isArray(value)) throw new Error("its pickle adds an item to what is no list");
+    return value;
+  }
+
+  /** The dict on top of the stack, which stays there. */
+  dict(): Map<unknown, unknown> {
+    const value = this.stack.at(-1);
+    if (!(value instanceof Map)) throw new Error("its pickle sets a key of what is no dict");
+    return value;
+  }
+
+  tuple(length: number): void {
+    const items = Array.from({ length }, () => this.pop()).reverse();
+    this.make(items);
+  }
+
+  mark(): void {
+    this.#marks.push(this.stack.length);
+  }
+
+  /** The objects since the last mark. */
+  marked(): unknown[] {
+    const mark = this.#marks.pop();
+    if (mark === undefined) throw new Error("its pickle has no mark where it needs one");
+    return this.stack.splice(mark);
+  }
+
+  put(key = this.#memo.size): void {
+    this.#count();
+    const value = this.pop();
+    this.stack.push(value);
+    this.#memo.set(key, value);
+  }
+
+  get(key: number): void {
+    if (!this.#memo.has(key)) throw new Error(`its pickle takes object ${key}, which it has not put`);
+    this.stack.push(this.#memo.get(key));
+  }
+
+  set(items: readonly unknown[]): void {
+    const dict = this.dict();
+    if (items.length % 2 !== 0) throw new Error("its pickle has a dict's key without a value");
+    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+  }
+
+  global(module: unknown, name: unknown): void {
+    if (typeof module !== "string" || typeof name !== "string") throw new Error("its pickle names what is no text");
+    const full = `${module}.${name}`;
+    if (!Object.hasOwn(this.host.globals, full)) {
+      throw new Error(
+        `its pickle names ${JSON.stringify(shorten(full, 100))}, which no tensor needs, and which is never run`,
+      );
+    }
+    this.make(new Global(this.host.globals[full]));
+  }
+
+  reduce(): void {
+    const args = this.pop(), callee = this.pop();
+    if (!(callee instanceof Global) || typeof callee.value !== "function" || !Array.isArray(args)) {
+      throw new Error("its pickle calls what is no function");
+    }
+    this.make(callee.value(args));
+  }
+
+  /** A dict's own attributes, of which a state dict has `_metadata`: the layers' versions, which are not needed. */
+  build(): void {
+    this.pop();
+    this.dict();
+  }
+}
+
+const STOP = 0x2e;
+
+/** What each opcode does that is run. */
+const ACTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
+  PROTO: (m) => {
+    const protocol = m.u8();
+    if (protocol < 2 || protocol > 5) throw new Error(`its pickle is of protocol ${protocol}, not 2 to 5`);
+  },
+  FRAME: (m) => void m.long(8),
+  MARK: (m) => m.mark(),
+  NONE: (m) => m.push(null),
+  NEWTRUE: (m) => m.push(true),
+  NEWFALSE: (m) => m.push(false),
+  BININT: (m) => m.push(m.i32()),
+  BININT1: (m) => m.push(m.u8()),
+  BININT2: (m) => m.push(m.u16()),
+  LONG1: (m) => m.push(m.long(m.u8())),
+  BINFLOAT: (m) => m.push(m.f64()),
+  BINUNICODE: (m) => m.push(m.text(m.u32())),
+  SHORT_BINUNICODE: (m) => m.push(m.text(m.u8())),
+  EMPTY_TUPLE: (m) => m.tuple(0),
+  TUPLE1: (m) => m.tuple(1),
+  TUPLE2: (m) => m.tuple(2),
+  TUPLE3: (m) => m.tuple(3),
+  TUPLE: (m) => m.make(m.marked()),
+  EMPTY_LIST: (m) => m.make([]),
+  APPEND: (m) => {
+    const item = m.pop();
+    m.list().push(item);
+  },
+  APPENDS: (m) => {
+    const items = m.marked(), list = m.list();
+    for (const item of items) list.push(item);
+  },
+  EMPTY_DICT: (m) => m.make(new Map()),
+  SETITEM: (m) => {
+    const value = m.pop(), key = m.pop();
+    m.set([key, value]);
+  },
+  SETITEMS: (m) => m.set(m.marked()),
+  BINPUT: (m) => m.put(m.u8()),
+  LONG_BINPUT: (m) => m.put(m.u32()),
+  MEMOIZE: (m) => m.put(),
+  BINGET: (m) => m.get(m.u8()),
+  LONG_BINGET: (m) => m.get(m.u32()),
+  GLOBAL: (m) => m.global(m.line(), m.line()),
+  STACK_GLOBAL: (m) => {
+    const name = m.pop();
+    m.global(m.pop(), name);
+  },
+  REDUCE: (m) => m.reduce(),
+  BUILD: (m) => m.build(),
+  BINPERSID: (m) => {
+    const id = m.pop();
+    if (!Array.isArray(id)) throw new Error("its pickle refers to something outside by what is no tuple");
+    m.make(m.host.persistent(id.map((part) => part instanceof Global ? part.value : part)));
+  },
+};
+
+/**
+ * The object that a pickle describes.
+ *
+ * @throws {Error} whose message is a sentence about the pickle, where it has an opcode or names a global that is not
+ * allowed, is cut short, is no sound program, or would make more than fits into some 50 MB.
+ */
+export function unpickle(bytes: Uint8Array, host: PickleHost): unknown {
+  if (bytes.length > MAX_BYTES) throw new Error(`its pickle has ${bytes.length} bytes, more than ${MAX_BYTES}`);
+  return new Machine(bytes, host).run();
+}

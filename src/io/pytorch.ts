@@ -1,0 +1,206 @@
+/**
+ * PyTorch's files of weights, `.pth`, as `torch.save(net.state_dict())` writes them since 1.6: a zip archive of a pickle
+ * that describes the tensors, and of a file for each storage that they lie in. Files from outside are read as data: see
+ * `pickle.ts`.
+ *
+ * @module
+ */
+import { WeightsError } from "../errors.ts";
+import { unpickle } from "./pickle.ts";
+import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "./pickle_writer.ts";
+import {
+  ARRAYS,
+  bytesOf,
+  checkName,
+  countOf,
+  elementsAt,
+  isExtents,
+  shorten,
+  type StoredDtype,
+  type StoredFile,
+  type StoredTensor,
+} from "./stored.ts";
+import { Archive, quote, writeZip } from "./zip.ts";
+
+/** The types of elements by the names of PyTorch's storages. */
+const STORAGES: Readonly<Record<string, StoredDtype>> = {
+  DoubleStorage: "F64",
+  FloatStorage: "F32",
+  HalfStorage: "F16",
+  BFloat16Storage: "BF16",
+  LongStorage: "I64",
+  IntStorage: "I32",
+  ShortStorage: "I16",
+  CharStorage: "I8",
+  ByteStorage: "U8",
+  BoolStorage: "BOOL",
+};
+
+/** What a checkpoint calls the state dict of the model. */
+const STATE_KEYS = ["state_dict", "model_state_dict", "model"];
+
+/** A storage that a pickle refers to, and how many elements it says that there are. */
+class Storage {
+  constructor(readonly dtype: StoredDtype, readonly key: string, readonly length: number) {}
+}
+
+/** A tensor of a pickle: a view of a storage, in elements. */
+class View {
+  constructor(
+    readonly storage: Storage,
+    readonly offset: number,
+    readonly shape: readonly number[],
+    readonly strides: readonly number[],
+  ) {}
+
+  /** Whether the elements lie one after the other in row-major order. */
+  get contiguous(): boolean {
+    let step = 1;
+    for (let axis = this.shape.length - 1; axis >= 0; axis--) {
+      if (this.shape[axis] !== 1 && this.strides[axis] !== step) return false;
+      step *= this.shape[axis]!;
+    }
+    return true;
+  }
+}
+
+/** What a pickle of tensors may name. */
+const GLOBALS: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(Object.entries(STORAGES).map(([name, dtype]) => [`torch.${name}`, dtype])),
+  "collections.OrderedDict": (args: readonly unknown[]) => {
+    if (args.length > 0) throw new Error("its pickle makes an OrderedDict of something, not an empty one");
+    return new Map();
+  },
+  "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides]: readonly unknown[]) => {
+    const sound = storage instanceof Storage && isExtents([offset]) && isExtents(shape) && isExtents(strides) &&
+      shape.length === strides.length && shape.length <= 64;
+    if (!sound) throw new Error("its pickle has a tensor without a storage, a sound shape or sound strides");
+    const last = shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis]!, offset as number);
+    if (countOf(shape) > 0 && !(last < storage.length)) {
+      throw new Error(`a tensor of shape [${shape.join(", ")}] goes beyond storage ${quote(storage.key)}`);
+    }
+    // Copies, since a pickle can change its lists after this.
+    return new View(storage, offset as number, [...shape], [...strides]);
+  },
+  "torch._utils._rebuild_parameter": ([view]: readonly unknown[]) => {
+    if (!(view instanceof View)) throw new Error("its pickle has a parameter that is no tensor");
+    return view;
+  },
+};
+
+function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
+  const known = typeof dtype === "string" && Object.hasOwn(ARRAYS, dtype);
+  if (kind !== "storage" || !known || typeof key !== "string" || !isExtents([length])) {
+    throw new Error("its pickle refers to something outside that is no storage");
+  }
+  return new Storage(dtype as StoredDtype, key, length as number);
+}
+
+/**
+ * Reads the bytes of a `.pth` file: a state dict, or a checkpoint that has one as `state_dict`, `model_state_dict` or
+ * `model`. Tensors that share a storage share the elements.
+ *
+ * @param where the file's name, for the errors.
+ * @throws {WeightsError} where the file is damaged or big-endian; its pickle has an opcode or names
+ * a global that tensors do not need; a tensor goes beyond its storage; or the tensors have much more bytes than the file.
+ */
+export async function decodePytorch(bytes: Uint8Array, where: string): Promise<StoredFile> {
+  try {
+    return { tensors: await readTensors(bytes), metadata: {} };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WeightsError(`${where} is no PyTorch file that can be used: ${shorten(why, 300)}`);
+  }
+}
+
+async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>> {
+  const archive = await Archive.open(bytes),
+    pickles = archive.names.filter((name) => /^([^/]*\/)?data\.pkl$/.test(name));
+  if (pickles.length !== 1) throw new Error(`it has ${pickles.length} files data.pkl instead of one`);
+  const name = pickles[0]!, folder = name.slice(0, -"data.pkl".length), order = `${folder}byteorder`;
+  if (archive.size(order) !== undefined && new TextDecoder().decode(await archive.read(order)) !== "little") {
+    throw new Error("its numbers are not little-endian");
+  }
+  const root = unpickle(await archive.read(name), { globals: GLOBALS, persistent: storageOf });
+
+  const storages = new Map<string, Uint8Array<ArrayBuffer>>(), tensors = new Map<string, StoredTensor>();
+  for (const [name, view] of stateDict(root)) {
+    checkName(name);
+    const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAYS[dtype].BYTES_PER_ELEMENT;
+    const path = `${folder}data/${key}`;
+    let storage = storages.get(key);
+    if (!storage) storages.set(key, storage = await archive.read(path));
+    if (storage.length !== length * size) {
+      throw new Error(`${quote(path)} has ${storage.length} bytes for ${length} elements of ${dtype}`);
+    }
+    let data = storage.subarray(offset * size);
+    if (!view.contiguous) {
+      archive.spend(countOf(shape) * size, name);
+      data = gather(storage, view);
+    }
+    tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, countOf(shape)) });
+  }
+  return tensors;
+}
+
+/** The elements of a view in row-major order, as bits: a number of JavaScript may lose those of a NaN. */
+function gather(
+  storage: Uint8Array<ArrayBuffer>,
+  { storage: { dtype }, offset, shape, strides }: View,
+): Uint8Array<ArrayBuffer> {
+  const Bits = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[ARRAYS[dtype].BYTES_PER_ELEMENT]!;
+  const whole = new Bits(storage.buffer), result = new Bits(countOf(shape)), index = shape.map(() => 0);
+  let from = offset;
+  for (let i = 0; i < result.length; i++) {
+    result[i] = whole[from]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= shape[axis]! * strides[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return new Uint8Array(result.buffer);
+}
+
+/** The tensors by name of an object that is a state dict, or has one. */
+function stateDict(root: unknown): Map<string, View> {
+  if (!(root instanceof Map)) throw new Error("it has no dict of tensors: save net.state_dict()");
+  const found = isState(root) ? [root] : STATE_KEYS.map((key) => root.get(key)).filter(isState);
+  if (found.length === 1) return found[0]!;
+  const what = found.length === 0 ? "no dict of tensors alone" : "more than one dict of tensors";
+  throw new Error(`it has ${what}, neither as a whole nor as ${STATE_KEYS.join(", ")}: save net.state_dict()`);
+}
+
+function isState(value: unknown): value is Map<string, View> {
+  return value instanceof Map && value.size > 0 &&
+    [...value].every(([name, item]) => typeof name === "string" && item instanceof View);
+}
+
+/**
+ * The bytes of a file that `torch.load(file, weights_only=True)` reads as a state dict. Equal tensors give equal bytes.
+ *
+ * @throws {WeightsError} for a type that PyTorch has not: U16, U32, U64.
+ */
+export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>): Promise<Uint8Array> {
+  const orderedDict = call(global("collections", "OrderedDict"));
+  const items: [number[], number[]][] = [], files: [string, Uint8Array][] = [];
+  for (const [name, stored] of tensors) {
+    const { dtype, shape, data } = stored, key = `${items.length}`;
+    const type = Object.keys(STORAGES).find((type) => STORAGES[type] === dtype);
+    if (!type) throw new WeightsError(`PyTorch has no type for ${JSON.stringify(name)}, which is ${dtype}`);
+    const storage = tuple(text("storage"), global("torch", type), text(key), text("cpu"), int(data.length));
+    const strides = shape.map((_, axis) => countOf(shape.slice(axis + 1)));
+    const sizes = [shape, strides].map((numbers) => tuple(...numbers.map(int)));
+    const rebuild = global("torch._utils", "_rebuild_tensor_v2");
+    items.push([text(name), call(rebuild, persistent(storage), int(0), ...sizes, bool(false), orderedDict)]);
+    files.push([`archive/data/${key}`, bytesOf(stored)]);
+  }
+  const utf8 = new TextEncoder();
+  return await writeZip([
+    ["archive/data.pkl", pickle(withItems(orderedDict, items))],
+    ["archive/byteorder", utf8.encode("little")],
+    ...files,
+    ["archive/version", utf8.encode("3\n")],
+  ]);
+}

@@ -1,0 +1,108 @@
+/**
+ * Events of TensorBoard as bytes. The form is that of PyTorch's `SummaryWriter`, which every version of TensorBoard and
+ * every other reader knows: scalars (float32), images (PNG), histograms and texts.
+ *
+ * The field numbers are those of TensorFlow's `event.proto`, `summary.proto` and `tensor.proto`.
+ *
+ * @module
+ */
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { Histogram } from "./histogram.ts";
+
+/** One value of a summary. */
+export type SummaryValue =
+  & {
+    /** The name of its chart; what stands before the first slash is the group. */
+    readonly tag: string;
+  }
+  & (
+    /** Stored as a float32. */
+    | { readonly scalar: number }
+    /** A whole PNG file. */
+    | { readonly png: Uint8Array }
+    | { readonly histogram: Histogram }
+    /** Markdown. */
+    | { readonly text: string }
+  );
+
+/** An event. Each kind but `values` has a use of its own: see `EventLog`. */
+export type Event =
+  & {
+    /** Seconds since 1970. */
+    readonly wallTime: number;
+    /** Steps done. */
+    readonly step: number;
+  }
+  & (
+    /** The first event of each file. */
+    | { readonly kind: "version" }
+    /** What came before with this step or a later one no longer counts. */
+    | { readonly kind: "start" }
+    | { readonly kind: "values"; readonly values: readonly SummaryValue[] }
+  );
+
+/** TensorFlow's number for the status of a session that starts. */
+const SESSION_START = 1;
+/** TensorFlow's number for the dtype string. */
+const DT_STRING = 7;
+
+/** The bytes of an event, to be framed by `encodeRecord()`. */
+export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.Bit64).double(event.wallTime);
+  writer.tag(2, WireType.Varint).int64(event.step);
+  switch (event.kind) {
+    case "version":
+      writer.tag(3, WireType.LengthDelimited).string("brain.Event:2");
+      break;
+    case "start":
+      message(writer, 7, () => writer.tag(1, WireType.Varint).int32(SESSION_START));
+      break;
+    case "values":
+      message(writer, 5, () => event.values.forEach((value) => message(writer, 1, () => writeValue(writer, value))));
+  }
+  return writer.finish();
+}
+
+function writeValue(writer: BinaryWriter, value: SummaryValue): void {
+  writer.tag(1, WireType.LengthDelimited).string(value.tag);
+  if ("scalar" in value) {
+    // The writer refuses what float32 has no number for, and a double's rounding may be an infinity.
+    writer.tag(2, WireType.Bit32).float(Math.fround(value.scalar));
+  } else if ("png" in value) message(writer, 4, () => writeImage(writer, value.png));
+  else if ("histogram" in value) message(writer, 5, () => writeHistogram(writer, value.histogram));
+  else writeText(writer, value.text);
+}
+
+/** The size and the number of channels stand in a PNG's header, at the same places in every file. */
+function writeImage(writer: BinaryWriter, png: Uint8Array): void {
+  const view = new DataView(png.buffer, png.byteOffset), channels = [1, 0, 3, 3, 2, 0, 4][view.getUint8(25)]!;
+  writer.tag(1, WireType.Varint).int32(view.getUint32(20));
+  writer.tag(2, WireType.Varint).int32(view.getUint32(16));
+  writer.tag(3, WireType.Varint).int32(channels);
+  writer.tag(4, WireType.LengthDelimited).bytes(png);
+}
+
+function writeHistogram(writer: BinaryWriter, { min, max, count, sum, sumOfSquares, limits, counts }: Histogram): void {
+  [min, max, count, sum, sumOfSquares].forEach((value, i) => writer.tag(i + 1, WireType.Bit64).double(value));
+  [limits, counts].forEach((values, i) =>
+    message(writer, i + 6, () => values.forEach((value) => writer.double(value)))
+  );
+}
+
+/** A tensor of one string, and the name of the plugin that shows it. */
+function writeText(writer: BinaryWriter, text: string): void {
+  message(writer, 9, () => message(writer, 1, () => writer.tag(1, WireType.LengthDelimited).string("text")));
+  message(writer, 8, () => {
+    writer.tag(1, WireType.Varint).int32(DT_STRING);
+    message(writer, 2, () => message(writer, 2, () => writer.tag(1, WireType.Varint).int64(1)));
+    writer.tag(8, WireType.LengthDelimited).string(text);
+  });
+}
+
+/** Writes a field that is a message, or packed numbers: what `body` writes, with its length before it. */
+function message(writer: BinaryWriter, field: number, body: () => void): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  body();
+  writer.join();
+}

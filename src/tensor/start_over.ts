@@ -1,0 +1,18 @@
+/**
+ * Going on after the device was lost.
+ *
+ * @module
+ */
+import { forgetGpu } from "../gpu/device.ts";
+import { renewDropoutState } from "./random_state.ts";
+import { settleAll } from "./realize.ts";
+
+/**
+ * Gives up the device. What is computed next asks for a new one of the same adapter. Tensors and programs of the old one
+ * cannot be used any more; the random generator starts as after `manualSeed` with its seed.
+ */
+export function startOver(): void {
+  forgetGpu();
+  settleAll();
+  renewDropoutState();
+}

@@ -1,0 +1,266 @@
+/**
+ * A run from where it is to its end: it logs, validates and saves on the way, and goes on after what can go wrong.
+ *
+ * @module
+ */
+import type { Dataset } from "../data/dataset.ts";
+import { DeviceLostError, DivergedError, TrainingError, UsageError } from "../errors.ts";
+import { startOver } from "../tensor/start_over.ts";
+import { type Checkpoint, encodeCheckpoint, metricsIn, metricsTensor, type RunState } from "./checkpoint.ts";
+import { configToJson } from "./config.ts";
+import type { DeviceData } from "./device_data.ts";
+import { evaluateModel, type Evaluation } from "./evaluate.ts";
+import { type Interval, Intervals } from "./intervals.ts";
+import type { RunFolder } from "./run_folder.ts";
+import type { RunConfig } from "./settings.ts";
+import { capture, restore } from "./snapshot.ts";
+import { batchOptions, type Progress, type Trainer } from "./trainer.ts";
+
+/** How often a run goes back after a loss that was not finite. */
+const MOST_RESTORES = 3;
+
+/** What a run works with, on one device. */
+export interface Opened {
+  readonly trainer: Trainer;
+  /** What it is tested on as it goes; null where it is not. */
+  readonly tests: DeviceData | null;
+}
+
+/** What a session tells of. */
+export interface Listener {
+  /** A line of news. */
+  say(line: string): void;
+  /** Something that went wrong, and what is done about it. */
+  warn(line: string): void;
+  /** Steps were done; `ended` are the whole intervals of the log among them. */
+  progress(progress: Progress, ended: readonly Interval[]): void;
+}
+
+export interface SessionOptions {
+  readonly config: RunConfig;
+  readonly dataset: Dataset;
+  readonly folder: RunFolder;
+  /** Makes the trainer in its first state, on the device that there then is: used after the device was lost. */
+  open(): Promise<Opened>;
+  readonly listener: Listener;
+}
+
+/** How a run ended. */
+export interface Ended {
+  readonly steps: number;
+  /** Images and seconds of the steps of this process. */
+  readonly images: number;
+  readonly seconds: number;
+}
+
+export class Session {
+  readonly config: RunConfig;
+  readonly folder: RunFolder;
+  readonly #options: SessionOptions;
+  readonly #intervals: Intervals;
+  #opened: Opened;
+  #best: RunState["best"] = null;
+  #restores = 0;
+  /** The step that was saved last. */
+  #saved = -1;
+  #begun = { step: 0, seconds: 0 };
+  #deviceLost = false;
+  #stopped = false;
+
+  private constructor(options: SessionOptions, opened: Opened) {
+    this.#options = options;
+    ({ config: this.config, folder: this.folder } = options);
+    this.#intervals = new Intervals(this.config.logEvery);
+    this.#opened = opened;
+  }
+
+  /** Takes a trainer in its first state, and gives it that of `from`. */
+  static async open(options: SessionOptions, opened: Opened, from: Checkpoint | null): Promise<Session> {
+    const session = new Session(options, opened);
+    if (from) await session.#load(from);
+    const { step, seconds } = session.trainer.position;
+    session.#begun = { step, seconds };
+    return session;
+  }
+
+  get trainer(): Trainer {
+    return this.#opened.trainer;
+  }
+
+  /** Ends the run after the steps that are under way. */
+  stop(): void {
+    this.#stopped = true;
+    this.trainer.stop();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /**
+   * Changes the learning rate of the steps to come. A schedule goes on in proportion.
+   *
+   * @throws {UsageError} where the rate is none, or the schedule has it at 0 now.
+   */
+  setLr(lr: number): void {
+    const { trainer } = this, { step } = trainer.position, from = trainer.rate(step), base = from / trainer.rateScale;
+    if (!(Number.isFinite(lr) && lr >= 0)) throw new UsageError(`the learning rate must be a number from 0, got ${lr}`);
+    if (!(base > 0)) throw new UsageError("the schedule has the learning rate at 0 now: it cannot be scaled");
+    trainer.rateScale = lr / base;
+    this.folder.metrics.add({ step, event: "lr", from, to: lr });
+    this.#options.listener.say(`learning rate: ${from} to ${lr} from step ${step + 1} on`);
+  }
+
+  /**
+   * Trains to the end, or until `stop()`. What was done is saved then.
+   *
+   * @throws {DivergedError} where a loss is not finite, and the run does not go back, or went back often enough.
+   */
+  async run(): Promise<Ended> {
+    if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
+    for (;;) {
+      try {
+        await this.trainer.run({
+          report: (progress) => this.#report(progress),
+          due: (step) => this.#due(step),
+          reached: (epochEnded) => this.#reached(epochEnded),
+        });
+        if (this.trainer.position.step !== this.#saved) await this.save();
+        break;
+      } catch (error) {
+        if (error instanceof DivergedError) await this.#goBack(error);
+        else if (error instanceof DeviceLostError) await this.#reopen(error);
+        else throw error;
+      }
+    }
+    const { trainer } = this, { step, seconds } = trainer.position, { step: first, seconds: before } = this.#begun;
+    return { steps: step, images: trainer.images(step) - trainer.images(first), seconds: seconds - before };
+  }
+
+  /**
+   * Writes a checkpoint. To be called between steps.
+   *
+   * @throws {DataError} if it cannot be written.
+   */
+  async save(isBest = false): Promise<void> {
+    const { config, folder, trainer } = this, { state, tensors } = await capture(trainer);
+    const bytes = encodeCheckpoint({
+      state: {
+        ...state,
+        lossOfInterval: this.#intervals.sum,
+        restores: this.#restores,
+        best: this.#best,
+        config: JSON.parse(configToJson(config)),
+        data: trainer.data.identity,
+      },
+      tensors: tensors.set(...metricsTensor(folder.metrics.lines())),
+    }, config);
+    await folder.checkpoints.save(bytes, state.step, isBest);
+    this.#saved = state.step;
+  }
+
+  async #load(checkpoint: Checkpoint): Promise<void> {
+    const { state } = checkpoint;
+    await restore(this.trainer, checkpoint, this.folder.path);
+    this.#intervals.sum = state.lossOfInterval;
+    this.#restores = Math.max(this.#restores, state.restores);
+    this.#best = state.best;
+    this.#saved = state.step;
+  }
+
+  #report(progress: Progress): void {
+    const { trainer, folder } = this, ended = this.#intervals.add(progress);
+    folder.metrics.add(...ended.map((interval) => ({
+      ...interval,
+      lr: trainer.rate(interval.step - 1),
+      imagesPerSecond: trainer.images(interval.step) / interval.seconds,
+    })));
+    this.#options.listener.progress(progress, ended);
+  }
+
+  #due(step: number): number {
+    const { saveEvery = Infinity, evalEvery = Infinity } = this.config;
+    const next = (every: number) => every === Infinity ? Infinity : (Math.floor(step / every) + 1) * every;
+    return Math.min(next(saveEvery), next(evalEvery));
+  }
+
+  async #reached(epochEnded: boolean): Promise<void> {
+    const { saveEvery, evalEvery, valSplit } = this.config, { step } = this.trainer.position;
+    const due = (every: number | undefined) => epochEnded || (every !== undefined && step % every === 0);
+    let isBest = false;
+    // The test at the run's end is made of the file that was saved.
+    const last = valSplit === 0 && step === this.trainer.totalSteps;
+    if (this.#opened.tests && due(evalEvery) && !last) isBest = await this.#test(this.#opened.tests);
+    if (due(saveEvery) || isBest) await this.save(isBest);
+  }
+
+  /** Tests the weights as they are now. @returns whether this is the best validation so far. */
+  async #test(data: DeviceData): Promise<boolean> {
+    const { trainer, folder, config } = this, { step, seconds } = trainer.position;
+    // An epoch that has just ended is still the one that is told of.
+    const epoch = Math.ceil(step / trainer.stepsPerEpoch);
+    const { loss, accuracy } = await this.#evaluate(data).catch((error) => {
+      throw error instanceof TrainingError ? new DivergedError(error.message) : error;
+    });
+    const validates = config.valSplit > 0, what = validates ? "validation" : "test";
+    folder.metrics.add({
+      step,
+      epoch,
+      seconds,
+      ...(validates ? { valLoss: loss, valAccuracy: accuracy } : { testLoss: loss, testAccuracy: accuracy }),
+    });
+    const percent = (100 * accuracy).toFixed(2);
+    this.#options.listener.say(`[${epoch}, step ${step}] ${what} loss: ${loss.toFixed(3)}, accuracy: ${percent} %`);
+    if (!validates || (this.#best && this.#best.loss <= loss)) return false;
+    this.#best = { step, loss, accuracy };
+    return true;
+  }
+
+  async #evaluate(data: DeviceData): Promise<Evaluation> {
+    const { model, ema } = this.trainer, { classes } = this.#options.dataset;
+    ema?.swap();
+    try {
+      return await evaluateModel(model, data, classes.length, batchOptions(this.config));
+    } finally {
+      ema?.swap();
+    }
+  }
+
+  /** After a loss that is not finite. */
+  async #goBack(error: DivergedError): Promise<void> {
+    const { folder, config } = this, { listener } = this.#options, lost = this.trainer.position.step;
+    if (config.onNan !== "restore") throw error;
+    if (this.#restores >= MOST_RESTORES) {
+      throw new DivergedError(`${error.message}; went back ${MOST_RESTORES} times already`);
+    }
+    const checkpoint = await folder.checkpoints.newest(listener.warn);
+    if (!checkpoint) throw error;
+    const scale = Math.min(this.trainer.rateScale, checkpoint.state.rateScale) / 2;
+    await this.#load(checkpoint);
+    await folder.metrics.restore(metricsIn(checkpoint), checkpoint.state.step);
+    this.#restores++;
+    this.trainer.rateScale = scale;
+    const { step } = checkpoint.state, lr = this.trainer.rate(step);
+    folder.metrics.add({ step, event: "restore", from: lost, lr });
+    listener.warn(
+      `${error.message}: going back to step ${step}, with half the learning rate, ${lr} ` +
+        `(${this.#restores} of ${MOST_RESTORES} times)`,
+    );
+  }
+
+  /** After the device was lost: once, on a new one. */
+  async #reopen(error: DeviceLostError): Promise<void> {
+    const { folder } = this, { listener } = this.#options;
+    if (this.#deviceLost) throw new DeviceLostError(`${error.message}; it was lost before`);
+    this.#deviceLost = true;
+    const checkpoint = await folder.checkpoints.newest(listener.warn), step = checkpoint?.state.step ?? 0;
+    listener.warn(`WARNING: ${error.message.replace(/: start again$/, "")}: going on from step ${step} on a new one`);
+    startOver();
+    this.#opened = await this.#options.open();
+    if (checkpoint) await this.#load(checkpoint);
+    else this.#intervals.sum = 0;
+    await folder.metrics.restore(checkpoint ? metricsIn(checkpoint) : "", step);
+    folder.metrics.add({ step, event: "device-lost" });
+    if (this.#stopped) this.trainer.stop();
+  }
+}
