@@ -5,9 +5,9 @@
  * @module
  */
 import { COMMANDS, findCommand } from "./src/cli/commands.ts";
-import { parse } from "./src/cli/flags.ts";
+import { type Command, parse, type Parsed, spellings, UnknownFlagError } from "./src/cli/flags.ts";
 import { help, overview } from "./src/cli/help.ts";
-import { WgradError } from "./src/errors.ts";
+import { UsageError, WgradError } from "./src/errors.ts";
 import { VERSION } from "./src/version.ts";
 
 /** Runs one command line. @returns the exit code. */
@@ -26,12 +26,27 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const { command } = await findCommand(name).load();
-  const parsed = parse(command, rest);
+  const parsed = await parseFor(command, rest);
   if (parsed.help) {
     console.log(help(command));
     return 0;
   }
   return await command.run(parsed);
+}
+
+/** `parse()`, which knows one command. Where it finds a flag of others, the error names them. */
+async function parseFor(command: Command, argv: readonly string[]): Promise<Parsed> {
+  try {
+    return parse(command, argv);
+  } catch (error) {
+    if (!(error instanceof UnknownFlagError)) throw error;
+    const owners: string[] = [];
+    for (const { name, load } of COMMANDS) {
+      if ((await load()).command.flags.flatMap(spellings).includes(error.flag)) owners.push(`wgrad ${name}`);
+    }
+    if (owners.length === 0) throw error;
+    throw new UsageError(`${error.flag} is a flag of ${owners.join(", ")}; see wgrad ${command.name} --help`);
+  }
 }
 
 /** Prints what ended the run, for a person. @returns the exit code. */

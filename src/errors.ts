@@ -46,6 +46,14 @@ export class DeviceLostError extends GpuError {
 /** The device has not the memory for what was asked of it. */
 export class OutOfMemoryError extends GpuError {
   override name = "OutOfMemoryError";
+
+  /**
+   * @param asked bytes that were asked for: by one tensor, or by all together.
+   * @param available bytes that there are for that, as far as is known.
+   */
+  constructor(message: string, readonly of: "tensor" | "all", readonly asked: number, readonly available: number) {
+    super(message);
+  }
 }
 
 /** The run itself failed: the loss, or what an op made, is not finite; a gradient is not what it should be. */

@@ -20,9 +20,45 @@ export interface CommandEntry {
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "train", summary: "Train a network, save its weights and test it", load: () => import("./train.ts") },
   { name: "eval", summary: "Test saved weights: loss, accuracy, per-class accuracy", load: () => import("./eval.ts") },
+  {
+    name: "export",
+    summary: "Convert weights to PyTorch, NumPy, ONNX or safetensors",
+    load: () => import("./export.ts"),
+  },
+  {
+    name: "import",
+    summary: "Convert weights of PyTorch or NumPy to safetensors",
+    load: () => import("./import.ts"),
+  },
+  {
+    name: "predict",
+    summary: "Name what is on images: classes and probabilities",
+    load: () => import("./predict.ts"),
+  },
+  {
+    name: "compare",
+    summary: "Compare runs: one table, and one page with the curves of all",
+    load: () => import("./compare.ts"),
+  },
+  {
+    name: "dashboard",
+    summary: "Serve a page with the runs of a folder, and compare them",
+    load: () => import("./dashboard.ts"),
+  },
   { name: "data", summary: "Fetch, verify or show a data set", load: () => import("./data.ts") },
   { name: "bench", summary: "Measure kernels and training steps on this machine", load: () => import("./bench.ts") },
+  {
+    name: "summary",
+    summary: "Show a model's layers, parameters, multiply-adds and memory",
+    load: () => import("./summary.ts"),
+  },
   { name: "doctor", summary: "Show the adapter, its limits, and what is missing", load: () => import("./doctor.ts") },
+  {
+    name: "completions",
+    summary: "Print a script that completes commands in a shell",
+    load: () => import("./completions.ts"),
+  },
+  { name: "help", summary: "Show the help of a command, or the whole manual", load: () => import("./show_help.ts") },
 ];
 
 /**

@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../train/settings.ts";
 import { checkFits } from "../train/trainer.ts";
 import { loadWeights } from "../train/weights.ts";
+import { MODEL_FLAGS } from "./convert.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
 import { Output } from "./output.ts";
@@ -27,25 +28,17 @@ export const command = defineCommand({
       name: "weights",
       kind: "string",
       value: "FILE",
-      help: "The weights, a .safetensors file that train wrote (required)",
+      help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
     },
-    {
-      name: "model",
-      kind: "choice",
-      choices: ["lenet", "lenet-gray"],
-      help: "Network that the weights are of (default: as the file says, else lenet)",
-    },
-    {
-      name: "normalize",
-      kind: "choice",
-      choices: ["half", "cifar10"],
-      help: "Scaling of pixels that the weights were trained with (default: as the file says, else half)",
-    },
+    ...MODEL_FLAGS,
     { name: "split", kind: "choice", choices: ["test", "train"], default: "test", help: "Part of the data to test on" },
     ...SHARED,
     ...OUTPUT_FLAGS,
   ],
-  examples: [["wgrad eval --weights runs/lenet-1/model.safetensors", "Test a run's weights on the test images"]],
+  examples: [
+    ["wgrad eval --weights runs/lenet-1/model.safetensors", "Test a run's weights on the test images"],
+    ["wgrad eval --weights cifar_net.pth", "Test what the PyTorch tutorial saves"],
+  ],
   async run({ values: { weights, model, normalize, split, data, offline, adapter, backend, ...printing } }) {
     if (weights === undefined) throw new UsageError("eval needs --weights FILE; see wgrad eval --help");
     const output = new Output(printing);

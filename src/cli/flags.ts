@@ -18,7 +18,7 @@ export interface Flag extends Setting {
   readonly short?: string;
 }
 
-/** One positional argument. Those that may be left out come last. */
+/** One positional argument. Those that may be left out come last, and the last may stand for any number. */
 export interface Positional {
   readonly name: string;
   readonly help: string;
@@ -26,6 +26,8 @@ export interface Positional {
   readonly choices?: readonly string[];
   /** May be left out. Default false. */
   readonly optional?: boolean;
+  /** Takes all arguments from here on. Default false. */
+  readonly rest?: boolean;
 }
 
 /** What stood on the command line. */
@@ -58,6 +60,14 @@ export interface Command<F extends readonly Flag[] = readonly Flag[]> {
   run(args: Parsed<F>): Promise<number>;
 }
 
+/** A flag that the command does not have. Another may. */
+export class UnknownFlagError extends UsageError {
+  /** @param flag as it was typed, without a value: `--epochs`. */
+  constructor(readonly flag: string, message: string) {
+    super(message);
+  }
+}
+
 /** `--help`, which every command has. */
 export const HELP_FLAG: Flag = { name: "help", short: "h", kind: "boolean", help: "Show this help" };
 
@@ -67,6 +77,15 @@ export const OUTPUT_FLAGS = [
   { name: "quiet", short: "q", kind: "boolean", help: "Print the result and warnings only", group: "Output" },
   { name: "progress", kind: "boolean", default: true, help: "Draw no progress bar", group: "Output" },
 ] as const satisfies readonly Flag[];
+
+/** Where a page is served. */
+export const HOST_FLAG = {
+  name: "host",
+  kind: "choice",
+  choices: ["127.0.0.1", "::1", "0.0.0.0", "::"],
+  default: "127.0.0.1",
+  help: "Address to serve on; 0.0.0.0 and :: are all of this machine's, so that others reach it by its IP address",
+} as const satisfies Flag;
 
 /** Builds a command whose `run` sees the types of its own flags. */
 export function defineCommand<const F extends readonly Flag[]>(command: Command<F>): Command<F> {
@@ -93,7 +112,7 @@ export function parse<F extends readonly Flag[]>(
       if (key === undefined) return true; // A positional argument.
       const typed = token.replace(/=.*$/s, "");
       const hint = didYouMean(typed, flags.flatMap(spellings));
-      throw fail(`unknown flag ${printable(typed)}${hint}`);
+      throw new UnknownFlagError(typed, fail(`unknown flag ${printable(typed)}${hint}`).message);
     },
   });
   const given = new Map<string, string[]>();
@@ -122,6 +141,7 @@ type Fail = (message: string) => UsageError;
 /** Turns one flag's text into its value. */
 function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
   if (text === "") throw fail(`flag --${flag.name} needs a value`);
+  if (flag.optionalValue && text === "true") return true;
   let value: string | number | boolean = text;
   if (flag.kind === "number") value = numberOf(text);
   else if (flag.kind === "integer") value = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
@@ -136,7 +156,7 @@ function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
 
 function checkPositional(expected: readonly Positional[], found: readonly string[], fail: Fail): void {
   for (const [i, text] of found.entries()) {
-    const slot = expected[i];
+    const last = expected.at(-1), slot = expected[i] ?? (last?.rest === true ? last : undefined);
     if (slot === undefined) throw fail(`unexpected argument ${printable(text)}`);
     if (slot.choices !== undefined && !slot.choices.includes(text)) {
       const hint = didYouMean(text, slot.choices);
@@ -166,8 +186,9 @@ function explicit(argv: readonly string[], flags: readonly Flag[]): string[] {
     const next = argv[i + 1];
     if (negated !== undefined) result.push(`--${negated.name}=false`);
     else if (flag === undefined) result.push(token);
-    else if (flag.kind === "boolean") result.push(`--${flag.name}=true`);
-    else if (next === undefined || /^-[^.\d]/.test(next)) result.push(`--${flag.name}=`);
+    else if (flag.kind === "boolean" || (flag.optionalValue && !/^[-+]?\.?\d/.test(next ?? ""))) {
+      result.push(`--${flag.name}=true`);
+    } else if (next === undefined || /^-[^.\d]/.test(next)) result.push(`--${flag.name}=`);
     else {
       result.push(`--${flag.name}=${next}`);
       i++;
@@ -180,8 +201,8 @@ function negatable(flag: Flag): boolean {
   return flag.kind === "boolean" && flag !== HELP_FLAG;
 }
 
-/** Each way to write a flag. */
-function spellings(flag: Flag): string[] {
+/** Each way to write a flag that is taken. */
+export function spellings(flag: Flag): string[] {
   const long = negatable(flag) ? [`--${flag.name}`, `--no-${flag.name}`] : [`--${flag.name}`];
   return flag.short === undefined ? long : [...long, `-${flag.short}`];
 }

@@ -38,13 +38,9 @@ export function help(command: Command): string {
   if (positional.length > 0) {
     lines.push("", "Arguments:", ...rows(positional.map((slot) => [slot.name, slot.help])));
   }
-  const groups = new Map<string, Flag[]>();
-  for (const flag of [...command.flags, HELP_FLAG]) {
-    const group = flag.group ?? "Flags";
-    groups.set(group, [...groups.get(group) ?? [], flag]);
-  }
+  const groups = grouped([...command.flags, HELP_FLAG]);
   // One width for all groups, so that the columns of the page line up.
-  const width = columnWidth([...groups.values()].flat().map(spelling));
+  const width = columnWidth(groups.flatMap(([, flags]) => flags.map(spelling)));
   for (const [group, flags] of groups) {
     lines.push("", `${group}:`, ...rows(flags.map((flag) => [spelling(flag), meaning(flag)]), width));
   }
@@ -54,18 +50,30 @@ export function help(command: Command): string {
   return lines.join("\n");
 }
 
-function usage(slot: Positional): string {
-  const name = slot.choices === undefined ? slot.name : slot.choices.join("|");
+/** Flags by their headings, in the order of the table. */
+export function grouped(flags: readonly Flag[]): [heading: string, flags: Flag[]][] {
+  const groups = new Map<string, Flag[]>();
+  for (const flag of flags) {
+    const group = flag.group ?? "Flags";
+    groups.set(group, [...groups.get(group) ?? [], flag]);
+  }
+  return [...groups];
+}
+
+/** An argument in the line of usage: `FILE`, `[FILE]`, `FILE...`, `fetch|verify|show`. */
+export function usage(slot: Positional): string {
+  const { choices = [] } = slot, few = choices.length > 0 && choices.length <= 5;
+  const name = (few ? choices.join("|") : slot.name) + (slot.rest === true ? "..." : "");
   return slot.optional === true ? `[${name}]` : name;
 }
 
 /** `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
-function spelling(flag: Flag): string {
+export function spelling(flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   if (flag.kind === "boolean") return `${short}--${defaultOf(flag) === true ? "no-" : ""}${flag.name}`;
   const numeric = flag.kind === "integer" || flag.kind === "number";
   const value = flag.value ?? (flag.kind === "choice" ? "NAME" : numeric ? "N" : "TEXT");
-  return `${short}--${flag.name} ${value}`;
+  return `${short}--${flag.name} ${flag.optionalValue ? `[${value}]` : value}`;
 }
 
 function meaning(flag: Flag): string {

@@ -6,12 +6,13 @@
 import { join } from "node:path";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { holdOut } from "../data/holdout.ts";
-import { UsageError } from "../errors.ts";
+import { OutOfMemoryError, UsageError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Checkpoint, checkSameData } from "../train/checkpoint.ts";
 import { makeConfig, readConfig } from "../train/config.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { type Environment, environment } from "../train/environment.ts";
+import { withFittingBatch } from "../train/fitting.ts";
 import { evaluationFile } from "../train/mistakes.ts";
 import { findRun, type FoundRun, readEnvironment, reopen, resumedConfig, type RunFile } from "../train/resume.ts";
 import { claimRun, RunFolder } from "../train/run_folder.ts";
@@ -72,7 +73,11 @@ export const command = defineCommand({
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");
     if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
     if (resume === undefined) {
-      return await train(makeConfig(file === undefined ? settings : await readConfig(file, own)), null, output);
+      return await trainOrExplain(
+        makeConfig(file === undefined ? settings : await readConfig(file, own)),
+        null,
+        output,
+      );
     }
     const found = await findRun(resume, settings.out), config = makeConfig(resumedConfig(found.config, own, force));
     if (await hasFinished(found, config)) {
@@ -82,7 +87,7 @@ export const command = defineCommand({
     }
     const { lock, path, checkpoint } = await reopen(found, config, output.warn);
     await using _ = lock;
-    return await train(config, { path, checkpoint, force }, output);
+    return await trainOrExplain(config, { path, checkpoint, force }, output);
   },
 });
 
@@ -92,6 +97,15 @@ interface Reopened {
   /** Null where it came to none. */
   readonly checkpoint: Checkpoint | null;
   readonly force: boolean;
+}
+
+/** `train()`, with a better word where memory is short. */
+async function trainOrExplain(config: RunConfig, resumed: Reopened | null, output: Output): Promise<number> {
+  try {
+    return await train(config, resumed, output);
+  } catch (error) {
+    throw error instanceof OutOfMemoryError ? withFittingBatch(error, config) : error;
+  }
 }
 
 /** Trains a new run, or goes on with one, and tests what it made. @returns the exit code. */

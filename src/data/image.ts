@@ -1,13 +1,13 @@
 /**
- * Image files to pixels: PNG, JPEG, WebP and BMP, upright and without transparency. JPEG and WebP are decoded by mozjpeg
- * and libwebp (`@jsquash`), which run in WebAssembly: whatever a file does to them stays in there.
+ * Image files to pixels: PNG, JPEG, WebP and BMP, upright and without transparency. JPEG and WebP are decoded by
+ * mozjpeg and libwebp (`@jsquash`), which run in WebAssembly: whatever a file does to them stays in there.
  *
  * @module
  */
 import decodeJpeg, { init as initJpeg } from "@jsquash/jpeg/decode.js";
-import jpegCode from "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm" with { type: "bytes" };
+import jpegCode from "@jsquash/jpeg/decode.wasm" with { type: "bytes" };
 import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
-import webpCode from "@jsquash/webp/codec/dec/webp_dec.wasm" with { type: "bytes" };
+import webpCode from "@jsquash/webp/decode.wasm" with { type: "bytes" };
 import { DataError } from "../errors.ts";
 import { decodeBmp } from "./image_bmp.ts";
 import { type ImageHeader, readHeader } from "./image_header.ts";
@@ -15,11 +15,12 @@ import { decodePngImage, type RgbaImage } from "./image_png.ts";
 import type { RgbImage } from "./png.ts";
 
 /**
- * Decodes an image. EXIF's orientation is obeyed; transparency is laid on white; of 16 bits a channel the upper 8 count;
- * colour profiles are ignored.
+ * Decodes an image. EXIF's orientation is obeyed; transparency is laid on white; of 16 bits a channel the upper 8
+ * count; colour profiles are ignored.
  *
  * @param file the file's name, for errors
- * @throws {DataError} if it is of no known format, damaged, cut short, an animation, CMYK, or has more than 100 megapixels
+ * @throws {DataError} if it is of no known format, damaged, cut short, an animation, CMYK, or has more than 100
+ *   megapixels
  */
 export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbImage> {
   let format = "image";
@@ -32,12 +33,16 @@ export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbI
     }
     return turn({ width, height, data: flatten(data) }, header.orientation);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    // What reads beyond the last byte.
-    const short = error instanceof RangeError && /bounds/.test(error.message);
-    const why = short ? "the file ends too early" : error.message.replace(/\s+/g, " ");
-    throw new DataError(`${file}: no readable ${format}: ${why}`);
+    throw new DataError(`${file}: no readable ${format}: ${reason(error)}`);
   }
+}
+
+/** Why decoding failed, in a line. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return "the decoder failed";
+  // Reading behind the last byte is one of these; too little memory is another.
+  if (error instanceof RangeError && !error.message.includes("allocation")) return "the file ends too early";
+  return error.message.replace(/\s+/g, " ");
 }
 
 async function decodePixels(bytes: Uint8Array, header: ImageHeader): Promise<RgbaImage> {

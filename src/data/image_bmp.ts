@@ -1,6 +1,6 @@
 /**
- * BMP images of every kind, to RGBA of 8 bits: 1, 4, 8, 16, 24 and 32 bits a pixel, palettes, bit masks, run lengths, rows
- * up or down. Own code, since the libraries there are misread several of these.
+ * BMP images of every kind, to RGBA of 8 bits: 1, 4, 8, 16, 24 and 32 bits a pixel, palettes, bit masks, run lengths,
+ * rows up or down. Own code, since the libraries that there are misread several of these.
  *
  * @module
  */
@@ -13,7 +13,8 @@ const RLE8 = 1, RLE4 = 2;
 /**
  * Decodes a BMP whose header was read.
  *
- * @throws {DataError | RangeError} if it is damaged, or of a kind that does not exist. The message does not name the file.
+ * @throws {DataError | RangeError} if it is damaged, or of a kind that does not exist. Its message does not name the
+ *   file.
  */
 export function decodeBmp(bytes: Uint8Array, { width, height }: Pick<ImageHeader, "width" | "height">): RgbaImage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -29,7 +30,7 @@ export function decodeBmp(bytes: Uint8Array, { width, height }: Pick<ImageHeader
   if (!possible || (!old && headerBytes < 40)) {
     throw new DataError(`${depth} bits a pixel with compression ${compression} are not supported`);
   }
-  const data = new Uint8Array(width * height * 4).fill(255);
+  const white = () => new Uint8Array(width * height * 4).fill(255);
   const put = (x: number, y: number) => ((down ? y : height - 1 - y) * width + x) * 4;
 
   if (depth <= 8) {
@@ -39,6 +40,7 @@ export function decodeBmp(bytes: Uint8Array, { width, height }: Pick<ImageHeader
     const indices = packed
       ? unpackRuns(bytes.subarray(start), width, height, depth)
       : unpackBits(bytes.subarray(start), width, height, depth);
+    const data = white();
     for (let y = 0, i = 0; y < height; y++) {
       for (let x = 0; x < width; x++, i++) {
         // What no run has painted is colour 0, as in PIL; a colour that the table lacks is black.
@@ -51,8 +53,9 @@ export function decodeBmp(bytes: Uint8Array, { width, height }: Pick<ImageHeader
 
   const size = depth / 8, stride = Math.ceil(width * size / 4) * 4;
   if (start + stride * (height - 1) + width * size > bytes.length) {
-    throw new RangeError("the file ends inside its rows");
+    throw new DataError("the file ends inside its rows");
   }
+  const data = white();
   if (depth === 24) {
     for (let y = 0; y < height; y++) {
       for (let x = 0, from = start + y * stride, at = put(0, y); x < width; x++, from += 3, at += 4) {
@@ -87,7 +90,7 @@ export function decodeBmp(bytes: Uint8Array, { width, height }: Pick<ImageHeader
 function unpackBits(bytes: Uint8Array, width: number, height: number, depth: number): Uint8Array {
   const stride = Math.ceil(width * depth / 32) * 4, perByte = 8 / depth, indices = new Uint8Array(width * height);
   if (stride * (height - 1) + Math.ceil(width / perByte) > bytes.length) {
-    throw new RangeError("the file ends inside its rows");
+    throw new DataError("the file ends inside its rows");
   }
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
@@ -104,7 +107,7 @@ function unpackRuns(bytes: Uint8Array, width: number, height: number, depth: num
   let at = 0, x = 0, y = 0;
   const next = () => {
     const byte = bytes[at++];
-    if (byte === undefined) throw new RangeError("the file ends inside its rows");
+    if (byte === undefined) throw new DataError("the file ends inside its rows");
     return byte;
   };
   // Of 4 bits, a byte holds two indices.

@@ -47,18 +47,17 @@ export function readHeader(bytes: Uint8Array): ImageHeader {
 }
 
 /** The four letters that name a chunk. */
-const fourLetters = (view: DataView, at: number) => String.fromCharCode(...bytesOf(view, at, 4));
-
-function bytesOf(view: DataView, at: number, length: number): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset + at, length);
-}
+const fourLetters = (view: DataView, at: number) =>
+  String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
 
 /** The chunks of a PNG after its signature, up to its end: length, name, data, check sum. */
 export function* pngChunks(view: DataView): Generator<{ name: string; at: number; length: number }> {
   for (let at = 8, name = ""; name !== "IEND";) {
     const length = view.getUint32(at);
     name = fourLetters(view, at + 4);
-    if (at + 12 + length > view.byteLength) throw new RangeError(`the file ends inside its chunk ${printable(name)}`);
+    if (at + 12 + length > view.byteLength) {
+      throw new DataError(`the file ends inside its chunk ${JSON.stringify(name)}`);
+    }
     yield { name, at: at + 8, length };
     at += 12 + length;
   }
@@ -99,7 +98,7 @@ function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
 
 function webpHeader(view: DataView): ImageHeader {
   const end = 8 + view.getUint32(4, true), first = fourLetters(view, 12), start = 20;
-  if (end > view.byteLength) throw new RangeError(`the file ends at byte ${view.byteLength} of ${end}`);
+  if (end > view.byteLength) throw new DataError(`the file ends at byte ${view.byteLength} of ${end}`);
   let width = 0, height = 0, orientation = 1;
   if (first === "VP8X") {
     width = 1 + (view.getUint32(start + 4, true) & 0xffffff);
@@ -120,7 +119,7 @@ function webpHeader(view: DataView): ImageHeader {
   } else if (first === "VP8 ") {
     width = view.getUint16(start + 6, true) & 0x3fff;
     height = view.getUint16(start + 8, true) & 0x3fff;
-  } else throw new DataError(`the WebP begins with ${printable(first)}, which is no image`);
+  } else throw new DataError(`the WebP begins with ${JSON.stringify(first)}, which is no image`);
   return { format: "WebP", width, height, orientation };
 }
 
@@ -133,7 +132,7 @@ function bmpHeader(view: DataView): ImageHeader {
   return { format: "BMP", width, height, orientation: 1 };
 }
 
-/** The orientation in EXIF data, which are a TIFF; 1 where there is none that makes sense, which is no reason to fail. */
+/** The orientation in EXIF data, which are a TIFF; 1 where there is none that makes sense: no reason to fail. */
 function exif(view: DataView, at: number, length: number): number {
   try {
     const tiff = new DataView(view.buffer, view.byteOffset + at, length), little = tiff.getUint8(0) === 0x49;
@@ -149,5 +148,3 @@ function exif(view: DataView, at: number, length: number): number {
   }
   return 1;
 }
-
-const printable = (name: string) => JSON.stringify(name);

@@ -1,6 +1,6 @@
 /**
- * PNG images of every kind, to RGBA of 8 bits. The library beside it (`png.ts`), which reads and writes the data set's
- * own files, inflates whatever a file holds, and misreads interlaced images of fewer than 8 bits; here memory is bounded
+ * PNG images of every kind, to RGBA of 8 bits. Own code: the library that reads and writes the data set's own files
+ * (`png.ts`) inflates whatever a file holds, and misreads interlaced images of fewer than 8 bits. Here memory is bounded
  * by the size that the header states.
  *
  * @module
@@ -27,12 +27,16 @@ const KINDS: Readonly<Record<number, { readonly samples: number; readonly depths
 };
 
 /** The passes of an interlaced image: first column and row, and the steps from one to the next. */
-const ADAM7 = [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [
-  0,
-  1,
-  1,
-  2,
-]] as const;
+const ADAM7 = [
+  { x: 0, y: 0, dx: 8, dy: 8 },
+  { x: 4, y: 0, dx: 8, dy: 8 },
+  { x: 0, y: 4, dx: 4, dy: 8 },
+  { x: 2, y: 0, dx: 4, dy: 4 },
+  { x: 0, y: 2, dx: 2, dy: 4 },
+  { x: 1, y: 0, dx: 2, dy: 2 },
+  { x: 0, y: 1, dx: 1, dy: 2 },
+];
+const WHOLE = [{ x: 0, y: 0, dx: 1, dy: 1 }];
 
 /**
  * Decodes a PNG whose header was read. Of 16 bits, the upper 8 count, as in PIL. Every check sum is verified.
@@ -46,15 +50,15 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   if (kind === undefined || !kind.depths.includes(depth)) {
     throw new DataError(`colour type ${type} of ${depth} bits does not exist`);
   }
-  let palette = new Uint8Array(0), transparent = new Uint8Array(0), first = true;
   const packed: Uint8Array[] = [];
+  let palette: Uint8Array = new Uint8Array(0), transparent = palette, first = true;
   for (const { name, at, length } of pngChunks(view)) {
     if (crc32(bytes.subarray(at - 4, at + length)) !== view.getUint32(at + length)) {
       throw new DataError(`the check sum of its chunk ${JSON.stringify(name)} is wrong`);
     }
     if (first && (name !== "IHDR" || length !== 13)) throw new DataError("it has no header");
     first = false;
-    const data = bytes.slice(at, at + length);
+    const data = bytes.subarray(at, at + length);
     if (name === "PLTE") palette = data;
     else if (name === "tRNS") transparent = data;
     else if (name === "IDAT") packed.push(data);
@@ -62,14 +66,11 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   if (type === 3 && palette.length === 0) throw new DataError("it has no palette");
 
   const bits = kind.samples * depth, lineBytes = (columns: number) => Math.ceil(columns * bits / 8);
-  const passes = (interlaced ? ADAM7 : [[0, 0, 1, 1]] as const)
-    .map(([x, y, dx, dy]) => ({
-      x,
-      y,
-      dx,
-      dy,
-      columns: Math.ceil((width - x) / dx),
-      rows: Math.ceil((height - y) / dy),
+  const passes = (interlaced ? ADAM7 : WHOLE)
+    .map((pass) => ({
+      ...pass,
+      columns: Math.ceil((width - pass.x) / pass.dx),
+      rows: Math.ceil((height - pass.y) / pass.dy),
     }))
     .filter(({ columns, rows }) => columns > 0 && rows > 0);
   const expected = passes.reduce((sum, { columns, rows }) => sum + rows * (1 + lineBytes(columns)), 0);

@@ -84,6 +84,9 @@ export class Gpu {
         memory
           ? new OutOfMemoryError(
             `the GPU is out of memory (${mebibytes(counters.bytesLive)} asked for by wgrad): use a smaller batch`,
+            "all",
+            counters.bytesLive,
+            counters.bytesLive / 2, // How much there is, WebGPU does not tell.
           )
           : new GpuError(`the GPU refused a command: ${oneLine(error.message)}`),
       );

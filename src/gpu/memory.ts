@@ -72,6 +72,9 @@ export function allocate(gpu: Gpu, bytes: number): Block {
   if (size > most) {
     throw new OutOfMemoryError(
       `a tensor of ${bytes} bytes does not fit a GPU buffer of ${gpu.adapter.name} (at most ${most}): use a smaller batch`,
+      "tensor",
+      bytes,
+      most,
     );
   }
   const buffer = gpu.device.createBuffer({

@@ -29,7 +29,7 @@ function makeLimits(): Float64Array {
 }
 
 /**
- * Counts values, of which there is one at least. Empty buckets are left out where there is another beside them.
+ * Counts values, of which there is one at least. Of empty buckets beside each other the last alone is kept.
  *
  * @param values all finite.
  */
@@ -43,8 +43,9 @@ export function histogramOf(values: Float32Array): Histogram {
     sumOfSquares += value * value;
     counts[bucketOf(value)]!++;
   }
-  // An empty bucket before a full one stays: its end is the full one's beginning.
-  const kept = Array.from(counts.keys()).filter((i) => counts[i]! > 0 || (counts[i + 1] ?? 0) > 0);
+  // An empty bucket between full ones stays: its end is the next one's beginning. The first begins with `min`.
+  const first = counts.findIndex((count) => count > 0);
+  const kept = Array.from(counts.keys()).filter((i) => counts[i]! > 0 || i > first && (counts[i + 1] ?? 0) > 0);
   return {
     min,
     max,

@@ -46,13 +46,14 @@ const MAGIC = "\x93NUMPY";
  */
 export async function decodeNpz(bytes: Uint8Array, where: string): Promise<StoredFile> {
   try {
-    const archive = await Archive.open(bytes), tensors = new Map<string, StoredTensor>();
+    const archive = await Archive.open(bytes, "strict"), tensors = new Map<string, StoredTensor>();
     for (const file of archive.names) {
       if (!file.endsWith(".npy")) throw new Error(`${quote(file)} is no .npy file`);
       const name = file.slice(0, -".npy".length);
       checkName(name);
       tensors.set(name, decodeNpy(await archive.read(file), quote(file)));
     }
+    if (tensors.size === 0) throw new Error("it has no arrays");
     return { tensors, metadata: {} };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -62,7 +63,7 @@ export async function decodeNpz(bytes: Uint8Array, where: string): Promise<Store
 
 function decodeNpy(bytes: Uint8Array<ArrayBuffer>, quoted: string): StoredTensor {
   const latin1 = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, Math.min(to, from + 1000)));
-  const view = new DataView(bytes.buffer), major = bytes[6] ?? 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset), major = bytes[6] ?? 0;
   if (bytes.length < 12 || latin1(0, 6) !== MAGIC || major < 1 || major > 3) {
     throw new Error(`${quoted} is no .npy file of version 1 to 3`);
   }

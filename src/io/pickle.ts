@@ -20,8 +20,11 @@ export interface PickleHost {
   readonly persistent: Callable;
 }
 
-/** More than any network's state dict takes, and what even a hostile pickle makes no more than 50 MB of. */
-const MAX_BYTES = 2_000_000, MAX_OBJECTS = 200_000;
+/**
+ * The largest pickle that is read, and about how many bytes of memory its objects may take. A tensor takes some 150 and
+ * 3,000.
+ */
+const MAX_BYTES = 2_000_000, MAX_MEMORY = 32_000_000;
 
 /** The name of each opcode of protocols 0 to 5 by its code, for the errors. */
 const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
@@ -48,7 +51,7 @@ class Machine {
   readonly #view: DataView;
   readonly #text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #at = 0;
-  #objects = 0;
+  #left = MAX_MEMORY;
 
   constructor(readonly bytes: Uint8Array, readonly host: PickleHost) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -72,6 +75,12 @@ class Machine {
     if (length > this.bytes.length - from) throw new Error(`its pickle is cut short at byte ${this.bytes.length}`);
     this.#at += length;
     return from;
+  }
+
+  /** Counts memory, roughly. A pickle of one byte a list would take a hundred times its size. */
+  #spend(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0) throw new Error("its pickle makes far more objects than a network has tensors");
   }
 
   u8 = (): number => this.#view.getUint8(this.#take(1));
@@ -105,17 +114,14 @@ class Machine {
   }
 
   push(value: unknown): void {
+    this.#spend(typeof value === "string" ? 48 + 2 * value.length : 24);
     this.stack.push(value);
   }
 
-  /** Pushes a value that takes memory of its own. */
+  /** Pushes a new list, dict or the like. */
   make(value: unknown): void {
-    this.#count();
+    this.#spend(256);
     this.stack.push(value);
-  }
-
-  #count(): void {
-    if (++this.#objects > MAX_OBJECTS) throw new Error(`its pickle has more than ${MAX_OBJECTS} objects`);
   }
 
   pop(): unknown {
@@ -145,6 +151,7 @@ class Machine {
   }
 
   mark(): void {
+    this.#spend(16);
     this.#marks.push(this.stack.length);
   }
 
@@ -156,7 +163,7 @@ class Machine {
   }
 
   put(key = this.#memo.size): void {
-    this.#count();
+    this.#spend(64);
     const value = this.pop();
     this.stack.push(value);
     this.#memo.set(key, value);
@@ -164,7 +171,7 @@ class Machine {
 
   get(key: number): void {
     if (!this.#memo.has(key)) throw new Error(`its pickle takes object ${key}, which it has not put`);
-    this.stack.push(this.#memo.get(key));
+    this.push(this.#memo.get(key));
   }
 
   set(items: readonly unknown[]): void {
@@ -262,7 +269,7 @@ const ACTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
  * The object that a pickle describes.
  *
  * @throws {Error} whose message is a sentence about the pickle, where it has an opcode or names a global that is not
- * allowed, is cut short, is no sound program, or would make more than fits into some 50 MB.
+ * allowed, is cut short, is no sound program, or would make far more objects than a state dict has.
  */
 export function unpickle(bytes: Uint8Array, host: PickleHost): unknown {
   if (bytes.length > MAX_BYTES) throw new Error(`its pickle has ${bytes.length} bytes, more than ${MAX_BYTES}`);

@@ -114,7 +114,7 @@ export async function decodePytorch(bytes: Uint8Array, where: string): Promise<S
 }
 
 async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>> {
-  const archive = await Archive.open(bytes),
+  const archive = await Archive.open(bytes, "balanced"),
     pickles = archive.names.filter((name) => /^([^/]*\/)?data\.pkl$/.test(name));
   if (pickles.length !== 1) throw new Error(`it has ${pickles.length} files data.pkl instead of one`);
   const name = pickles[0]!, folder = name.slice(0, -"data.pkl".length), order = `${folder}byteorder`;
@@ -135,7 +135,7 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
     }
     let data = storage.subarray(offset * size);
     if (!view.contiguous) {
-      archive.spend(countOf(shape) * size, name);
+      archive.spend(countOf(shape) * size);
       data = gather(storage, view);
     }
     tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, countOf(shape)) });
@@ -149,7 +149,9 @@ function gather(
   { storage: { dtype }, offset, shape, strides }: View,
 ): Uint8Array<ArrayBuffer> {
   const Bits = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[ARRAYS[dtype].BYTES_PER_ELEMENT]!;
-  const whole = new Bits(storage.buffer), result = new Bits(countOf(shape)), index = shape.map(() => 0);
+  const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT),
+    result = new Bits(countOf(shape)),
+    index = shape.map(() => 0);
   let from = offset;
   for (let i = 0; i < result.length; i++) {
     result[i] = whole[from]!;

@@ -25,7 +25,7 @@ export type SummaryValue =
     | { readonly text: string }
   );
 
-/** An event. Each kind but `values` has a use of its own: see `EventLog`. */
+/** An event. */
 export type Event =
   & {
     /** Seconds since 1970. */
@@ -67,7 +67,7 @@ export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
 function writeValue(writer: BinaryWriter, value: SummaryValue): void {
   writer.tag(1, WireType.LengthDelimited).string(value.tag);
   if ("scalar" in value) {
-    // The writer refuses what float32 has no number for, and a double's rounding may be an infinity.
+    // The writer refuses a number that float32 has not.
     writer.tag(2, WireType.Bit32).float(Math.fround(value.scalar));
   } else if ("png" in value) message(writer, 4, () => writeImage(writer, value.png));
   else if ("histogram" in value) message(writer, 5, () => writeHistogram(writer, value.histogram));

@@ -4,36 +4,40 @@
  *
  * @module
  */
+import { crc32, inflateRawSync } from "node:zlib";
 import { type FileEntry, Reader, Uint8ArrayReader, Uint8ArrayWriter, ZipReader, ZipWriter } from "@zip.js/zip.js";
 
 /** How many files an archive may have, and bytes of names and comments: more than any network's, and little memory. */
-const MAX_ENTRIES = 10_000, MAX_NAMES = 4_000_000;
-
-/** Everything happens in this thread. The options are both the reader's and the writer's. */
-const IN_PLACE = { useWebWorkers: false };
+const MAX_ENTRIES = 3000, MAX_NAMES = 1_000_000;
 
 /** How many bytes may be unpacked above those of the archive. */
 const SPARE = 16 << 20;
 
+/** The number of the way of packing that packs nothing. What is not deflate either, cannot be unpacked. */
+const STORED = 0;
+
 /** The files in an archive, in its order. */
 export class Archive {
   readonly #entries = new Map<string, FileEntry>();
-  #left = 0;
+  #left: number;
 
-  private constructor() {}
+  private constructor(readonly bytes: Uint8Array) {
+    this.#left = bytes.length + SPARE;
+  }
 
   /**
    * Reads the directory of an archive.
    *
+   * @param strictness the library's: `strict` finds a directory that is cut short too, but refuses PyTorch's archives, which
+   * end with more than is needed.
    * @throws {Error} where it is damaged, or has a name twice, or too many.
    */
-  static async open(bytes: Uint8Array): Promise<Archive> {
-    const archive = new Archive(), entries = archive.#entries;
-    archive.#left = bytes.length + SPARE;
-    // PyTorch's archives end with more than is needed, so that the library's `strict` refuses them.
-    const options = { ...IN_PLACE, strictness: "balanced", checkCrc32: true, checkOverlappingEntry: true } as const;
+  static async open(bytes: Uint8Array, strictness: "strict" | "balanced"): Promise<Archive> {
+    const archive = new Archive(bytes), entries = archive.#entries;
     let count = 0, names = 0;
-    for await (const entry of new ZipReader(new Bytes(bytes), options).getEntriesGenerator()) {
+    for await (
+      const entry of new ZipReader(new Bytes(bytes), { strictness, checkLocalFilename: true }).getEntriesGenerator()
+    ) {
       const { filename, rawFilename, rawExtraField, rawComment } = entry;
       names += rawFilename.length + rawExtraField.length + rawComment.length;
       if (++count > MAX_ENTRIES || names > MAX_NAMES) throw new Error(`it has more than ${MAX_ENTRIES} files`);
@@ -53,7 +57,7 @@ export class Archive {
   }
 
   /**
-   * The bytes of a file.
+   * The bytes of a file, which begin at a multiple of 8 in their buffer. Where it is not packed, that is the archive's.
    *
    * @throws {Error} where it is not there, has not the size or the CRC-32 that the directory states, overlaps another, is
    * encrypted, or is one more than what may be unpacked.
@@ -61,21 +65,36 @@ export class Archive {
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`it has no file ${quote(name)}`);
-    this.spend(entry.uncompressedSize, name);
     try {
-      return await entry.getData(new Uint8ArrayWriter());
+      // This checks the header in front of the bytes, but leaves those to us: the library copies them piece by piece.
+      await entry.getData(new Uint8ArrayWriter(), { checkOverlappingEntryOnly: true });
+      const bytes = this.#unpack(entry);
+      if (bytes.length !== entry.uncompressedSize) throw new Error(`it has ${bytes.length} bytes`);
+      if (crc32(bytes) !== entry.crc32) throw new Error("its checksum is wrong: it is damaged");
+      return bytes;
     } catch (error) {
       throw new Error(`${quote(name)}: ${error instanceof Error ? error.message : error}`);
     }
   }
 
+  #unpack({ uncompressedSize, compressedSize, compressionMethod, localDirectory }: FileEntry): Uint8Array<ArrayBuffer> {
+    const from = localDirectory!.dataOffset, raw = this.bytes.subarray(from, from + compressedSize);
+    const stored = compressionMethod === STORED;
+    if (stored && raw.byteOffset % 8 === 0) return raw as Uint8Array<ArrayBuffer>;
+    this.spend(uncompressedSize);
+    if (stored) return raw.slice();
+    // One piece of memory, which has room for more than there should be.
+    const options = { maxOutputLength: uncompressedSize + 1, chunkSize: uncompressedSize + 64 };
+    return inflateRawSync(raw, options) as Uint8Array as Uint8Array<ArrayBuffer>;
+  }
+
   /**
    * Counts bytes towards what may be unpacked of the archive: as many as it has, and 16 MiB.
    *
-   * @throws {Error} naming what they are of, where they are too many.
+   * @throws {Error} where they are too many.
    */
-  spend(bytes: number, name: string): void {
-    if (bytes > this.#left) throw new Error(`${quote(name)} would take far more bytes than the file has`);
+  spend(bytes: number): void {
+    if (bytes > this.#left) throw new Error("it would take far more bytes than the file has");
     this.#left -= bytes;
   }
 }
@@ -108,7 +127,7 @@ export function isZip(bytes: Uint8Array): boolean {
  */
 export async function writeZip(files: Iterable<readonly [name: string, bytes: Uint8Array]>): Promise<Uint8Array> {
   const writer = new ZipWriter(new Uint8ArrayWriter(), {
-    ...IN_PLACE,
+    useWebWorkers: false,
     level: 0,
     dataDescriptor: false,
     extendedTimestamp: false,

@@ -40,10 +40,10 @@ const ACTIVATIONS: Record<Activation, [code: number, gradName: string, from: "x"
 };
 
 /** An activation's options, as `activation.wgsl` has them. */
-type Parameters = readonly [number?, number?];
+export type ActivationParameters = readonly [number?, number?];
 
 /** The op of one kernel run: the activation of x, or, of x (or y) and dy, its gradient. */
-const define = (name: string, code: number, more: Partial<Op<Parameters>>): Op<Parameters> => ({
+const define = (name: string, code: number, more: Partial<Op<ActivationParameters>>): Op<ActivationParameters> => ({
   name,
   outputs: ([x]) => [x!],
   dispatches: ({ inputs, outputs: [y], attrs: [a = 0, b = 0] }) => [{
@@ -56,7 +56,7 @@ const define = (name: string, code: number, more: Partial<Op<Parameters>>): Op<P
 });
 
 const ops = Object.fromEntries(
-  Object.entries(ACTIVATIONS).map(([name, [code, gradName, from]]): [string, Op<Parameters>] => {
+  Object.entries(ACTIVATIONS).map(([name, [code, gradName, from]]): [string, Op<ActivationParameters>] => {
     const gradOp = define(`${name}Grad`, code, {});
     return [
       name,
@@ -68,10 +68,10 @@ const ops = Object.fromEntries(
       }),
     ];
   }),
-) as Record<Activation, Op<Parameters>>;
+) as Record<Activation, Op<ActivationParameters>>;
 
 /** y = f(x), for each element; `parameters` are the options of f that its kernel takes. */
-export function activate(name: Activation, x: Value, ...parameters: Parameters): Value {
+export function activate(name: Activation, x: Value, ...parameters: ActivationParameters): Value {
   requireType(x, "f32", name);
   return record(ops[name], [x], parameters)[0]!;
 }

@@ -24,7 +24,7 @@ export interface AvgPoolOptions {
   readonly divisorOverride: number;
 }
 
-interface AvgPoolAttrs {
+export interface AvgPoolAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
   readonly to: Shape;

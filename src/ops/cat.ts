@@ -12,7 +12,7 @@ import { axis, linearGrid, text, view } from "./shape.ts";
 
 const kernel = { file: "cat.wgsl", source };
 
-interface CatAttrs {
+export interface CatAttrs {
   readonly shape: Shape;
   readonly dim: number;
 }

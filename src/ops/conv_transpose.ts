@@ -20,7 +20,7 @@ export interface ConvTransposeOptions extends ConvOptions {
   readonly outputPadding: Pair;
 }
 
-interface ConvTransposeAttrs extends ConvOptions {
+export interface ConvTransposeAttrs extends ConvOptions {
   /** Height and width of y. */
   readonly size: Pair;
 }

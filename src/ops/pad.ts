@@ -17,7 +17,7 @@ const kernel = { file: "pad.wgsl", source };
 export const PAD_MODES = ["constant", "reflect", "replicate", "circular"] as const;
 export type PadMode = typeof PAD_MODES[number];
 
-interface PadAttrs {
+export interface PadAttrs {
   readonly mode: PadMode;
   /** x as [planes, H, W], and y likewise. */
   readonly from: Shape;

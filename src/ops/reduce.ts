@@ -23,7 +23,7 @@ const LANES = 64, LONG = 64;
 /** The longest run that one workgroup takes alone when there are few of them. */
 const SPLIT = 8192;
 
-interface ReduceAttrs {
+export interface ReduceAttrs {
   readonly kind: Kind;
   readonly outer: number;
   readonly run: number;
@@ -94,7 +94,7 @@ function reduceDims(kind: Kind, x: Value, dims: readonly number[], scale = 1): V
   return y;
 }
 
-interface DimsAttrs {
+export interface DimsAttrs {
   readonly dims: readonly number[];
   readonly shape: Shape;
 }
@@ -196,7 +196,7 @@ export function argmax(x: Value, dim: number | undefined, keepdim: boolean): Val
 
 // --- max and min over one dimension: the gradient goes to the first extremum ------------------------------------------
 
-interface ExtremumAttrs {
+export interface ExtremumAttrs {
   readonly name: "max" | "min";
   readonly dim: number;
   readonly shape: Shape;

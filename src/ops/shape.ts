@@ -185,7 +185,7 @@ function stridedDispatch(x: Value, y: Value, own: readonly number[]) {
   };
 }
 
-interface PermuteAttrs {
+export interface PermuteAttrs {
   readonly dims: readonly number[];
 }
 

@@ -12,7 +12,7 @@ import { linearGrid, requireType, text } from "./shape.ts";
 
 const kernel = { file: "upsample_nearest2d.wgsl", source };
 
-interface UpsampleAttrs {
+export interface UpsampleAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
   readonly to: Shape;

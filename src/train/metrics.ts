@@ -155,7 +155,7 @@ export class MetricsLog {
  * @throws {DataError} where another line is no JSON object.
  */
 export function parseMetrics(text: string, where: string): MetricLine[] {
-  return wholeLines(text).split("\n").slice(0, -1).map((line, i) => {
+  return text.split("\n").slice(0, -1).map((line, i) => {
     try {
       const object = JSON.parse(line);
       if (typeof object?.step !== "number") throw new SyntaxError("not an object with a step");

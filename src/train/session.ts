@@ -120,8 +120,7 @@ export class Session {
     if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
     for (;;) {
       try {
-        await this.trainer.run({
-          report: (progress) => this.#report(progress),
+        await this.trainer.run((progress) => this.#report(progress), {
           due: (step) => this.#due(step),
           reached: (epochEnded) => this.#reached(epochEnded),
         });

@@ -26,6 +26,8 @@ export interface Setting {
   readonly min?: number;
   /** The greatest value of a number or an integer. Default: no limit for a number, the greatest safe integer otherwise. */
   readonly max?: number;
+  /** The flag of a number or an integer may stand without a value, and is `true` then. */
+  readonly optionalValue?: true;
   /** A resumed run may have another value: its weights stay the same bits. */
   readonly free?: true;
   /** One sentence for the help text, without a full stop. */
@@ -48,6 +50,7 @@ export type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}
 export type ValueOf<S extends Setting> = Setting extends S ? Value // The row's literal type is not known.
   : S extends { kind: "boolean" } ? boolean
   : S extends { kind: "list" } ? readonly string[]
+  : S extends { kind: "integer" | "number"; optionalValue: true } ? number | true
   : S extends { kind: "integer" | "number" } ? number
   : S extends { kind: "choice"; choices: readonly (infer C)[] } ? C
   : string;

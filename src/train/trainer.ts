@@ -58,10 +58,8 @@ export interface Position {
   seconds: number;
 }
 
-/** What a run calls. */
-export interface RunHooks {
-  /** Is told of every step, in order, many at a time. */
-  report(progress: Progress): void;
+/** Where a run stops for a moment. */
+export interface RunStops {
   /** The first step after `step` that `reached` waits for. Default: none but the ends of epochs. */
   due?(step: number): number;
   /** All steps so far were reported, and none is under way. @param epochEnded an epoch, or the run, ends here. */
@@ -202,9 +200,13 @@ export class Trainer {
   /**
    * Trains to the end, or until `stop()`, from where the run is.
    *
+   * @param report is told of every step, in order, many at a time.
    * @throws {DivergedError} where a loss is not finite, after the report of the steps before it.
    */
-  async run({ report, due = () => Infinity, reached }: RunHooks): Promise<Outcome> {
+  async run(
+    report: (progress: Progress) => void,
+    { due = () => Infinity, reached }: RunStops = {},
+  ): Promise<Outcome> {
     const at = this.#at, begun = { ...at };
     let start = performance.now() - at.seconds * 1000, chunk = 1, first: { step: number; seconds: number } = begun;
     let pending: (() => Promise<void>) | null = null;

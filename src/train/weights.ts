@@ -23,6 +23,8 @@ export type WeightsConfig = Pick<RunConfig, "model" | "normalize">;
 /** Weights as a model, with what they are of. */
 export interface LoadedWeights extends WeightsConfig {
   readonly module: Module;
+  /** What else the file says; nothing in formats that hold tensors alone. */
+  readonly metadata: StoredFile["metadata"];
 }
 
 /** The module's state dict, as files have it. */
@@ -80,7 +82,7 @@ export async function loadWeights(path: string, given: Partial<WeightsConfig> = 
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
   applyWeights(module, tensors, path);
-  return { module, model, normalize };
+  return { module, model, normalize, metadata };
 }
 
 /** `value`, where it is a key of `table`. */

@@ -26,11 +26,12 @@ export interface Run {
   readonly err: string[];
 }
 
-/** Runs a command of wgrad in `folder`. `started` is called with the process and its output so far, at each new line. */
+/** Runs a command of wgrad in `folder`. `started` is called with the process and its output so far, at each new line; `spawned` once. */
 export async function wgrad(
   folder: string,
   args: readonly string[],
   started?: (child: Deno.ChildProcess, lines: readonly string[]) => void,
+  spawned?: (child: Deno.ChildProcess) => unknown,
 ): Promise<Run> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...COMMAND, ...args],
@@ -40,6 +41,7 @@ export async function wgrad(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  spawned?.(child);
   const read = async (stream: ReadableStream<Uint8Array>, seen?: (lines: readonly string[]) => void) => {
     let text = "";
     for await (const part of stream.pipeThrough(new TextDecoderStream())) {

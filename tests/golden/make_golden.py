@@ -14,9 +14,11 @@ golden values below float32's rounding; float32 PyTorch is checked here to agree
   lenet_gray.jsonl  the tutorial's one-channel net: output, loss, gradients, a manual update, 100 SGD steps
   activations.jsonl every activation with every option: golden_activations.py
   autograd.jsonl    gradients at ties and NaN: golden_autograd.py
+  images.jsonl      image files of every kind and their pixels, resized images: golden_images.py
   init.jsonl        what nn.init computes, but for its random numbers: golden_init.py
   losses.jsonl      every loss with every option: golden_losses.py
   norms.jsonl       normalisation layers with every option, a net that trains with them: golden_norms.py
+  onnx.jsonl        what torch.onnx.export makes of both nets: golden_onnx.py
   optim.jsonl       a small net, 20 steps of every optimizer with every option: golden_optim.py
   schedules.jsonl   every schedule with every option: golden_schedules.py
   spatial.jsonl     average pooling, padding, resizing, transposed convolution, joining: golden_spatial.py
@@ -35,10 +37,12 @@ import torch.nn.functional as F
 sys.dont_write_bytecode = True
 from golden_activations import activation_cases
 from golden_autograd import autograd
+from golden_images import image_cases
 from golden_init import init_cases
 from golden_losses import losses
 from golden_modules import Net, NeuralNet, SmallNet, modules
 from golden_norms import norms
+from golden_onnx import onnx_cases
 from golden_ops import op_cases
 from golden_optim import optim
 from golden_schedules import schedules
@@ -219,8 +223,10 @@ def main():
     write("autograd.jsonl", autograd(uniform, array))
     write("optim.jsonl", agree(
         "optim", lambda dtype: list(optim(dtype, uniform, bits, plain, set_weights, SmallNet)), 2e-5))
+    write("images.jsonl", image_cases(HERE / "images", bits))
     write("init.jsonl", init_cases(array))
     write("activations.jsonl", activation_cases(uniform, array))
+    write("onnx.jsonl", onnx_cases([("lenet", Net(), 3), ("lenet-gray", NeuralNet(), 1)]))
     write("losses.jsonl", losses(uniform, bits, array))
     write("norms.jsonl", norms(uniform, bits, plain, set_weights))
     write("schedules.jsonl", schedules(uniform, plain))

@@ -242,12 +242,12 @@ Deno.test("the state of a net with buffers goes through a file, the count as PyT
     from.forward(images(0));
     await saveWeights(from, path, { model: "lenet", normalize: "half" });
     const { tensors } = decodeSafetensors(await Deno.readFile(path), path), count = "bn1.num_batches_tracked";
-    assertEquals(tensors.get(count), { shape: [], data: BigInt64Array.of(1n) });
+    assertEquals(tensors.get(count), { dtype: "I64", shape: [], data: BigInt64Array.of(1n) });
     applyWeights(to, tensors, path);
     assertEquals(await values([...to.stateDict().values()]), await values([...from.stateDict().values()]));
     for (const data of [BigInt64Array.of(-1n), BigInt64Array.of(2n ** 32n)]) {
-      const wrong = new Map(tensors).set(count, { shape: [], data });
-      assertThrows(() => applyWeights(to, wrong, path), WeightsError, `${data[0]} in "${count}" is no u32`);
+      const wrong = new Map(tensors).set(count, { dtype: "I64", shape: [], data });
+      assertThrows(() => applyWeights(to, wrong, path), WeightsError, `"${count}" has ${data[0]}, which is no u32`);
     }
   } finally {
     await Deno.remove(path);

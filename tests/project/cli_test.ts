@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { help } from "../../src/cli/help.ts";
+import { forms, loadAll, manual } from "../../src/cli/manual.ts";
 import { camelCase } from "../../src/train/setting.ts";
 import { SETTINGS } from "../../src/train/settings.ts";
 import { deno, execute, read, ROOT, wgrad } from "./support.ts";
@@ -27,6 +28,8 @@ const usageErrors: [args: string[], message: RegExp][] = [
   [["train", "--config", "none.json"], /^error: cannot read none\.json.*$/],
   [["train", "--name", "a/b"], /^error: name "a\/b" cannot name a folder .*$/],
   [["eval", "--wieghts", "x"], /^error: unknown flag --wieghts \(did you mean --weights\?\); see wgrad eval --help$/],
+  [["eval", "--epochs", "3"], /^error: --epochs is a flag of wgrad train; see wgrad eval --help$/],
+  [["help", "trian"], /^error: COMMAND: trian is not one of .* \(did you mean train\?\); see wgrad help --help$/],
   [["data", "fetsh"], /^error: .*fetsh is not one of fetch, verify, show \(did you mean fetch\?\); see .*$/],
 ];
 
@@ -66,6 +69,41 @@ Deno.test("wgrad COMMAND --help shows each flag, and a table line is no wider th
     assertEquals(text.split("\n").filter((line) => line.length > 100), []);
     assertEquals((await wgrad(name, "--help")).stdout, `${text}\n`);
   }
+});
+
+Deno.test("wgrad help COMMAND shows what --help shows, and wgrad help the commands", async () => {
+  assertEquals(await wgrad("help", "train"), await wgrad("train", "--help"));
+  assertEquals(await wgrad("help"), await wgrad("--help"));
+});
+
+Deno.test("docs/cli.md is the manual that the tables make", async () => {
+  const folder = await Deno.makeTempDir(), file = `${folder}/cli.md`;
+  try {
+    await Deno.writeTextFile(file, `${manual(await loadAll(COMMANDS))}\n`);
+    assertEquals((await deno("fmt", "--quiet", "--no-config", "--line-width", "120", file)).code, 0);
+    const same = await Deno.readTextFile(file) === read("docs/cli.md");
+    assert(same, "docs/cli.md is out of date: run `deno task docs`, which renews it");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the manual has each command's flags with their ranges, and every variable that the program may read", async () => {
+  const commands = await loadAll(COMMANDS), text = manual(commands);
+  for (const { name, flags } of commands) {
+    const section = text.slice(text.indexOf(`\n## wgrad ${name}\n`)).split("\n## ")[1] ?? "";
+    for (const flag of flags) {
+      const shown = new RegExp(`^- \`[^\`]*${forms(flag)[0]}[ ,\`]`), lines = section.split("\n");
+      const line = lines.find((line) => shown.test(line)) ?? "";
+      assert(line.includes(flag.help.slice(0, 20)), `${name} --${flag.name}`);
+      if (flag.kind === "integer") assert(line.includes(" integer"), line);
+      for (const limit of [flag.min, flag.max]) assert(limit === undefined || line.includes(`${limit}`), line);
+      for (const choice of flag.choices ?? []) assert(line.includes(`\`${choice}\``), line);
+    }
+  }
+  const variables = config.tasks.wgrad.command.match(/--allow-env=(\S+)/)![1]!.split(",").sort();
+  const rows = text.split("## Environment variables")[1]!.matchAll(/^- `(\w+)`: /gm);
+  assertEquals(Array.from(rows, ([, name]) => name!).sort(), variables);
 });
 
 Deno.test("wgrad train has a flag for every setting of a run", async () => {

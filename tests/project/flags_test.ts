@@ -164,3 +164,48 @@ Deno.test("a list has an item for each time that its flag is given, and is empty
     assertThrows(() => parse(pizza, args as string[]), UsageError, must as string);
   }
 });
+
+Deno.test("a flag with an optional value takes the next word only if it is a number, and is true without", () => {
+  const flags = [
+    { name: "port", kind: "integer", optionalValue: true, min: 0, max: 9, value: "PORT", help: "Port" },
+    { name: "hot", kind: "boolean", help: "Hot" },
+  ] as const;
+  const command = { name: "serve", summary: "Serve", flags, examples: [], run: () => Promise.resolve(0) };
+  const serve = { ...command, positional: [{ name: "DISH", optional: true, help: "Dish" }] };
+  const cases: [argv: string[], port: number | true | undefined, positional: string[]][] = [
+    [[], undefined, []],
+    [["--port"], true, []],
+    [["--port", "8"], 8, []],
+    [["--port=8"], 8, []],
+    [["--port=true"], true, []],
+    [["--port", "--hot"], true, []],
+    [["--port", "soup"], true, ["soup"]],
+    [["--port", "8", "soup"], 8, ["soup"]],
+    [["--port", "--", "8"], true, ["8"]],
+  ];
+  for (const [argv, port, positional] of cases) {
+    const parsed = parse(serve, argv);
+    // The type of the value is part of the test.
+    const typed: number | true | undefined = parsed.values.port;
+    assertEquals([typed, parsed.positional], [port, positional], argv.join(" "));
+  }
+  for (const text of ["10", "-1", "8080x", "1.5", ".5"]) {
+    assertThrows(
+      () => parse(serve, ["--port", text]),
+      UsageError,
+      `flag --port: ${text} is not an integer from 0 to 9`,
+    );
+  }
+  assertThrows(() => parse(serve, ["--port="]), UsageError, "flag --port needs a value");
+  assertThrows(() => parse(serve, ["--port", "1", "--port"]), UsageError, "flag --port is given 2 times");
+  assertEquals(help(serve).split("\n").find((line) => line.includes("port")), "  --port [PORT]  Port");
+});
+
+Deno.test("a last argument with `rest` stands for one or more", () => {
+  const many = {
+    ...command,
+    positional: [{ name: "DISH", help: "Dish" }, { name: "GUEST", rest: true, help: "Guest" }],
+  };
+  assertEquals(parse(many, ["soup", "a", "--heat", "1", "b", "-"]).positional, ["soup", "a", "b", "-"]);
+  assertThrows(() => parse(many, ["soup"]), UsageError, "argument GUEST is missing");
+});

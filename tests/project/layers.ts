@@ -10,6 +10,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["src/cli/"],
   ["src/mod.ts"],
+  ["src/report/"],
   ["src/train/"],
   ["src/nn/", "src/optim/"],
   ["src/tensor/"],

@@ -6,7 +6,8 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { join } from "node:path";
 import { TrainingError, WeightsError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../src/io/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
+import type { StoredTensor } from "../../src/io/stored.ts";
 import { manualSeed, nn, noGrad, tensor } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";
@@ -125,7 +126,7 @@ Deno.test("loadWeights() names what does not fit, and what cannot be read", () =
   withFolder(async (folder) => {
     const path = join(folder, "w.safetensors"), net = nn.models.lenet(), whole = new Map<string, StoredTensor>();
     for (const [name, { shape, value }] of net.stateDict()) {
-      whole.set(name, { shape, data: new Float32Array(value.size) });
+      whole.set(name, { dtype: "F32", shape, data: new Float32Array(value.size) });
     }
     const refused = async (change: (tensors: Map<string, StoredTensor>) => void): Promise<string> => {
       const tensors = new Map(whole);
@@ -138,19 +139,19 @@ Deno.test("loadWeights() names what does not fit, and what cannot be read", () =
     assertEquals(
       await refused((tensors) => {
         tensors.delete("fc1.bias");
-        tensors.set("fc9.bias", { shape: [1], data: new Float32Array(1) });
-        tensors.set("conv1.bias", { shape: [2, 3], data: new Float32Array(6) });
-        tensors.set("conv2.bias", { shape: [16], data: new Uint32Array(16) });
+        tensors.set("fc9.bias", { dtype: "F32", shape: [1], data: new Float32Array(1) });
+        tensors.set("conv1.bias", { dtype: "F32", shape: [2, 3], data: new Float32Array(6) });
+        tensors.set("conv2.bias", { dtype: "U32", shape: [16], data: new Uint32Array(16) });
       }),
       "the weights do not fit Net: missing fc1.bias; unexpected fc9.bias; " +
         "conv1.bias has shape [2, 3] instead of [6]; conv2.bias is u32 instead of f32",
     );
     assertEquals(
-      await refused((tensors) => tensors.set("x", { shape: [0], data: new Float32Array(0) })),
+      await refused((tensors) => tensors.set("x", { dtype: "F32", shape: [0], data: new Float32Array(0) })),
       '"x" has no elements',
     );
     const many = await refused((tensors) => {
-      for (let i = 0; i < 1000; i++) tensors.set(`more.${i}`, { shape: [1], data: new Float32Array(1) });
+      for (let i = 0; i < 1000; i++) tensors.set(`more.${i}`, { dtype: "F32", shape: [1], data: new Float32Array(1) });
     });
     assert(many.startsWith("the weights do not fit Net: unexpected more.0, more.1,") && many.length < 1100, many);
 

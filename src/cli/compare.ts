@@ -1,0 +1,75 @@
+/**
+ * `wgrad compare`: puts runs side by side, in a table and on a page.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { writeAtomically } from "../data/files.ts";
+import { UsageError } from "../errors.ts";
+import { compareRuns, type Comparison } from "../report/comparison.ts";
+import { comparePage } from "../report/page.ts";
+import { figuresOf } from "../report/page/series.js";
+import { readRun } from "../report/view.ts";
+import { defineCommand } from "./flags.ts";
+import { Output } from "./output.ts";
+
+/** `wgrad compare`. */
+export const command = defineCommand({
+  name: "compare",
+  summary: "Compare runs: one table, and one page with the curves of all",
+  description:
+    "Prints the settings and results of runs as a table, a column a run; settings that differ are marked with *. " +
+    "The page with their curves is one self-contained file.",
+  positional: [{ name: "RUN", help: "A run's folder, or the name of one in runs/; two or more", rest: true }],
+  flags: [
+    {
+      name: "out",
+      kind: "string",
+      value: "FILE",
+      default: "compare.html",
+      help: "Where to write the page",
+    },
+    { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" },
+  ],
+  examples: [
+    ["wgrad compare lenet-1 lenet-2", "Two runs of runs/, with a page in compare.html"],
+    ["wgrad compare runs/* --out all.html", "Every run"],
+  ],
+  async run({ values: { out, json }, positional }) {
+    if (positional.length < 2) throw new UsageError("compare needs two runs or more; see wgrad compare --help");
+    const output = new Output({ json });
+    const found = await Promise.all(
+      positional.map(async (name) => await readRun(await folderOf(name), { weights: false })),
+    );
+    // Runs of the same name, in different folders, are told apart by their paths.
+    const runs = found.map((run) =>
+      found.filter(({ name }) => name === run.name).length > 1 ? { ...run, name: run.path } : run
+    );
+    for (const line of tableOf(compareRuns(runs))) output.result(line);
+    await writeAtomically(out, new TextEncoder().encode(comparePage(runs)));
+    output.result("");
+    output.result(`The page: ${out}`);
+    output.json({
+      runs: runs.map(({ name, path, state, config, ...run }) => ({ name, path, state, config, ...figuresOf(run) })),
+      out,
+    });
+    return 0;
+  },
+});
+
+/** The folder of a run: what is named, or what has that name in `runs`. */
+async function folderOf(name: string): Promise<string> {
+  const isThere = async (path: string) => await Deno.stat(path).then(() => true, () => false);
+  const inRuns = join("runs", name);
+  return !await isThere(name) && await isThere(inRuns) ? inRuns : name;
+}
+
+/** The lines of a table. A row of a setting that differs ends its name with `*`. */
+function tableOf({ names, rows }: Comparison): string[] {
+  const cells = [
+    ["", ...names],
+    ...rows.map(({ label, differs, values }) => [differs ? `${label} *` : label, ...values]),
+  ];
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+  return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+}

@@ -1,0 +1,175 @@
+/**
+ * `wgrad completions SHELL`: a script that teaches a shell the commands, flags and values, made from the tables that
+ * parse them.
+ *
+ * @module
+ */
+import { COMMANDS } from "./commands.ts";
+import { type Command, defineCommand, type Flag, HELP_FLAG } from "./flags.ts";
+import { forms, loadAll } from "./manual.ts";
+
+/** The names of the shells, and what makes their scripts. */
+const SHELLS = { bash, zsh, fish } as const;
+type Shell = keyof typeof SHELLS;
+
+/** `wgrad completions`. */
+export const command = defineCommand({
+  name: "completions",
+  summary: "Print a script that completes commands in a shell",
+  description:
+    "Prints a script by which bash, zsh or fish completes the commands, flags, values and file names of wgrad.",
+  positional: [{ name: "SHELL", choices: Object.keys(SHELLS), help: "The shell" }],
+  flags: [],
+  examples: [
+    ["source <(wgrad completions bash)", "Complete in this bash; in ~/.bashrc, in every one"],
+    ['wgrad completions zsh > "${fpath[1]}/_wgrad"', "Complete in every new zsh"],
+    ["wgrad completions fish > ~/.config/fish/completions/wgrad.fish", "Complete in every new fish"],
+  ],
+  async run({ positional }): Promise<number> {
+    console.log(SHELLS[positional[0] as Shell](await loadAll(COMMANDS)));
+    return 0;
+  },
+});
+
+/** What may stand for a value: one of some words, the name of a file or folder, or anything. */
+type Source = readonly string[] | "file" | "folder" | "anything";
+
+function sourceOf(name: string, choices: readonly string[] | undefined): Source {
+  if (choices !== undefined) return choices;
+  if (/DIR/.test(name)) return "folder";
+  return /FILE|DATA|IMAGE|RUN/.test(name) ? "file" : "anything";
+}
+
+const takesValue = ({ kind, optionalValue }: Flag) => kind !== "boolean" && !optionalValue;
+const valueOf = (flag: Flag) => sourceOf(flag.value ?? "", flag.choices);
+const flagsOf = ({ flags }: Command): readonly Flag[] => [...flags, HELP_FLAG];
+/** What may stand where there is no flag. */
+const argumentsOf = ({ positional = [] }: Command): Source[] =>
+  positional.map(({ name, choices }) => sourceOf(name, choices));
+
+function bash(commands: readonly Command[]): string {
+  const offer = (sources: readonly Source[]) => {
+    const words = sources.flatMap((source) => typeof source === "string" ? [] : source);
+    if (words.length > 0) return `_wgrad_words "${words.join(" ")}"`;
+    return sources.includes("file") ? "_wgrad_files -f" : sources.includes("folder") ? "_wgrad_files -d" : ":";
+  };
+  const values = commands.flatMap((command) =>
+    flagsOf(command).filter(takesValue).map((flag) =>
+      `    ${forms(flag).map((form) => `"${command.name} ${form}"`).join(" | ")}) ${offer([valueOf(flag)])}; return ;;`
+    )
+  );
+  const words = commands.map((command) =>
+    `    ${command.name})
+      case $word in
+        -*) _wgrad_words "${flagsOf(command).flatMap(forms).join(" ")}" ;;
+        *) ${offer(argumentsOf(command))} ;;
+      esac ;;`
+  );
+  return `# What bash needs to complete wgrad's command lines: source <(wgrad completions bash)
+_wgrad_words() { COMPREPLY=($(compgen -W "$1" -- "$word")); }
+_wgrad_files() {
+  local IFS=$'\\n'
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen "$1" -- "$word"))
+}
+_wgrad() {
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command=\${COMP_WORDS[1]}
+  COMPREPLY=()
+  # Bash takes --flag=value for three words.
+  if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=\${COMP_WORDS[COMP_CWORD - 2]}; fi
+  if ((COMP_CWORD < 2)); then
+    _wgrad_words "${commands.map(({ name }) => name).join(" ")} --help --version"
+    return
+  fi
+  case "$command $before" in
+${values.join("\n")}
+  esac
+  case $command in
+${words.join("\n")}
+  esac
+}
+complete -F _wgrad wgrad`;
+}
+
+function zsh(commands: readonly Command[]): string {
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const plain = (text: string) => text.replace(/[\\:[\]]/g, "\\$&");
+  const action = (source: Source) =>
+    source === "file"
+      ? "_files"
+      : source === "folder"
+      ? "_files -/"
+      : source === "anything"
+      ? " "
+      : `(${plain(source.join(" "))})`;
+  const specs = (command: Command) => [
+    ...flagsOf(command).flatMap((flag) =>
+      forms(flag).map((form) => {
+        const many = flag.kind === "list" ? "*" : "", help = `[${plain(flag.help)}]`;
+        if (!takesValue(flag)) return `${many}${form}${help}`;
+        return `${many}${form}${form.startsWith("--") ? "=" : ""}${help}:${plain(flag.value ?? "value")}:${
+          action(valueOf(flag))
+        }`;
+      })
+    ),
+    ...argumentsOf(command).map((source) => `*:argument:${action(source)}`).slice(0, 1),
+  ];
+  return `#compdef wgrad
+# What zsh needs to complete wgrad's command lines: a file _wgrad in a folder of $fpath, or sourced after compinit.
+_wgrad() {
+  local -a commands
+  commands=(
+${commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`).join("\n")}
+  )
+  if ((CURRENT == 2)); then
+    _describe command commands
+    _arguments '--help[Show the help]' '--version[Show the version]'
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+${
+    commands.map((command) =>
+      `    ${command.name})\n      _arguments \\\n${
+        specs(command).map((spec) => `        ${quote(spec)}`).join(" \\\n")
+      } ;;`
+    ).join("\n")
+  }
+  esac
+}
+if [[ $funcstack[1] == _wgrad ]]; then _wgrad "$@"; else compdef _wgrad wgrad; fi`;
+}
+
+function fish(commands: readonly Command[]): string {
+  const quote = (text: string) => `'${text.replace(/[\\']/g, "\\$&")}'`;
+  const offer = (source: Source) =>
+    source === "file"
+      ? "-r -F"
+      : source === "folder"
+      ? "-x -a '(__fish_complete_directories)'"
+      : source === "anything"
+      ? "-x"
+      : `-x -a ${quote(source.join(" "))}`;
+  const lines = ["# What fish needs to complete wgrad's command lines.", "complete -c wgrad -f"];
+  for (const { name, summary } of commands) {
+    lines.push(`complete -c wgrad -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`);
+  }
+  lines.push("complete -c wgrad -n __fish_use_subcommand -l help -s h -d 'Show the help'");
+  lines.push("complete -c wgrad -n __fish_use_subcommand -l version -d 'Show the version'");
+  for (const command of commands) {
+    const start = `complete -c wgrad -n ${quote(`__fish_seen_subcommand_from ${command.name}`)}`;
+    for (const source of argumentsOf(command)) {
+      if (source === "file" || source === "folder") lines.push(`${start} -F`);
+      else if (source !== "anything") lines.push(`${start} -a ${quote(source.join(" "))}`);
+    }
+    for (const flag of flagsOf(command)) {
+      for (const form of forms(flag)) {
+        const name = form.startsWith("--") ? `-l ${form.slice(2)}` : `-s ${form.slice(1)}`;
+        lines.push(`${start} ${name}${takesValue(flag) ? ` ${offer(valueOf(flag))}` : ""} -d ${quote(flag.help)}`);
+      }
+    }
+  }
+  return lines.join("\n");
+}

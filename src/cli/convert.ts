@@ -1,0 +1,77 @@
+/**
+ * What `wgrad export` and `wgrad import` share: flags, and writing weights to a file of some format.
+ *
+ * @module
+ */
+import { fileSize, writeAtomically } from "../data/files.ts";
+import { UsageError } from "../errors.ts";
+import { encodeWeights, FORMATS } from "../io/formats.ts";
+import { MODELS } from "../nn/models.ts";
+import { NORMALIZATIONS } from "../train/device_data.ts";
+import { labelsOf, type LoadedWeights, storedState } from "../train/weights.ts";
+import { classNames } from "./class_names.ts";
+import type { Flag } from "./flags.ts";
+import type { Output } from "./output.ts";
+
+/** The flags of both commands, and of `eval`, about what the weights are of. */
+export const MODEL_FLAGS = [
+  {
+    name: "model",
+    kind: "choice",
+    choices: ["lenet", "lenet-gray"],
+    help: "Network that the weights are of (default: as the file says, else lenet)",
+  },
+  {
+    name: "normalize",
+    kind: "choice",
+    choices: ["half", "cifar10"],
+    help: "Scaling of pixels that the weights were trained with (default: as the file says, else half)",
+  },
+] as const satisfies readonly Flag[];
+
+/** The flags of both commands about what is printed and overwritten. */
+export const WRITE_FLAGS = [
+  { name: "force", kind: "boolean", help: "Replace the file if there is one" },
+  { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr", group: "Output" },
+] as const satisfies readonly Flag[];
+
+/**
+ * Refuses to replace a file, before any work is done.
+ *
+ * @throws {UsageError} where there is one.
+ */
+export async function checkNew(path: string, force: boolean): Promise<void> {
+  if (!force && await fileSize(path) !== undefined) {
+    throw new UsageError(`${path} exists already; --force replaces it`);
+  }
+}
+
+/** The formats that weights are written in. ONNX has the network too, and is not read. */
+export const WRITTEN = [...FORMATS, "onnx"] as const;
+
+/** Writes weights, and says so. */
+export async function writeWeights(
+  loaded: LoadedWeights,
+  path: string,
+  format: typeof WRITTEN[number],
+  output: Output,
+): Promise<void> {
+  const { module, model, normalize, metadata: { classes } } = loaded, tensors = await storedState(module);
+  const metadata = { ...labelsOf(loaded), ...(classes !== undefined && { classes }) };
+  const bytes = format === "onnx" ? await onnxOf(loaded) : await encodeWeights(format, { tensors, metadata });
+  await writeAtomically(path, bytes);
+  output.say(`${tensors.size} tensors of ${model} in ${path} (${format}, ${bytes.length} bytes)`);
+  output.json({ path, format, model, normalize, tensors: tensors.size, bytes: bytes.length });
+}
+
+/** The ONNX file of a network with its weights. */
+async function onnxOf({ module, model, normalize, metadata }: LoadedWeights): Promise<Uint8Array> {
+  const { exportOnnx } = await import("../nn/onnx_export.ts");
+  const { channels } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
+  return await exportOnnx(module, {
+    name: model,
+    shape: [channels, 32, 32],
+    normalization: channels === 1 ? { mean: [greyMean], deviation: [greyDeviation] } : { mean, deviation },
+    classes: classNames(metadata.classes, module.parameters().at(-1)!.numel, "the weights"),
+  });
+}

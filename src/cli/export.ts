@@ -1,0 +1,55 @@
+/**
+ * `wgrad export`: weights for other programs.
+ *
+ * @module
+ */
+import { extname } from "node:path";
+import { UsageError } from "../errors.ts";
+import { loadWeights } from "../train/weights.ts";
+import { checkNew, MODEL_FLAGS, WRITE_FLAGS, writeWeights, WRITTEN } from "./convert.ts";
+import { defineCommand } from "./flags.ts";
+import { Output } from "./output.ts";
+
+/** `wgrad export`. */
+export const command = defineCommand({
+  name: "export",
+  summary: "Convert weights to PyTorch, NumPy, ONNX or safetensors",
+  description:
+    "Loads the weights into a fresh model and writes them in another format, each element bit for bit: .pth " +
+    "opens with torch.load(FILE, weights_only=True), .npz with numpy.load(FILE). .onnx has the network too, for other " +
+    "programs to run. .pth and .npz hold tensors alone: name the model and the scaling of pixels again where they are read.",
+  flags: [
+    {
+      name: "weights",
+      kind: "string",
+      value: "FILE",
+      help: "The weights: .safetensors, .pth or .npz, by content (required)",
+    },
+    { name: "to", kind: "string", value: "FILE", help: "The file to write (required)" },
+    { name: "format", kind: "choice", choices: WRITTEN, help: "Its format (default: as its name ends)" },
+    ...MODEL_FLAGS,
+    ...WRITE_FLAGS,
+  ],
+  examples: [
+    ["wgrad export --weights runs/lenet-1/model.safetensors --to cifar_net.pth", "Write a state dict for PyTorch"],
+    ["wgrad export --weights runs/lenet-1/model.safetensors --to lenet.onnx", "Write the network for ONNX Runtime"],
+  ],
+  async run({ values: { weights, to, format, model, normalize, force, json } }) {
+    if (weights === undefined || to === undefined) {
+      throw new UsageError("export needs --weights FILE and --to FILE; see wgrad export --help");
+    }
+    const chosen = format ?? formatOf(to);
+    await checkNew(to, force);
+    const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
+    await writeWeights(loaded, to, chosen, new Output({ json }));
+    return 0;
+  },
+});
+
+/** The format that a file's name asks for. */
+function formatOf(path: string): typeof WRITTEN[number] {
+  const extension = extname(path).slice(1), found = WRITTEN.find((format) => format === extension);
+  if (found) return found;
+  if (extension === "pt") return "pth";
+  throw new UsageError(`${path} ends in none of .${WRITTEN.join(", .")}: give --format`);
+}

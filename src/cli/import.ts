@@ -1,0 +1,34 @@
+/**
+ * `wgrad import`: takes weights of other programs.
+ *
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import { loadWeights } from "../train/weights.ts";
+import { checkNew, MODEL_FLAGS, WRITE_FLAGS, writeWeights } from "./convert.ts";
+import { defineCommand } from "./flags.ts";
+import { Output } from "./output.ts";
+
+/** `wgrad import`. */
+export const command = defineCommand({
+  name: "import",
+  summary: "Convert weights of PyTorch or NumPy to safetensors",
+  description:
+    "Reads a file of any format that eval takes, checks that it fits the model, and writes it as train does, " +
+    "with what it is of. Numbers become float32. Nothing in the file is ever run.",
+  positional: [{ name: "FILE", help: "The weights: .safetensors, .pth or .npz" }],
+  flags: [
+    { name: "to", kind: "string", value: "FILE", help: "The .safetensors file to write (required)" },
+    ...MODEL_FLAGS,
+    ...WRITE_FLAGS,
+  ],
+  examples: [["wgrad import cifar_net.pth --to cifar_net.safetensors", "Take what the PyTorch tutorial saves"]],
+  async run({ values: { to, model, normalize, force, json }, positional: [file] }) {
+    if (to === undefined) throw new UsageError("import needs --to FILE; see wgrad import --help");
+    if (!to.endsWith(".safetensors")) throw new UsageError("import writes safetensors: --to must end in .safetensors");
+    await checkNew(to, force);
+    const loaded = await loadWeights(file!, { ...(model && { model }), ...(normalize && { normalize }) });
+    await writeWeights(loaded, to, "safetensors", new Output({ json }));
+    return 0;
+  },
+});

@@ -1,0 +1,151 @@
+/**
+ * `wgrad predict`: what is on images.
+ *
+ * @module
+ */
+import { CIFAR10_LAYOUT } from "../data/cifar.ts";
+import { decodeImage } from "../data/image.ts";
+import { findImages, readImageFile, STDIN } from "../data/image_files.ts";
+import { type Fit, fitImage } from "../data/image_resize.ts";
+import { UsageError, WeightsError, WgradError } from "../errors.ts";
+import { predictModel } from "../train/predict.ts";
+import { SETTINGS } from "../train/settings.ts";
+import { batchOptions } from "../train/trainer.ts";
+import { loadWeights } from "../train/weights.ts";
+import { MODEL_FLAGS } from "./convert.ts";
+import { classNames } from "./class_names.ts";
+import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
+import { openGpu } from "./gpu.ts";
+import { Output } from "./output.ts";
+
+/** The settings of a run that `predict` has too, and the same. */
+type Shared = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
+const SHARED = SETTINGS.filter(({ name }) => ["adapter", "backend"].includes(name)) as Shared[];
+
+/** Columns of a bar of 100 %. */
+const BAR = 30;
+
+/** An image that could not be read, and why. */
+interface Failed {
+  readonly file: string;
+  readonly error: string;
+}
+
+/** `wgrad predict`. */
+export const command = defineCommand({
+  name: "predict",
+  summary: "Name what is on images: classes and probabilities",
+  description: "Runs PNG, JPEG, WebP and BMP images of any size through a trained network, and prints the likeliest " +
+    "classes of each. EXIF's orientation is obeyed, transparency is laid on white, of 16 bits the upper 8 count, " +
+    "and the size is made 32 x 32 as torchvision does it. An image that cannot be read is named, and the exit code " +
+    "is 1 at the end.",
+  positional: [{ name: "IMAGE", rest: true, help: "A file, a folder with all in it, or - for the standard input" }],
+  flags: [
+    {
+      name: "weights",
+      kind: "string",
+      value: "FILE",
+      help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
+    },
+    ...MODEL_FLAGS,
+    { name: "topk", kind: "integer", min: 1, default: 3, help: "Classes to print of each image" },
+    {
+      name: "fit",
+      kind: "choice",
+      choices: ["crop", "stretch"],
+      default: "crop",
+      help: "Making the image square: take its middle, or change its proportions",
+    },
+    { name: "batch-size", kind: "integer", min: 1, max: 4096, default: 256, help: "Images a step on the GPU" },
+    ...SHARED,
+    ...OUTPUT_FLAGS,
+  ],
+  examples: [
+    ["wgrad predict --weights runs/lenet-1/model.safetensors cat.jpg", "The three likeliest classes of an image"],
+    ["wgrad predict --weights cifar_net.pth --topk 1 --json photos", "All images of a folder, as JSON"],
+    ["curl URL | wgrad predict --weights cifar_net.pth -", "An image from a pipe"],
+  ],
+  async run({ values, positional }) {
+    const { weights, model, normalize, topk, fit, batchSize, adapter, backend, ...printing } = values;
+    if (weights === undefined) throw new UsageError("predict needs --weights FILE; see wgrad predict --help");
+    const output = new Output(printing);
+    const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
+    const { files, pixels, failed } = await readImages(positional, fit, output);
+    if (files.length + failed.length === 0) {
+      throw new UsageError(
+        `no image in ${positional.map(printable).join(", ")}; give files that end in .png, .jpg, .webp or .bmp`,
+      );
+    }
+    const images = [];
+    if (files.length > 0) {
+      const gpu = await openGpu({ adapter, backend }, output);
+      const found = await predictModel(
+        gpu,
+        loaded.module,
+        { shape: CIFAR10_LAYOUT.shape, pixels },
+        batchSize,
+        batchOptions(loaded),
+      );
+      const names = classNames(loaded.metadata.classes, found[0]!.length, weights);
+      for (const [i, probabilities] of found.entries()) {
+        if (probabilities.some(Number.isNaN)) throw new WeightsError(`${weights}: gives no numbers: it has diverged`);
+        const classes = Array.from(probabilities, (probability, label) => ({ name: names[label]!, probability }))
+          .sort((a, b) => b.probability - a.probability).slice(0, topk);
+        images.push({ file: files[i]!, classes });
+        print(files[i]!, classes, output);
+      }
+    }
+    output.json({ images, failed });
+    return failed.length > 0 ? 1 : 0;
+  },
+});
+
+/** Decodes all images, and names those that cannot be read. */
+async function readImages(paths: readonly string[], fit: Fit, output: Output) {
+  const files: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
+  const attempt = async (file: string, action: () => Promise<void>) => {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof WgradError)) throw error;
+      failed.push({ file, error: error.message });
+      output.warn(`error: ${printable(error.message)}`);
+    }
+  };
+  for (const path of paths) {
+    await attempt(path, async () => {
+      for (const file of await findImages(path)) {
+        await attempt(file, async () => {
+          output.progress(`reading image ${files.length + failed.length + 1}`);
+          const image = await decodeImage(await readImageFile(file), file);
+          pixels.push(planes(fitImage(image, CIFAR10_LAYOUT.shape[1], fit).data));
+          files.push(file);
+        });
+      }
+    });
+  }
+  output.progress("");
+  return { files, pixels, failed };
+}
+
+/** R G B R G B … as all reds, all greens, all blues. */
+function planes(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const plane = data.length / 3;
+  return Uint8Array.from(data, (_, i) => data[i % plane * 3 + Math.floor(i / plane)]!);
+}
+
+function print(
+  file: string,
+  classes: readonly { readonly name: string; readonly probability: number }[],
+  output: Output,
+): void {
+  const width = Math.max(...classes.map(({ name }) => name.length));
+  output.result(file === STDIN ? "standard input" : printable(file));
+  for (const { name, probability } of classes) {
+    const bar = "█".repeat(Math.round(probability * BAR)).padEnd(BAR, "░");
+    output.result(`  ${printable(name).padEnd(width)}  ${bar}  ${(100 * probability).toFixed(2).padStart(6)} %`);
+  }
+}
+
+/** Text from outside as a terminal may see it: without control characters. */
+const printable = (text: string) => text.replace(/\p{C}/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);

@@ -1,0 +1,83 @@
+/**
+ * Numbers as a reader wants them.
+ *
+ * @module
+ */
+
+/** What stands where there is no value. */
+export const NOTHING = "–";
+
+/**
+ * Four digits or fewer: `1.504`, `0.001`, `12,500`, `3.2e-7`.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function number(value) {
+  if (typeof value !== "number" || !Number.isFinite(value)) return NOTHING;
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e15) return value.toLocaleString("en");
+  if (size < 1e-4) return value.toExponential(1).replace(".0e", "e");
+  return size < 1000 ? String(Number(value.toPrecision(4))) : Math.round(value).toLocaleString("en");
+}
+
+/**
+ * A loss, with three digits behind the point, so that a column lines up.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function loss(value) {
+  return typeof value === "number" && Number.isFinite(value) ? value.toFixed(3) : NOTHING;
+}
+
+/**
+ * A share from 0 to 1 as `54.3 %`.
+ *
+ * @param {unknown} value
+ * @param {number} digits
+ * @returns {string}
+ */
+export function percent(value, digits = 1) {
+  return typeof value === "number" && Number.isFinite(value) ? `${(100 * value).toFixed(digits)} %` : NOTHING;
+}
+
+/**
+ * Seconds as `42 s`, `3 min 20 s`, `2 h 05 min`.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function time(value) {
+  if (typeof value !== "number" || !Number.isFinite(value)) return NOTHING;
+  const seconds = Math.max(0, Math.round(value)), two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  if (seconds < 60) return `${value < 10 ? Math.max(0, value).toFixed(1) : seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
+}
+
+/**
+ * Seconds as a label of an axis has them: `0:42`, `3:20`, `2:05:00`.
+ *
+ * @param {number} value
+ * @returns {string}
+ */
+export function clock(value) {
+  const seconds = Math.round(value), two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+}
+
+/**
+ * A value of a setting as text.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function setting(value) {
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return NOTHING;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.map(setting).join(", ");
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}

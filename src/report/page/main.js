@@ -1,0 +1,128 @@
+/**
+ * Puts a page together from the data that it holds: a run's report, a run that is under way, several runs, or the list of
+ * all.
+ *
+ * @module
+ */
+import { charts } from "./charts.js";
+import { h, panel } from "./dom.js";
+import { follow, withToken } from "./live.js";
+import { confusion, events, figures, filters, mistakes, perClass, stateLabel, table } from "./sections.js";
+import { comparison, list } from "./tables.js";
+
+const { mode, home, version, ...data } = JSON.parse(document.getElementById("data").textContent);
+const page = document.getElementById("page"), icon = document.querySelector("link[rel=icon]").href;
+
+const back = home === undefined ? [] : [h("a.back", { href: withToken(home) }, "All runs")];
+
+/** The head of a page: its name, and a line below. */
+function head(title, line) {
+  return h(
+    "header.head",
+    {},
+    h("p.brand", {}, h("img", { src: icon, alt: "", width: 22, height: 22 }), "wgrad", ...back),
+    h("h1", {}, title),
+    line,
+  );
+}
+
+/** A run in a line: `lenet on cifar10, sgd`. */
+function about({ state, config, environment }) {
+  const { model, data, optimizer } = config, { started, adapter } = environment;
+  const parts = [
+    model === undefined ? undefined : `${model}${data === undefined ? "" : ` on ${data}`}`,
+    optimizer,
+    typeof adapter === "object" ? adapter?.name : adapter,
+    typeof started === "string"
+      ? started.slice(0, 16).replace("T", " ") + (started.endsWith("Z") ? " UTC" : "")
+      : undefined,
+  ];
+  // The bar of a live page says it.
+  const label = mode === "live" ? undefined : stateLabel(state);
+  return h("p.about", {}, label, parts.filter((part) => typeof part === "string").join(" · "));
+}
+
+/** Nested records as one: `adapter name`. */
+function flat(record) {
+  return Object.fromEntries(
+    Object.entries(record).flatMap(([name, value]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([inner, one]) => [`${name} ${inner}`, one])
+        : [[name, value]]
+    ),
+  );
+}
+
+/** What the run's view holds below the charts. */
+function details(run) {
+  return [
+    perClass([run]),
+    filters(run),
+    confusion(run),
+    mistakes(run),
+    table("Settings", run.config),
+    table("Environment", flat(run.environment)),
+    events(run),
+    run.badLines > 0
+      ? panel("Damaged lines", {}, h("p", {}, `${run.badLines} lines of metrics.jsonl could not be read.`))
+      : undefined,
+  ].filter((part) => part !== undefined);
+}
+
+function foot() {
+  return h("footer", {}, `wgrad ${version}. Charts: uPlot. Drag over a chart to look closer; double-click to see all.`);
+}
+
+function report(run) {
+  const drawing = charts([run]);
+  page.replaceChildren(
+    head(run.name, about(run)),
+    figures(run),
+    h("div.grid", {}, ...drawing.panels, ...details(run)),
+    foot(),
+  );
+  drawing.update();
+}
+
+/** The report of a run that grows: the charts stay, all else is made anew when there is more to see. */
+function live() {
+  const top = h("div"), below = h("div.grid"), shown = { name: "", series: undefined };
+  let drawing;
+  const update = (run) => {
+    shown.series = run.series;
+    drawing.update();
+    top.querySelector("dl").replaceWith(figures(run));
+  };
+  const bar = follow({
+    show(run) {
+      document.title = `${run.name} – wgrad`;
+      shown.series = run.series;
+      drawing ??= charts([shown]);
+      top.replaceChildren(head(run.name, about(run)), figures(run));
+      below.replaceChildren(...drawing.panels, ...details(run));
+      drawing.update();
+    },
+    update,
+  });
+  top.append(head("Connecting …"));
+  page.replaceChildren(bar, top, below, foot());
+}
+
+function compare({ runs, comparison: table }) {
+  const drawing = charts(runs), bars = perClass(runs);
+  page.replaceChildren(
+    head(`${runs.length} runs`, h("p.about", {}, runs.map(({ name }) => name).join(" · "))),
+    h("div.grid", {}, comparison(table), ...drawing.panels, ...(bars === undefined ? [] : [bars])),
+    foot(),
+  );
+  drawing.update();
+}
+
+function browse({ folder, runs }) {
+  page.replaceChildren(head("Runs", h("p.about", {}, folder)), list(runs), h("footer", {}, `wgrad ${version}`));
+}
+
+if (mode === "report") report(data.run);
+else if (mode === "live") live();
+else if (mode === "compare") compare(data);
+else browse(data);

@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { join } from "node:path";
+import { DataError } from "../../src/errors.ts";
+import { startBrowsing } from "../../src/report/browse.ts";
+import type { Server } from "../../src/report/server.ts";
+import { withFolder } from "../data/fixtures.ts";
+import { writeRun } from "../report/fixtures.ts";
+import { exchange } from "../report/raw_http.ts";
+import { wgrad } from "./support.ts";
+
+/** Serves a folder with the runs `lenet-2` and `lenet-10`, with things that are none, and with a secret beside it. */
+async function withRuns(test: (server: Server, folder: string) => Promise<void>): Promise<void> {
+  await withFolder(async (folder) => {
+    const runs = join(folder, "runs");
+    for (const name of ["lenet-10", "lenet-2"]) await writeRun(join(runs, name), { lines: 20 });
+    await writeRun(join(folder, "secret"), { lines: 1 });
+    await Deno.writeTextFile(join(runs, "config.json"), "{}");
+    await Deno.mkdir(join(runs, "empty"));
+    if (Deno.build.os !== "windows") await Deno.symlink(join(folder, "secret"), join(runs, "link"));
+    const server = await startBrowsing(runs, { port: 0 });
+    try {
+      await test(server, runs);
+    } finally {
+      await server.close();
+    }
+  });
+}
+
+/** Gets a page by its path as it stands, which `fetch` would tidy up. */
+async function get({ url, token }: Server, path: string, query = "") {
+  const lines = [`GET ${path}?${query}token=${token} HTTP/1.1`, `host: ${new URL(url).host}`];
+  const answer = await exchange(url, lines);
+  const data = /<script type="application\/json" id="data">(.*)<\/script>/.exec(answer.body)?.[1];
+  return { ...answer, data: data === undefined ? undefined : JSON.parse(data) };
+}
+
+Deno.test({
+  name: "wgrad dashboard prints its address, serves the runs, and ends with exit code 0 at Ctrl-C",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withFolder(async (folder) => {
+      await writeRun(join(folder, "runs", "lenet-1"), { lines: 20 });
+      let asking: Promise<number[]> | undefined;
+      const { code, out, err } = await wgrad(folder, ["dashboard", "--port", "0"], (child, [line]) => {
+        const url = line!.replace("The runs in runs: ", "");
+        asking ??= (async () => {
+          try {
+            const addresses = [url, url.replace("/?", "/run/lenet-1?"), url.replace(/\?.*/, "")];
+            return await Promise.all(addresses.map(async (one) => {
+              const answer = await fetch(one);
+              await answer.text();
+              return answer.status;
+            }));
+          } finally {
+            child.kill("SIGINT");
+          }
+        })();
+      });
+      assertEquals([code, err], [0, []]);
+      assertEquals(out.length, 1);
+      assertMatch(out[0]!, /^The runs in runs: http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{32}$/);
+      assertEquals(await asking, [200, 200, 403]);
+    }),
+});
+
+Deno.test("wgrad dashboard refuses a folder that is not there, a port in use and an unknown host", () =>
+  withFolder(async (folder) => {
+    await Deno.mkdir(join(folder, "runs"));
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }), { port } = listener.addr;
+    const cases: [string[], number, string][] = [
+      [["nowhere"], 1, "error: cannot read the runs in nowhere: no such file or folder"],
+      [
+        ["--port", `${port}`],
+        2,
+        `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another, or let`,
+      ],
+      [["--host", "10.0.0.1"], 2, "error: flag --host: 10.0.0.1 is not one of 127.0.0.1, ::1, 0.0.0.0, ::"],
+      [["--port", "65536"], 2, "error: flag --port: 65536 is not an integer from 0 to 65535"],
+    ];
+    for (const [args, status, message] of cases) {
+      const { code, out, err } = await wgrad(folder, ["dashboard", ...args]);
+      assertEquals([code, out, err.length], [status, [], 1]);
+      assert(err[0]!.startsWith(message), err[0]);
+    }
+    listener.close();
+  }));
+
+Deno.test("the list has the runs of the folder in the order of their numbers, the broken ones too", () =>
+  withRuns(async (server, folder) => {
+    await Deno.mkdir(join(folder, "broken"));
+    await Deno.writeTextFile(join(folder, "broken", "config.json"), "{");
+    const { status, headers, data } = await get(server, "/");
+    assertEquals([status, headers.get("content-type")], [200, "text/html; charset=utf-8"]);
+    assertEquals(headers.get("content-security-policy"), "frame-ancestors 'none'");
+    assertEquals([data.mode, data.folder], ["browse", folder]);
+    assertEquals(data.runs.map(({ name }: { name: string }) => name), ["broken", "lenet-2", "lenet-10"]);
+    assert(data.runs[0].error.includes("config.json"), data.runs[0].error);
+  }));
+
+Deno.test("a run's page and a comparison show what the files hold at that moment", () =>
+  withRuns(async (server, folder) => {
+    const path = join(folder, "lenet-2", "metrics.jsonl");
+    const before = (await get(server, "/run/lenet-2")).data;
+    assertEquals([before.mode, before.home, before.run.name], ["report", "../", "lenet-2"]);
+    await Deno.writeTextFile(path, '{"step":100000,"loss":0.5}\n', { append: true });
+    const after = (await get(server, "/run/lenet%2D2")).data;
+    assertEquals(after.run.series.curves.loss.x.length, before.run.series.curves.loss.x.length + 1);
+    const both = (await get(server, "/compare", "run=lenet-2&run=lenet-10&run=lenet-2&")).data;
+    assertEquals([both.mode, both.home], ["compare", "./"]);
+    assertEquals(both.runs.map(({ name }: { name: string }) => name), ["lenet-2", "lenet-10"]);
+  }));
+
+Deno.test("nothing outside the folder is served, however its name is written", () =>
+  withRuns(async (server) => {
+    const names = [
+      "../secret",
+      "..%2Fsecret",
+      "..%5Csecret",
+      "%2E%2E/secret",
+      "link",
+      "config.json",
+      "empty",
+    ];
+    // `..` and its escapes are taken away on the way: /run/.. is the list.
+    for (const name of [...names, ".", "", "%", "%FF", "lenet-2%00", "lenet-2/", "lenet-2/config.json"]) {
+      assertEquals((await get(server, `/run/${name}`)).status, 404, name);
+    }
+    for (const name of [...names, "./lenet-2", "%2e%2e", ""]) {
+      const status = (await get(server, "/compare", `run=lenet-2&run=${name}&`)).status;
+      assertEquals(status, 404, name);
+    }
+    for (const path of ["/lenet-2", "/runs", "/run", "/../secret", "/config.json", "/favicon.ico"]) {
+      assertEquals((await get(server, path)).status, 404, path);
+    }
+  }));
+
+Deno.test("a comparison needs two runs, and takes 24 at most", () =>
+  withRuns(async (server) => {
+    const few = await get(server, "/compare", "run=lenet-2&run=lenet-2&");
+    assertEquals([few.status, few.body], [400, "Choose two runs or more.\n"]);
+    const query = Array.from({ length: 25 }, (_, i) => `run=${i}&`).join("");
+    assertEquals((await get(server, "/compare", query)).body, "Choose 24 runs at most.\n");
+  }));
+
+Deno.test("a folder that goes away while it is served is an error on the page", () =>
+  withRuns(async (server, folder) => {
+    await Deno.remove(folder, { recursive: true });
+    const { status, body } = await get(server, "/");
+    assertEquals([status, body], [500, `cannot read the runs in ${folder}: no such file or folder\n`]);
+    assertEquals((await get(server, "/run/lenet-2")).status, 404);
+    await assertRejects(() => startBrowsing(folder, { port: 0 }), DataError, "no such file or folder");
+  }));

@@ -1,0 +1,61 @@
+/**
+ * Chromium for the tests of pages: Debian's, driven by playwright-core.
+ *
+ * @module
+ */
+import { type Browser, chromium, type Page } from "npm:playwright-core@1.62.0";
+
+/** Where distributions put it. */
+const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** The browser's program; undefined where there is none. */
+export const CHROMIUM = PATHS.find((path) => {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+});
+
+/** Starts the browser, with a profile of its own and no errands in the background. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM!,
+    args: [
+      "--no-sandbox",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--disable-quic",
+    ],
+  });
+}
+
+/** A page, and what it complained of and asked for. */
+export interface Watched {
+  readonly page: Page;
+  /** Messages of warnings and errors. */
+  readonly complaints: string[];
+  /** Addresses, but for those of data in the page. */
+  readonly requests: string[];
+}
+
+/** Opens an address in a new window. */
+export async function open(
+  browser: Browser,
+  url: string,
+  { width, height, dark = false }: { width: number; height: number; dark?: boolean },
+): Promise<Watched> {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light" });
+  const page = await context.newPage(), complaints: string[] = [], requests: string[] = [];
+  page.on("console", (message) => {
+    if (["warning", "error"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => {
+    if (!request.url().startsWith("data:")) requests.push(request.url());
+  });
+  await page.goto(url);
+  return { page, complaints, requests };
+}

@@ -1,0 +1,65 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { compareRuns } from "../../src/report/comparison.ts";
+import { addLine, noSeries } from "../../src/report/page/series.js";
+import type { RunView } from "../../src/report/view.ts";
+import { wgrad } from "../cli/support.ts";
+import { writeRun } from "./fixtures.ts";
+
+function run(name: string, config: Record<string, unknown>, lines: Record<string, unknown>[]): RunView {
+  const series = noSeries();
+  for (const line of lines) addLine(series, line);
+  return { name, path: name, state: "stopped", config: { name, ...config }, environment: {}, series, badLines: 0 };
+}
+
+Deno.test("compareRuns() shows the main settings, the others where they differ, and the best results", () => {
+  const { names, rows } = compareRuns([
+    run("a", { model: "lenet", lr: 0.1, momentum: 0.9, weightDecay: 0, opt: [] }, [
+      { step: 5, loss: 2 },
+      { step: 9, loss: 2.5 },
+      { step: 9, valLoss: 3, valAccuracy: 0.5 },
+    ]),
+    run("b", { model: "lenet", lr: 0.2, momentum: 0.9, weightDecay: 0.01, opt: [] }, [{ step: 5, loss: 2 }]),
+  ]);
+  assertEquals(names, ["a", "b"]);
+  const row = (label: string) => rows.find((row) => row.label === label);
+  assertEquals(row("model"), { label: "model", values: ["lenet", "lenet"], differs: false, best: [] });
+  assertEquals(row("lr"), { label: "lr", values: ["0.1", "0.2"], differs: true, best: [] });
+  assertEquals(row("weight-decay"), { label: "weight-decay", values: ["0", "0.01"], differs: true, best: [] });
+  assertEquals(row("batch-size")?.values, ["–", "–"]);
+  for (const label of ["momentum", "opt", "name", "test accuracy"]) assertEquals(row(label), undefined, label);
+  assertEquals(row("last loss"), { label: "last loss", values: ["2.500", "2.000"], differs: false, best: [1] });
+  assertEquals(row("best loss")?.best, []); // The same.
+  assertEquals(row("validation accuracy")?.values, ["50.00 %", "–"]);
+  assertEquals(row("steps")?.values, ["9", "5"]);
+});
+
+Deno.test("wgrad compare prints a table and writes a page; runs are found by folder, or by name in runs/", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeRun(join(folder, "runs", "a"));
+    await writeRun(join(folder, "b"), { config: { lr: 0.1 } });
+    const { code, out, err } = await wgrad(folder, [
+      "compare",
+      "a",
+      "b",
+      "--json",
+      "--out",
+      join(folder, "new", "c.html"),
+    ]);
+    assertEquals(code, 0, err.join("\n"));
+    assertEquals(err[0]?.trim().split(/ +/), ["a", "b"]);
+    assert(err.some((line) => /^lr \* +0\.05 +0\.1$/.test(line)), err.join("\n"));
+    assert(err.some((line) => /^model +lenet +lenet$/.test(line)), err.join("\n"));
+    assert(err.some((line) => /^test accuracy +58\.53 % +58\.53 %$/.test(line)), err.join("\n"));
+    const { runs } = JSON.parse(out.at(-1)!);
+    assertEquals([out.length, runs.length, runs[0].testAccuracy, runs[1].config.lr], [1, 2, 0.5853, 0.1]);
+    assert((await Deno.readTextFile(join(folder, "new", "c.html"))).startsWith("<!DOCTYPE html>"));
+    const none = await wgrad(folder, ["compare", "a", "nope"]);
+    assertEquals([none.code, none.err], [1, ["error: cannot read the run nope: no such file or folder"]]);
+    const one = await wgrad(folder, ["compare", "a"]);
+    assertEquals([one.code, one.err], [2, ["error: compare needs two runs or more; see wgrad compare --help"]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,159 @@
+/**
+ * The live page and the list of runs in a real browser.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { startBrowsing } from "../../src/report/browse.ts";
+import { type Live, type LiveState, startLive } from "../../src/report/live.ts";
+import { readRun } from "../../src/report/view.ts";
+import { withFolder } from "../data/fixtures.ts";
+import { CHROMIUM, open, startBrowser } from "./browser.ts";
+import { writeRun } from "./fixtures.ts";
+
+const SIZE = { width: 1000, height: 900 };
+
+/** A test with a browser, which is closed however the test ends. */
+function browserTest(name: string, fn: (browser: Awaited<ReturnType<typeof startBrowser>>) => Promise<void>) {
+  Deno.test({
+    name: CHROMIUM ? name : `${name} (needs Chromium)`,
+    ignore: !CHROMIUM,
+    async fn() {
+      const browser = await startBrowser();
+      try {
+        await fn(browser);
+      } finally {
+        await browser.close();
+      }
+    },
+  });
+}
+
+/** A run that is made up: it writes and publishes lines of metrics until it is paused or stopped. */
+class FakeRun {
+  readonly live: Live;
+  step = 0;
+  lr = 0.1;
+  state: LiveState["state"] = "running";
+  readonly #timer = setInterval(() => this.#train(), 20);
+
+  constructor(readonly path: string) {
+    this.live = startLive({
+      port: 0,
+      snapshot: () => readRun(path),
+      controls: {
+        pause: () => this.#become("paused"),
+        resume: () => this.#become("running"),
+        stop: () => this.#become("finished"),
+        setLr: (lr) => this.lr = lr,
+      },
+    });
+  }
+
+  #train() {
+    if (this.state !== "running") return;
+    this.step += 10;
+    const line = {
+      step: this.step,
+      loss: 1 + 100 / (this.step + 100),
+      lr: this.lr,
+      imagesPerSecond: 900,
+      seconds: this.step / 500,
+    };
+    Deno.writeTextFileSync(join(this.path, "metrics.jsonl"), `${JSON.stringify(line)}\n`, { append: true });
+    this.live.publish("metrics", [line]);
+    this.#become("running");
+  }
+
+  #become(state: LiveState["state"]) {
+    this.state = state;
+    const { step, lr } = this;
+    const figures = { epoch: 1, loss: 1, lr, imagesPerSecond: 900, secondsLeft: 60 };
+    this.live.publish("state", { state, step, totalSteps: 100_000, ...figures });
+  }
+
+  async [Symbol.asyncDispose]() {
+    clearInterval(this.#timer);
+    await this.live.close();
+  }
+}
+
+browserTest(
+  "the live page draws a run, follows it, and has it paused, changed and stopped",
+  (browser) =>
+    withFolder(async (folder) => {
+      await Deno.writeTextFile(join(folder, "config.json"), '{"model":"lenet","data":"synthetic","optimizer":"sgd"}');
+      await using run = new FakeRun(folder);
+      const { page, complaints, requests } = await open(browser, run.live.url, SIZE);
+      /** The step that the page shows. */
+      const shown = async () => {
+        const text = await page.locator(".facts").textContent();
+        return Number(/step ([\d,.\s]+) of/.exec(text!)![1]!.replace(/\D/g, ""));
+      };
+      const reaches = async (step: number) => {
+        while (await shown() < step) await page.waitForTimeout(20);
+      };
+      await page.locator(".facts", { hasText: "step" }).waitFor();
+      await page.locator("canvas").first().waitFor();
+      await reaches(await shown() + 100);
+      // The line of the loss is drawn: some pixels have its colour.
+      const drawn = await page.locator("canvas").first().evaluate((canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (
+            data[i + 3] > 200 &&
+            Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 80
+          ) count++;
+        }
+        return count;
+      });
+      assert(drawn > 50, `${drawn} coloured pixels`);
+
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.getByRole("button", { name: "Resume" }).waitFor();
+      const paused = run.step;
+      await reaches(paused);
+      await page.waitForTimeout(300); // Whether it stands still, the next lines ask; the wait only gives it time not to.
+      assertEquals([run.step, await shown()], [paused, paused]);
+
+      await page.getByRole("textbox", { name: "Learning rate" }).fill("0.025");
+      await page.getByRole("button", { name: "Set" }).click();
+      await page.getByText("Learning rate set.").waitFor();
+      assertEquals(run.lr, 0.025);
+      await page.getByRole("button", { name: "Resume" }).click();
+      await reaches(paused + 50);
+
+      await page.getByRole("button", { name: "Stop and save" }).click();
+      await page.locator(".live", { hasText: "finished" }).waitFor();
+      assertEquals(run.state, "finished");
+      assertEquals(complaints, []);
+      const { origin } = new URL(run.live.url);
+      assert(requests.every((url) => url.startsWith(`${origin}/`)), requests.join(" "));
+    }),
+);
+
+browserTest(
+  "the list of runs leads to a run's page, to a comparison, and back",
+  (browser) =>
+    withFolder(async (folder) => {
+      for (const [i, name] of ["lenet-1", "lenet-2"].entries()) {
+        await writeRun(join(folder, name), { lines: 30, seed: i });
+      }
+      const server = await startBrowsing(folder, { port: 0 });
+      await using _ = { [Symbol.asyncDispose]: () => server.close() };
+      const { page, complaints } = await open(browser, server.url, SIZE);
+      await page.getByRole("link", { name: "lenet-2" }).click();
+      await page.getByRole("heading", { name: "lenet-2", level: 1 }).waitFor();
+      await page.locator("canvas").first().waitFor();
+      await page.getByRole("link", { name: "All runs" }).click();
+      for (const name of ["lenet-1", "lenet-2"]) {
+        await page.getByRole("checkbox", { name }).check();
+      }
+      await page.getByRole("button", { name: /compare/i }).click();
+      await page.getByRole("heading", { name: "2 runs", level: 1 }).waitFor();
+      assertMatch(page.url(), /\/compare\?.*token=/);
+      await page.getByRole("link", { name: "All runs" }).click();
+      await page.getByRole("heading", { name: "Runs", level: 1 }).waitFor();
+      assertEquals(complaints, []);
+    }),
+);

@@ -1,0 +1,175 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { browsePage, comparePage } from "../../src/report/page.ts";
+import { writeReport } from "../../src/report/report.ts";
+import { readRun } from "../../src/report/view.ts";
+import { CHROMIUM, open, startBrowser } from "./browser.ts";
+import { writeRun } from "./fixtures.ts";
+
+/** Colours of each chart's canvas, the most frequent first, leaving out what is transparent. */
+const COLOURS = `[...document.querySelectorAll("canvas")].map((canvas) => {
+  const { width, height } = canvas, copy = new OffscreenCanvas(width, height), counts = new Map();
+  const painter = copy.getContext("2d", { willReadFrequently: true });
+  painter.drawImage(canvas, 0, 0);
+  const { data } = painter.getImageData(0, 0, width, height);
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] === 255) {
+      const colour = data.slice(i, i + 3).join();
+      counts.set(colour, (counts.get(colour) ?? 0) + 1);
+    }
+  }
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([colour]) => colour);
+})`;
+
+/** Two frames: in the first the page hears of other media, and has drawn by the second. */
+const FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+
+/** Texts whose contrast with what is behind them is less than 4.5. */
+const FAINT = `(() => {
+  const painter = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    painter.clearRect(0, 0, 1, 1);
+    painter.fillStyle = colour;
+    painter.fillRect(0, 0, 1, 1);
+    return [...painter.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = (rgb) => rgb.slice(0, 3).reduce((sum, c, i) => {
+    const v = c / 255;
+    return sum + [0.2126, 0.7152, 0.0722][i] * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  }, 0);
+  return [...document.querySelectorAll("#page *")].filter((element) => {
+    if (!element.checkVisibility() || ![...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) return false;
+    const layers = [];
+    for (let e = element; e !== null; e = e.parentElement) layers.unshift(rgba(getComputedStyle(e).backgroundColor));
+    const behind = layers.reduce((below, [r, g, b, a]) => [r, g, b].map((c, i) => below[i] + (c - below[i]) * a / 255), [0, 0, 0]);
+    const [a, b] = [luminance(rgba(getComputedStyle(element).color)), luminance(behind)].sort((a, b) => b - a);
+    return (a + 0.05) / (b + 0.05) < 4.5;
+  }).map((element) => element.outerHTML.slice(0, 200));
+})()`;
+
+const OVERFLOW = "document.documentElement.scrollWidth - innerWidth";
+const NAMES =
+  `[...document.querySelectorAll("canvas")].map((canvas) => canvas.getAttribute("aria-label").split(":")[0])`;
+
+Deno.test({
+  name: `the pages in a browser${CHROMIUM === undefined ? " (needs chromium)" : ""}`,
+  ignore: CHROMIUM === undefined,
+  async fn(t) {
+    const browser = await startBrowser();
+    const step = (name: string, use: (folder: string) => Promise<void>) =>
+      t.step(name, async () => {
+        const folder = await Deno.makeTempDir();
+        try {
+          await use(folder);
+        } finally {
+          await Deno.remove(folder, { recursive: true });
+        }
+      });
+    try {
+      await step(
+        "report.html draws itself on a phone, wide, dark and on paper, and asks the network for nothing",
+        async (folder) => {
+          const run = join(folder, "lenet-1");
+          await writeRun(run);
+          const url = pathToFileURL(await writeReport(run)).href;
+          const { page, complaints, requests } = await open(browser, url, { width: 360, height: 640 });
+          assertEquals(
+            await page.evaluate(NAMES),
+            ["Loss", "Accuracy", "Learning rate", "Throughput"].map((name) => `${name} over steps`),
+          );
+          assertEquals(await page.evaluate(OVERFLOW), 0);
+          assertEquals(await page.evaluate(FAINT), []);
+          const light = await page.evaluate<string[][]>(COLOURS);
+          // Each has its curve in its own colour, besides the grid and the labels.
+          assert(light[0]!.includes("29,78,216") && light[1]!.includes("194,87,12"), JSON.stringify(light[1]));
+          assert(light.every((colours) => colours.length > 3));
+          assertEquals(await page.title(), "lenet-1 – wgrad");
+          assertEquals(await page.locator("img:not([alt])").count(), 0);
+          assertEquals(await page.locator(".confusion tbody td").count(), 100);
+          assertEquals(await page.locator(".mistakes figure").count(), 24);
+          assertEquals(await page.locator(".filters img").count(), 16);
+          assertEquals(await page.locator(".figures dd").first().textContent(), "58.53 %");
+
+          await page.emulateMedia({ colorScheme: "dark" });
+          await page.evaluate(FRAMES);
+          const dark = await page.evaluate<string[][]>(COLOURS);
+          for (const [i, colours] of dark.entries()) assertNotEquals(colours[0], light[i]![0]);
+          assertEquals(await page.evaluate(FAINT), []);
+
+          // On paper it is light, also where the screen is dark.
+          await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+          await page.emulateMedia({ media: "print", colorScheme: "dark" });
+          await page.evaluate(FRAMES);
+          assertEquals(
+            (await page.evaluate<string[][]>(COLOURS)).map(([first]) => first),
+            light.map(([first]) => first),
+          );
+          assertEquals(await page.evaluate(FAINT), []);
+          assertEquals(await page.getByLabel("Smooth").first().isVisible(), false);
+
+          assertEquals(complaints, []);
+          assertEquals(requests, [url]);
+        },
+      );
+      await step(
+        "charts tell values where the reader points, and can be logarithmic and unsmoothed",
+        async (folder) => {
+          await writeRun(folder);
+          const url = pathToFileURL(await writeReport(folder)).href;
+          const { page, complaints } = await open(browser, url, { width: 1200, height: 800 });
+          const legend = page.locator(".u-legend").first(), values = () => legend.locator(".u-value").allTextContents();
+          const names = () => legend.locator(".u-label").allTextContents();
+          assertEquals(await names(), ["step", "measured", "training", "validation", "test"]);
+          const idle = await values();
+          assertEquals([idle[0], idle.at(-1)], ["7,800", "1.210"]);
+          await page.locator(".u-over").first().hover({ position: { x: 100, y: 50 } });
+          const pointed = await values();
+          assert(Number(pointed[0]!.replace(",", "")) < 4000 && Number(pointed[2]) > Number(idle[2]), pointed.join());
+          assert(pointed.every((value) => value !== "–"), pointed.join());
+          const before = await page.evaluate<string[][]>(COLOURS);
+          await page.getByLabel("Log scale").first().check();
+          await page.getByLabel("Smooth").first().uncheck();
+          assertEquals(await names(), ["step", "training", "validation", "test"]);
+          assertNotEquals((await page.evaluate<string[][]>(COLOURS))[0], before[0]);
+          assertEquals(complaints, []);
+        },
+      );
+      await step("the pages of several runs and of the list draw themselves", async (folder) => {
+        await writeRun(join(folder, "a"));
+        await writeRun(join(folder, "b"), { config: { lr: 0.1 }, lines: 5000 });
+        const runs = await Promise.all(["a", "b"].map((name) => readRun(join(folder, name))));
+        const write = async (name: string, page: string) => {
+          await Deno.writeTextFile(join(folder, name), page);
+          return pathToFileURL(join(folder, name)).href;
+        };
+        const compared = await open(browser, await write("c.html", comparePage(runs)), {
+          width: 360,
+          height: 640,
+          dark: true,
+        });
+        assertEquals(await compared.page.evaluate("document.querySelectorAll('canvas').length"), 5);
+        const colours = await compared.page.evaluate<string[][]>(COLOURS);
+        assert(colours.every((colours) => colours.includes("122,167,255") && colours.includes("255,157,87")));
+        assertEquals(await compared.page.locator(".differs th").allTextContents(), ["lr"]);
+        assertEquals([await compared.page.evaluate(OVERFLOW), await compared.page.evaluate(FAINT)], [0, []]);
+        await compared.page.getByLabel("By time").first().check();
+        assertEquals(await compared.page.locator(".u-label").first().textContent(), "time");
+
+        const list = await write("l.html", browsePage("runs", [...runs, { name: "bad", error: "bad holds no run" }]));
+        const { page, complaints } = await open(browser, `${list}?token=t`, { width: 360, height: 640 });
+        assertEquals([await page.evaluate(OVERFLOW), await page.evaluate(FAINT)], [0, []]);
+        const button = page.getByRole("button");
+        assertEquals([await button.isEnabled(), await button.textContent()], [false, "Compare"]);
+        await page.getByLabel("Compare a", { exact: true }).check();
+        await page.getByLabel("Compare b", { exact: true }).check();
+        assertEquals([await button.isEnabled(), await button.textContent()], [true, "Compare 2 runs"]);
+        assertEquals(await page.getByRole("link", { name: "a", exact: true }).getAttribute("href"), "run/a?token=t");
+        assertEquals(await page.getByLabel("Compare bad").isEnabled(), false);
+        assertEquals([...complaints, ...compared.complaints], []);
+      });
+    } finally {
+      await browser.close();
+    }
+  },
+});

@@ -1,0 +1,116 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { clock, loss, number, percent, setting, time } from "../../src/report/page/format.js";
+import { addLine, figuresOf, MAX_POINTS, noSeries, secondsAt, smooth, thin } from "../../src/report/page/series.js";
+import { uniform } from "../support/random.ts";
+
+Deno.test("thin() keeps the ends, every peak of a stretch, and the order", () => {
+  const x = Array.from({ length: 10_001 }, (_, i) => i), y = [...uniform(7, [10_001]).data];
+  y[5003] = 9;
+  y[7777] = -9;
+  const { x: kept, y: values } = thin({ x, y }, 200);
+  assert(kept.length <= 200 && kept.length > 150, String(kept.length));
+  assertEquals([kept[0], kept.at(-1)], [0, 10_000]);
+  assert(kept.includes(5003) && kept.includes(7777));
+  assertEquals(kept, kept.toSorted((a, b) => a - b));
+  assertEquals(new Set(kept).size, kept.length);
+  assertEquals(values, kept.map((i) => y[i]));
+  assertEquals(thin({ x: [1, 2], y: [3, 4] }, 4), { x: [1, 2], y: [3, 4] });
+  // Nothing to choose between: one point a stretch.
+  assertEquals(thin({ x, y: x.map(() => 1) }, 10).x.length, 6);
+});
+
+Deno.test("smooth() leaves constants and lines alone, has no lag, and does nothing with a decay of 0", () => {
+  assertEquals(smooth([2, 2, 2], 0.9), [2, 2, 2]);
+  assertEquals(smooth([3, 1, 2], 0), [3, 1, 2]);
+  const line = Array.from({ length: 201 }, (_, i) => i);
+  assertAlmostEquals(smooth(line, 0.8)[100]!, 100, 1e-6);
+  const noisy = line.map((i) => i % 2), calm = smooth(noisy, 0.9);
+  for (const value of calm.slice(50, 150)) assertAlmostEquals(value, 0.5, 0.03);
+});
+
+Deno.test("addLine() takes steps that are done again for those from before", () => {
+  const series = noSeries();
+  for (const step of [1, 2, 3, 4]) addLine(series, { step, loss: step, lr: 0.1 });
+  addLine(series, { step: 2, event: "resume", from: "last" });
+  for (const step of [3, 4, 5]) addLine(series, { step, loss: 10 * step, lr: 0.1 });
+  assertEquals(series.curves.loss, { x: [1, 2, 3, 4, 5], y: [1, 2, 30, 40, 50] });
+  assertEquals(series.events, [{ step: 2, event: "resume", from: "last" }]);
+});
+
+Deno.test("addLine() passes over what is no number, and keeps memory bounded", () => {
+  const series = noSeries();
+  for (const line of [{}, { step: "1", loss: 1 }, { step: 1, loss: "NaN" }, { step: 1, loss: null }]) {
+    addLine(series, line);
+  }
+  assertEquals(series, noSeries());
+  for (let step = 1; step <= 20_000; step++) addLine(series, { step, loss: step === 9000 ? -5 : 1 + step % 7 });
+  for (let i = 0; i < 2000; i++) addLine(series, { step: i, event: "lr" });
+  const { x, y } = series.curves.loss!;
+  assert(x.length < 2 * MAX_POINTS, String(x.length));
+  assertEquals([x[0], x.at(-1)], [1, 20_000]);
+  assert(y.includes(-5));
+  assert(series.events.length <= 500);
+});
+
+Deno.test("figuresOf() sums a run up, and says null where there is nothing", () => {
+  const series = noSeries();
+  assertEquals(new Set(Object.values(figuresOf({ series }))), new Set([null]));
+  addLine(series, { step: 10, loss: 2, seconds: 5, imagesPerSecond: 80 });
+  addLine(series, { step: 10, valLoss: 1.5, valAccuracy: 0.6, seconds: 6 });
+  addLine(series, { step: 20, loss: 1, seconds: 10, imagesPerSecond: 90 });
+  addLine(series, { step: 20, valLoss: 1.75, valAccuracy: 0.5, seconds: 11 });
+  addLine(series, { step: 30, loss: 1.25, seconds: 15, imagesPerSecond: 85 });
+  const expected = {
+    steps: 30,
+    lastLoss: 1.25,
+    bestLoss: 1,
+    valLoss: 1.5,
+    valAccuracy: 0.6,
+    testLoss: null,
+    testAccuracy: null,
+    seconds: 15,
+    imagesPerSecond: 85,
+  };
+  assertEquals(figuresOf({ series }), expected);
+  addLine(series, { step: 30, testLoss: 3, testAccuracy: 0.25 });
+  assertEquals(figuresOf({ series }), { ...expected, testLoss: 3, testAccuracy: 0.25 });
+  const evaluation = { loss: 4, accuracy: 0.125 };
+  assertEquals(figuresOf({ series, evaluation }), { ...expected, testLoss: 4, testAccuracy: 0.125 });
+});
+
+Deno.test("secondsAt() finds the time of a step, between and beyond what was measured", () => {
+  const seconds = { x: [100, 200], y: [10, 30] };
+  assertEquals([0, 50, 100, 150, 200, 300].map((step) => secondsAt(seconds, step)), [0, 5, 10, 20, 30, 50]);
+  assertEquals(secondsAt({ x: [], y: [] }, 5), 0);
+});
+
+Deno.test("numbers are written as a reader wants them", () => {
+  assertEquals([12500, 0.001, 1.50449, 3.2e-7, 1e-5, 1234.5, 0, NaN, null].map(number), [
+    "12,500",
+    "0.001",
+    "1.504",
+    "3.2e-7",
+    "1e-5",
+    "1,235",
+    "0",
+    "–",
+    "–",
+  ]);
+  assertEquals([loss(1.5), loss("NaN"), percent(0.5853), percent(1, 0), percent(null)], [
+    "1.500",
+    "–",
+    "58.5 %",
+    "100 %",
+    "–",
+  ]);
+  assertEquals([0.42, 42, 200, 7500, undefined].map(time), ["0.4 s", "42 s", "3 min 20 s", "2 h 05 min", "–"]);
+  assertEquals([5, 200, 7500].map(clock), ["0:05", "3:20", "2:05:00"]);
+  assertEquals([true, [], ["a=1", "b=2"], null, 0.001, { a: 1 }].map(setting), [
+    "yes",
+    "–",
+    "a=1, b=2",
+    "–",
+    "0.001",
+    '{"a":1}',
+  ]);
+});

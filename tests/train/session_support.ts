@@ -1,0 +1,78 @@
+/**
+ * Runs in folders of their own, as `wgrad train` makes them, for the tests of checkpoints.
+ *
+ * @module
+ */
+import type { Dataset } from "../../src/data/dataset.ts";
+import { holdOut } from "../../src/data/holdout.ts";
+import { requestGpu } from "../../src/gpu/device.ts";
+import type { Checkpoint } from "../../src/train/checkpoint.ts";
+import { makeConfig } from "../../src/train/config.ts";
+import { DeviceData } from "../../src/train/device_data.ts";
+import { RunFolder } from "../../src/train/run_folder.ts";
+import { type Listener, type Opened, Session } from "../../src/train/session.ts";
+import type { GivenConfig } from "../../src/train/settings.ts";
+import { makeTrainer } from "../../src/train/trainer.ts";
+
+/** A session in `path`, which goes on from `checkpoint`, with all that it said. */
+export interface Opening {
+  readonly session: Session;
+  readonly said: string[];
+  readonly warned: string[];
+}
+
+/** Begins a run in the folder `path`, or goes on with it. */
+export async function openSession(
+  path: string,
+  whole: Dataset,
+  given: GivenConfig,
+  checkpoint: Checkpoint | null = null,
+  listener: Partial<Listener> = {},
+): Promise<Opening> {
+  const config = makeConfig({ lr: 0.01, logEvery: 3, ...given }), said: string[] = [], warned: string[] = [];
+  const held = config.valSplit > 0 ? holdOut(whole.train, config.valSplit, config.seed) : null;
+  const dataset = held ? { ...whole, train: held.train } : whole;
+  const open = async (): Promise<Opened> => {
+    const gpu = await requestGpu();
+    return {
+      trainer: await makeTrainer(gpu, config, dataset),
+      tests: held && await DeviceData.upload(gpu, dataset, held.validation),
+    };
+  };
+  await Deno.mkdir(path, { recursive: true });
+  const folder = await RunFolder.open(path, config, checkpoint);
+  const session = await Session.open(
+    {
+      config,
+      dataset,
+      folder,
+      open,
+      listener: {
+        say: (line) => said.push(line),
+        warn: (line) => warned.push(line),
+        progress: () => {},
+        ...listener,
+      },
+    },
+    await open(),
+    checkpoint,
+  );
+  return { session, said, warned };
+}
+
+/** The bits of all that training changes, by name. */
+export function bitsOf({ tensors }: Checkpoint): Map<string, string> {
+  return new Map(
+    [...tensors].filter(([name]) => name !== "metrics").map(([name, { data }]) => [
+      name,
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength).toHex(),
+    ]),
+  );
+}
+
+/** The newest checkpoint of a run, which has one. */
+export async function newestOf(session: Session): Promise<Checkpoint> {
+  return (await session.folder.checkpoints.newest((line) => {
+    throw new Error(line);
+  }))!;
+}
