@@ -21,11 +21,13 @@ import { type RunConfig, SETTINGS } from "../train/settings.ts";
 import { checkFits, makeTrainer, type Trainer } from "../train/trainer.ts";
 import { loadWeights, saveWeights } from "../train/weights.ts";
 import { optionTables } from "../train/update_config.ts";
-import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
+import { writeReport } from "../report/report.ts";
+import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { Output } from "./output.ts";
 import { testWeights } from "./test_weights.ts";
+import { LiveRun, type Where } from "./train_live.ts";
 import { printProgress } from "./train_output.ts";
 
 /** `wgrad train`. */
@@ -51,6 +53,17 @@ export const command = defineCommand({
     },
     { name: "force", kind: "boolean", help: "Resume also where a changed setting makes it another run" },
     ...SETTINGS,
+    {
+      name: "dashboard",
+      kind: "integer",
+      optionalValue: true,
+      min: 0,
+      max: 65535,
+      value: "PORT",
+      help: "Serve a live page of the run on this port, or without one on 8484 or the next free one",
+      group: "Output",
+    },
+    { ...HOST_FLAG, group: "Output" },
     ...OUTPUT_FLAGS,
   ],
   tables: optionTables(),
@@ -67,15 +80,18 @@ export const command = defineCommand({
     ["wgrad train --init cifar_net.pth --freeze 'conv*' --lr 0.0001", "Fine-tune the last layers of saved weights"],
     ["wgrad train --config runs/lenet-1/config.json --seed 1", "A run again, with another seed"],
   ],
-  async run({ values: { json, quiet, progress, config: file, resume, force, ...settings }, given }) {
+  async run({ values: { json, quiet, progress, config: file, resume, force, dashboard, host, ...settings }, given }) {
     const own = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
     const output = new Output({ json, quiet, progress });
+    if (given.has("host") && dashboard === undefined) throw new UsageError("--host goes with --dashboard");
+    const page = dashboard === undefined ? null : { port: dashboard, host };
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");
     if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
     if (resume === undefined) {
       return await trainOrExplain(
         makeConfig(file === undefined ? settings : await readConfig(file, own)),
         null,
+        page,
         output,
       );
     }
@@ -87,7 +103,7 @@ export const command = defineCommand({
     }
     const { lock, path, checkpoint } = await reopen(found, config, output.warn);
     await using _ = lock;
-    return await trainOrExplain(config, { path, checkpoint, force }, output);
+    return await trainOrExplain(config, { path, checkpoint, force }, page, output);
   },
 });
 
@@ -100,16 +116,21 @@ interface Reopened {
 }
 
 /** `train()`, with a better word where memory is short. */
-async function trainOrExplain(config: RunConfig, resumed: Reopened | null, output: Output): Promise<number> {
+async function trainOrExplain(...args: Parameters<typeof train>): Promise<number> {
   try {
-    return await train(config, resumed, output);
+    return await train(...args);
   } catch (error) {
-    throw error instanceof OutOfMemoryError ? withFittingBatch(error, config) : error;
+    throw error instanceof OutOfMemoryError ? withFittingBatch(error, args[0]) : error;
   }
 }
 
 /** Trains a new run, or goes on with one, and tests what it made. @returns the exit code. */
-async function train(config: RunConfig, resumed: Reopened | null, output: Output): Promise<number> {
+async function train(
+  config: RunConfig,
+  resumed: Reopened | null,
+  page: Where | null,
+  output: Output,
+): Promise<number> {
   const { offline, valSplit } = config, started = new Date();
   const whole = await openDataset(config.data, { offline, log: output.say, progress: output.progress });
   checkFits(config.model, whole);
@@ -144,7 +165,8 @@ async function train(config: RunConfig, resumed: Reopened | null, output: Output
       output.warn(`NOTE: this run began on ${before.adapter.name}: the same bits are certain there alone`);
     }
   }
-  const session = await Session.open(
+  let live: LiveRun | null = null;
+  const session: Session = await Session.open(
     {
       config,
       dataset,
@@ -153,46 +175,54 @@ async function train(config: RunConfig, resumed: Reopened | null, output: Output
       listener: {
         say: output.say,
         warn: output.warn,
-        progress: (progress, ended) => printProgress(session.trainer, progress, ended, output),
+        progress(progress, ended) {
+          printProgress(session.trainer, progress, ended, output);
+          live?.progress(progress);
+        },
       },
     },
     opened,
     checkpoint,
   );
-  using interruption = onInterrupt(() => session.stop());
-  const { steps, images, seconds } = await session.run();
-  output.progress("");
-  session.trainer.ema?.swap(); // The averages are the result.
-  await saveWeights(session.trainer.model, folder.weights, config);
-  const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
-  output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
-  if (interrupted) {
-    output.say(`to go on: wgrad train --resume ${path}`);
-    return interruption.code ?? 0;
+  live = page && await LiveRun.open(page, session, output);
+  let finished = false;
+  try {
+    using interruption = onInterrupt(() => session.stop());
+    const { steps, images, seconds } = await session.run();
+    output.progress("");
+    session.trainer.ema?.swap(); // The averages are the result.
+    await saveWeights(session.trainer.model, folder.weights, { ...config, classes: dataset.classes });
+    const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
+    output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
+    if (interrupted) {
+      await writeReport(path);
+      output.say(`to go on: wgrad train --resume ${path}`);
+      finished = true;
+      return interruption.code ?? 130; // The page may have stopped it too.
+    }
+    // The saved file is what is tested, in a model of its own.
+    const device = session.trainer.data.gpu;
+    const evaluation = await testWeights(device, await loadWeights(folder.weights), dataset, "test", output);
+    const { accuracy, loss } = evaluation, file = await evaluationFile(evaluation, dataset, "test");
+    await session.finish(file);
+    live?.evaluation(file);
+    await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
+    await writeReport(path);
+    output.say(`report: ${join(path, "report.html")}`);
+    finished = true;
+    output.json({
+      accuracy,
+      loss,
+      trainSeconds: seconds,
+      imagesPerSecond: images / seconds,
+      steps,
+      out: path,
+      adapter: gpu.adapter.name,
+    });
+    return 0;
+  } finally {
+    await live?.close(finished ? "finished" : "failed");
   }
-  // The saved file is what is tested, in a model of its own.
-  const device = session.trainer.data.gpu;
-  const evaluation = await testWeights(device, await loadWeights(folder.weights), dataset, "test", output);
-  const { accuracy, loss } = evaluation;
-  folder.metrics.add({
-    step: steps,
-    epoch: Math.ceil(steps / trainer.stepsPerEpoch),
-    seconds: session.trainer.position.seconds,
-    testLoss: loss,
-    testAccuracy: accuracy,
-  });
-  await folder.write("evaluation.json", await evaluationFile(evaluation, dataset, "test"));
-  await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
-  output.json({
-    accuracy,
-    loss,
-    trainSeconds: seconds,
-    imagesPerSecond: images / seconds,
-    steps,
-    out: path,
-    adapter: gpu.adapter.name,
-  });
-  return 0;
 }
 
 /** Whether a run has come to the end that `config` names, and nothing is asked of it beyond that. */

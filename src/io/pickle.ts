@@ -21,8 +21,8 @@ export interface PickleHost {
 }
 
 /**
- * The largest pickle that is read, and about how many bytes of memory its objects may take. A tensor takes some 150 and
- * 3,000.
+ * The largest pickle that is read, in bytes, and about how many bytes of memory its objects may take. A tensor takes some
+ * 150 of the former and 3,000 of the latter.
  */
 const MAX_BYTES = 2_000_000, MAX_MEMORY = 32_000_000;
 

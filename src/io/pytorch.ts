@@ -101,8 +101,8 @@ function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
  * `model`. Tensors that share a storage share the elements.
  *
  * @param where the file's name, for the errors.
- * @throws {WeightsError} where the file is damaged or big-endian; its pickle has an opcode or names
- * a global that tensors do not need; a tensor goes beyond its storage; or the tensors have much more bytes than the file.
+ * @throws {WeightsError} where the file is damaged or big-endian; its pickle has an opcode or names a global that tensors do not
+ * need; a tensor goes beyond its storage; or the tensors have much more bytes than the file.
  */
 export async function decodePytorch(bytes: Uint8Array, where: string): Promise<StoredFile> {
   try {
@@ -114,14 +114,14 @@ export async function decodePytorch(bytes: Uint8Array, where: string): Promise<S
 }
 
 async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>> {
-  const archive = await Archive.open(bytes, "balanced"),
-    pickles = archive.names.filter((name) => /^([^/]*\/)?data\.pkl$/.test(name));
-  if (pickles.length !== 1) throw new Error(`it has ${pickles.length} files data.pkl instead of one`);
-  const name = pickles[0]!, folder = name.slice(0, -"data.pkl".length), order = `${folder}byteorder`;
+  const archive = await Archive.open(bytes, "balanced");
+  const folders = archive.names.flatMap((name) => /^([^/]*\/|)data\.pkl$/.exec(name)?.[1] ?? []);
+  if (folders.length !== 1) throw new Error(`it has ${folders.length} files data.pkl instead of one`);
+  const folder = folders[0]!, order = `${folder}byteorder`;
   if (archive.size(order) !== undefined && new TextDecoder().decode(await archive.read(order)) !== "little") {
     throw new Error("its numbers are not little-endian");
   }
-  const root = unpickle(await archive.read(name), { globals: GLOBALS, persistent: storageOf });
+  const root = unpickle(await archive.read(`${folder}data.pkl`), { globals: GLOBALS, persistent: storageOf });
 
   const storages = new Map<string, Uint8Array<ArrayBuffer>>(), tensors = new Map<string, StoredTensor>();
   for (const [name, view] of stateDict(root)) {
@@ -149,9 +149,8 @@ function gather(
   { storage: { dtype }, offset, shape, strides }: View,
 ): Uint8Array<ArrayBuffer> {
   const Bits = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[ARRAYS[dtype].BYTES_PER_ELEMENT]!;
-  const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT),
-    result = new Bits(countOf(shape)),
-    index = shape.map(() => 0);
+  const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT);
+  const result = new Bits(countOf(shape)), index = shape.map(() => 0);
   let from = offset;
   for (let i = 0; i < result.length; i++) {
     result[i] = whole[from]!;

@@ -13,7 +13,7 @@ const MAX_ENTRIES = 3000, MAX_NAMES = 1_000_000;
 /** How many bytes may be unpacked above those of the archive. */
 const SPARE = 16 << 20;
 
-/** The number of the way of packing that packs nothing. What is not deflate either, cannot be unpacked. */
+/** The number of the way of packing that packs nothing. All others are taken for deflate, and fail if they are not. */
 const STORED = 0;
 
 /** The files in an archive, in its order. */
@@ -34,13 +34,14 @@ export class Archive {
    */
   static async open(bytes: Uint8Array, strictness: "strict" | "balanced"): Promise<Archive> {
     const archive = new Archive(bytes), entries = archive.#entries;
+    const reader = new ZipReader(new Bytes(bytes), { strictness, checkLocalFilename: true });
     let count = 0, names = 0;
-    for await (
-      const entry of new ZipReader(new Bytes(bytes), { strictness, checkLocalFilename: true }).getEntriesGenerator()
-    ) {
+    for await (const entry of reader.getEntriesGenerator()) {
       const { filename, rawFilename, rawExtraField, rawComment } = entry;
       names += rawFilename.length + rawExtraField.length + rawComment.length;
-      if (++count > MAX_ENTRIES || names > MAX_NAMES) throw new Error(`it has more than ${MAX_ENTRIES} files`);
+      if (++count > MAX_ENTRIES || names > MAX_NAMES) {
+        throw new Error(`it has more than ${MAX_ENTRIES} files, or names too long`);
+      }
       if (entries.has(filename)) throw new Error(`it has ${quote(filename)} twice`);
       if (!entry.directory) entries.set(filename, entry);
     }
@@ -79,13 +80,15 @@ export class Archive {
 
   #unpack({ uncompressedSize, compressedSize, compressionMethod, localDirectory }: FileEntry): Uint8Array<ArrayBuffer> {
     const from = localDirectory!.dataOffset, raw = this.bytes.subarray(from, from + compressedSize);
-    const stored = compressionMethod === STORED;
-    if (stored && raw.byteOffset % 8 === 0) return raw as Uint8Array<ArrayBuffer>;
-    this.spend(uncompressedSize);
-    if (stored) return raw.slice();
-    // One piece of memory, which has room for more than there should be.
-    const options = { maxOutputLength: uncompressedSize + 1, chunkSize: uncompressedSize + 64 };
-    return inflateRawSync(raw, options) as Uint8Array as Uint8Array<ArrayBuffer>;
+    let bytes = raw;
+    if (compressionMethod !== STORED) {
+      this.spend(uncompressedSize);
+      // One piece of memory, which has room for more than there should be.
+      bytes = inflateRawSync(raw, { maxOutputLength: uncompressedSize + 1, chunkSize: uncompressedSize + 64 });
+    }
+    if (bytes.byteOffset % 8 === 0) return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+    this.spend(bytes.length);
+    return new Uint8Array(bytes);
   }
 
   /**
@@ -99,7 +102,7 @@ export class Archive {
   }
 }
 
-/** The library's own reader of bytes copies what it reads. */
+/** Reads bytes without a copy, which the library's own reader makes. */
 class Bytes extends Reader<Uint8Array> {
   constructor(readonly bytes: Uint8Array) {
     super(bytes);
@@ -114,11 +117,6 @@ class Bytes extends Reader<Uint8Array> {
 /** What the names of a file may look like in a message: of one line, and not long. */
 export function quote(name: string): string {
   return JSON.stringify(name.length <= 80 ? name : `${name.slice(0, 80)}…`);
-}
-
-/** Whether bytes begin as an archive does. */
-export function isZip(bytes: Uint8Array): boolean {
-  return [0x50, 0x4b, 3, 4].every((byte, i) => bytes[i] === byte);
 }
 
 /**

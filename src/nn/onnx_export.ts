@@ -12,7 +12,7 @@ import { checkOptions, describe } from "../ops/options.ts";
 import { checkShape } from "../ops/shape.ts";
 import { readAll, settle } from "../tensor/realize.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { watch } from "../tensor/watch.ts";
+import { holders, watch } from "../tensor/watch.ts";
 import { VERSION } from "../version.ts";
 import type { Module } from "./module.ts";
 import { ELEMENTWISE } from "./onnx/elementwise.ts";
@@ -177,19 +177,21 @@ function checkSame(one: Lowering, other: Lowering): void {
 
 /** The initializers of the first, and the check that the second has the same constants. */
 async function initializersOf(one: Lowering, other: Lowering): Promise<Map<string, OnnxTensor>> {
-  const names = [...one.given.keys()], values = [...one.given.values()];
-  const data = await elements(values), again = await elements([...other.given.values()]);
-  data.forEach((list, i) => {
-    if (list.some((element, k) => !Object.is(element, again[i]![k]))) refuse(one, names[i]!);
+  const others = [...other.given.values()], data = await elementsOf(new Set([...one.given.values(), ...others]));
+  const read = Array.from(one.given, ([name, value], i): [string, OnnxTensor] => {
+    const own = data.get(value)!, again = data.get(others[i]!)!;
+    if (own.some((element, k) => !Object.is(element, again[k]))) refuse(one, name);
+    return [name, { shape: value.shape, data: own }];
   });
-  const read = names.map((name, i): [string, OnnxTensor] => [name, { shape: values[i]!.shape, data: data[i]! }]);
   return new Map([...read, ...one.made]);
 }
 
-/** The elements of values of f32, on the GPU or not. */
-async function elements(values: readonly Value[]): Promise<Float32Array[]> {
-  const missing = values.filter(({ host }) => !host),
-    tensors = withoutReads(() => missing.map((one) => new Tensor(one)));
-  const read = new Map((await readAll(tensors)).map((data, i) => [missing[i]!, data]));
-  return values.map((value) => (value.host ?? read.get(value)) as Float32Array);
+/** The elements of values of f32, computed or not. */
+async function elementsOf(values: ReadonlySet<Value>): Promise<Map<Value, Float32Array>> {
+  const list = [...values];
+  const tensors = list.map((value) => {
+    const holder = holders.get(value);
+    return holder?.holds(value) ? holder : new Tensor(value);
+  });
+  return new Map((await readAll(tensors)).map((data, i) => [list[i]!, data as Float32Array]));
 }

@@ -11,6 +11,7 @@ import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "./device_data.ts";
+import type { RunConfig } from "./settings.ts";
 
 /** Where a run is, and what it has seen: plain JSON. */
 export interface RunState {
@@ -49,10 +50,15 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** What a checkpoint's metadata say about the weights, as in a file of weights alone. */
-export interface CheckpointLabels {
-  readonly model: string;
-  readonly normalize: string;
+/** What weights are of: it takes both to use them. */
+export interface WeightsConfig extends Pick<RunConfig, "model" | "normalize"> {
+  /** The names of the classes, by label, where they are known. */
+  readonly classes?: readonly string[];
+}
+
+/** What a safetensors file says about its weights. Readers of PyTorch's files ask for the format. */
+export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<string, string> {
+  return { format: "pt", model, normalize, wgrad: VERSION, ...(classes && { classes: JSON.stringify(classes) }) };
 }
 
 const METRICS = "metrics";
@@ -63,14 +69,11 @@ const placeOf = (sum: string) => `"sha256":"${sum}"`;
 /** The bytes of a checkpoint. */
 export function encodeCheckpoint(
   { state, tensors }: Checkpoint,
-  { model, normalize }: CheckpointLabels,
+  config: WeightsConfig,
 ): Uint8Array<ArrayBuffer> {
   const bytes = encodeSafetensors(tensors, {
     sha256: NO_SUM,
-    format: "pt",
-    model,
-    normalize,
-    wgrad: VERSION,
+    ...labelsOf(config),
     checkpoint: JSON.stringify(state),
   });
   setSum(bytes, NO_SUM, sumOf(bytes));

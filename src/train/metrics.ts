@@ -95,6 +95,9 @@ export class MetricsLog {
     readonly events: EventLog,
   ) {}
 
+  /** Is told of lines that were added. */
+  heard: (lines: readonly MetricLine[]) => void = () => {};
+
   /**
    * Begins the files of a run, or goes on with them as `restore()` does.
    *
@@ -119,6 +122,7 @@ export class MetricsLog {
     append(this.jsonl, lines.map(jsonLine).join(""));
     append(this.csv, lines.map(csvLine).join(""));
     this.events.add(...eventsOf(lines));
+    this.heard(lines);
   }
 
   /**

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import { imageOf } from "../data/grid.ts";
-import { encodePng } from "../data/png.ts";
+import { enlarge, imageOf, makeGrid, withCaption } from "../data/grid.ts";
+import { decodePng, encodePng } from "../data/png.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
 
@@ -45,4 +45,13 @@ async function picturesOf(
     if (found.size === wanted.size) break;
   }
   return found;
+}
+
+/** The mistakes side by side, the surest first, as a PNG file. */
+export function gridOf({ mistakes, classes }: EvaluationFile): Uint8Array {
+  const pictures = mistakes.map(({ png, label, predicted }) => {
+    const image = decodePng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
+    return withCaption(enlarge(image, 3), `${classes[label]!.slice(0, 7)}?${classes[predicted]!.slice(0, 7)}`, 1);
+  });
+  return encodePng(makeGrid(pictures, { columns: 5 }));
 }

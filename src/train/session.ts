@@ -5,12 +5,15 @@
  */
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceLostError, DivergedError, TrainingError, UsageError } from "../errors.ts";
+import { readAll } from "../tensor/realize.ts";
 import { startOver } from "../tensor/start_over.ts";
 import { type Checkpoint, encodeCheckpoint, metricsIn, metricsTensor, type RunState } from "./checkpoint.ts";
 import { configToJson } from "./config.ts";
 import type { DeviceData } from "./device_data.ts";
+import type { EvaluationFile } from "./evaluation_file.ts";
 import { evaluateModel, type Evaluation } from "./evaluate.ts";
 import { type Interval, Intervals } from "./intervals.ts";
+import { gridOf } from "./mistakes.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunConfig } from "./settings.ts";
 import { capture, restore } from "./snapshot.ts";
@@ -18,6 +21,8 @@ import { batchOptions, type Progress, type Trainer } from "./trainer.ts";
 
 /** How often a run goes back after a loss that was not finite. */
 const MOST_RESTORES = 3;
+/** How often histograms are drawn. */
+const MOST_HISTOGRAMS = 100;
 
 /** What a run works with, on one device. */
 export interface Opened {
@@ -93,8 +98,12 @@ export class Session {
     this.trainer.stop();
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
+  pause(): void {
+    this.trainer.pause();
+  }
+
+  resume(): void {
+    this.trainer.resume();
   }
 
   /**
@@ -153,9 +162,22 @@ export class Session {
         data: trainer.data.identity,
       },
       tensors: tensors.set(...metricsTensor(folder.metrics.lines())),
-    }, config);
+    }, { ...config, classes: this.#options.dataset.classes });
     await folder.checkpoints.save(bytes, state.step, isBest);
     this.#saved = state.step;
+  }
+
+  /**
+   * Notes the result of the test at the run's end, in the metrics, in `evaluation.json`, and in TensorBoard's file.
+   *
+   * @throws {DataError} if a file cannot be written.
+   */
+  async finish(evaluation: EvaluationFile): Promise<void> {
+    const { folder: { metrics }, trainer } = this, { step, seconds } = trainer.position;
+    const { loss: testLoss, accuracy: testAccuracy } = evaluation;
+    metrics.add({ step, epoch: Math.ceil(step / trainer.stepsPerEpoch), seconds, testLoss, testAccuracy });
+    await this.folder.write("evaluation.json", evaluation);
+    if (evaluation.mistakes.length > 0) metrics.events.image(step, "mistakes", gridOf(evaluation));
   }
 
   async #load(checkpoint: Checkpoint): Promise<void> {
@@ -191,6 +213,17 @@ export class Session {
     const last = valSplit === 0 && step === this.trainer.totalSteps;
     if (this.#opened.tests && due(evalEvery) && !last) isBest = await this.#test(this.#opened.tests);
     if (due(saveEvery) || isBest) await this.save(isBest);
+    if (epochEnded) await this.#drawHistograms();
+  }
+
+  /** Adds histograms of the weights and gradients to TensorBoard's file, a hundred times in a run at most. */
+  async #drawHistograms(): Promise<void> {
+    const { trainer, folder: { metrics: { events } }, config: { epochs } } = this, { step, epoch } = trainer.position;
+    const last = step === trainer.totalSteps;
+    if (!last && (epoch - 1) % Math.ceil(epochs / MOST_HISTOGRAMS) !== 0) return;
+    const named = trainer.model.namedParameters(), gradients = await trainer.gradients();
+    const elements = await readAll(named.map(([, one]) => one));
+    events.histograms(step, new Map(named.map(([name], i) => [name, elements[i] as Float32Array])), gradients);
   }
 
   /** Tests the weights as they are now. @returns whether this is the best validation so far. */

@@ -21,7 +21,7 @@ import type { RunConfig } from "./settings.ts";
 import { type BatchOptions, DeviceData } from "./device_data.ts";
 import { fineTune } from "./fine_tune.ts";
 import { Rates } from "./rates.ts";
-import { stepProgram } from "./step.ts";
+import { gradientsOf, stepProgram } from "./step.ts";
 import { makeOptimizer, makeSchedule } from "./update_config.ts";
 
 /** The losses that the GPU keeps until they are read. Two chunks of steps may be under way. */
@@ -148,6 +148,15 @@ export class Trainer {
   async replan(): Promise<void> {
     await this.#step.replan();
     await this.#tail?.replan();
+  }
+
+  /**
+   * The gradients of the first step of the epoch, by the names of their parameters. To be called at an epoch's end: the
+   * batches begin anew.
+   */
+  gradients(): Promise<Map<string, Float32Array>> {
+    const { data } = this;
+    return gradientsOf(this, Math.min(this.#stepImages, data.count));
   }
 
   /** Ends the run after the steps that are under way. */

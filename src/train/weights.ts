@@ -13,12 +13,8 @@ import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { readAll } from "../tensor/realize.ts";
-import { VERSION } from "../version.ts";
-import type { RunConfig } from "./settings.ts";
+import { decodeCheckpoint, labelsOf, type WeightsConfig, weightsIn } from "./checkpoint.ts";
 import { NORMALIZATIONS } from "./device_data.ts";
-
-/** What weights are of: it takes both to use them. */
-export type WeightsConfig = Pick<RunConfig, "model" | "normalize">;
 
 /** Weights as a model, with what they are of. */
 export interface LoadedWeights extends WeightsConfig {
@@ -45,18 +41,13 @@ export async function storedState(module: Module): Promise<Map<string, StoredTen
   return stored;
 }
 
-/** What a safetensors file says about its weights. Readers of PyTorch's files ask for the format. */
-export function labelsOf({ model, normalize }: WeightsConfig): Record<string, string> {
-  return { format: "pt", model, normalize, wgrad: VERSION };
-}
-
 /** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
 export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
   await writeAtomically(path, encodeSafetensors(await storedState(module), labelsOf(config)));
 }
 
 /**
- * Reads a file of weights of any format.
+ * Reads a file of weights of any format. Of a checkpoint those are the averages where there are any, else the parameters.
  *
  * @throws {WeightsError} where it cannot be read, or is malformed.
  */
@@ -67,7 +58,9 @@ export async function readWeights(path: string): Promise<StoredFile> {
   } catch (error) {
     throw new WeightsError(fileError("read", path, error).message);
   }
-  return await decodeWeights(bytes, path);
+  const file = await decodeWeights(bytes, path);
+  if (file.metadata.checkpoint === undefined) return file;
+  return { ...file, tensors: weightsIn(decodeCheckpoint(bytes, path).tensors) };
 }
 
 /**

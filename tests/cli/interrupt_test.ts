@@ -3,17 +3,18 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { readCheckpoint } from "../../src/train/checkpoint_folder.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { execute } from "../project/support.ts";
-import { COMMAND, metricsOf, namesIn, wgrad, writeData } from "./support.ts";
+import { COMMAND, filesOf, metricsOf, wgrad, writeData } from "./support.ts";
 
 const posix = Deno.build.os !== "windows";
 const ENDLESS = ["train", "--data", "data", "--epochs", "1000000", "--log-every", "10", "--name", "run"];
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test({
-    name: `${signal} ends the steps under way, saves, and exits 130`,
+    name: `${signal} ends the steps under way, saves, says how to go on, and exits ${exit}`,
     ignore: !posix,
     fn: () =>
       withFolder(async (folder) => {
@@ -25,11 +26,16 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
           // Twice, as where a task runner passes on what the terminal has sent to both already.
           for (let i = 0; i < 2; i++) child.kill(signal);
         });
-        assertEquals(code, 130, err.join("\n"));
+        assertEquals(code, exit, err.join("\n"));
         const run = join(folder, "runs", "run"), weights = join("runs", "run", "model.safetensors");
-        const match = /^Interrupted: (\d+) steps in [\d.]+ s; weights in (.*)$/.exec(out.at(-1)!);
-        assertEquals(match?.[2], weights, out.at(-1));
-        assertEquals(namesIn(run), ["config.json", "metrics.jsonl", "model.safetensors"]);
+        const match = /^Interrupted: (\d+) steps in [\d.]+ s; weights in (.*)$/.exec(out.at(-2)!);
+        assertEquals([match?.[2], out.at(-1)], [weights, `to go on: wgrad train --resume ${join("runs", "run")}`]);
+        assertEquals(filesOf(run), [
+          ...["checkpoints", "config.json", "events", "metrics.csv", "metrics.jsonl", "model.safetensors"],
+          ...["report.html", "run.json"],
+        ]);
+        const { state } = (await readCheckpoint(join(run, "checkpoints", "last.safetensors")))!;
+        assertEquals(state.step, Number(match?.[1]));
         const { tensors } = decodeSafetensors(await Deno.readFile(join(folder, weights)), weights);
         assertEquals(tensors.size, 10);
         const metrics = metricsOf(run);
@@ -54,8 +60,11 @@ for (const file of ["metrics.jsonl", "model.safetensors"]) {
       assertEquals(err.filter((line) => line.startsWith("error:")).length, 1);
       assert(err.at(-1)!.startsWith(`error: cannot write ${join("runs", "run", file)}: `), err.at(-1));
       // No temporary file stays behind.
-      const names = ["config.json", "metrics.jsonl", ...(file === "metrics.jsonl" ? [] : [file])];
-      assertEquals(namesIn(join(folder, "runs", "run")), names);
+      const saved = file === "metrics.jsonl" ? [] : ["checkpoints"];
+      assertEquals(filesOf(join(folder, "runs", "run")), [
+        ...[...saved, "config.json", "events", "metrics.csv", "metrics.jsonl"],
+        ...[...saved.map(() => file), "run.json"],
+      ]);
     }));
 }
 
@@ -78,10 +87,11 @@ Deno.test({
       const drawn = bars.filter((bar) => bar !== "").filter((bar) => !/^(\[\d|Finished)/.test(bar));
       assert(drawn.length > 0, text);
       for (const bar of drawn) {
-        const shape = /^epoch \d \[#*\.*\] (\d+)\/99 {2}loss \d+\.\d{3} {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
+        const shape =
+          /^epoch \d\/9 \[#*\.*\] (\d+)\/11 {2}loss \d+\.\d{3} {2}lr 0\.001 {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
         assert(shape.test(bar) && bar.length < 80, bar);
       }
-      assert(drawn.at(-1)!.startsWith(`epoch 9 [${"#".repeat(20)}] 99/99 `), drawn.at(-1));
+      assert(/^epoch 9\/9 \[#+\] 11\/11 /.test(drawn.at(-1)!), drawn.at(-1));
       // A line of the tutorial starts where the bar was, and nothing of the bar stays behind.
       const screen = text.split("\r\n").map((line) => line.split("\r\x1b[K").at(-1)!);
       assertEquals(screen.filter((line) => line.startsWith("[")).length, 9);

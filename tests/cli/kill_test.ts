@@ -23,7 +23,7 @@ async function kill(folder: string, name: string, times: number, seed: number): 
     const begun = await Deno.stat(join(run, "config.json")).then(() => true, () => false);
     const command = begun ? ["train", "--resume", name] : args(name);
     // Most while it trains and saves; some while it starts.
-    const early = i % 4 === 3, delay = bits(seed + i, 1)[0]! / 2 ** 32 * (early ? 1500 : 600);
+    const early = i % 2 === 1, delay = bits(seed + i, 1)[0]! / 2 ** 32 * (early ? 2000 : 400);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const killLater = (child: Deno.ChildProcess) => timer ??= setTimeout(() => child.kill("SIGKILL"), delay);
     const { err } = await wgrad(folder, [...command, "--save-every", "1"], (child, lines) => {

@@ -79,3 +79,8 @@ export function metricsOf(run: string): Record<string, number>[] {
 export function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
+
+/** The names in a run's folder, sorted; TensorBoard's file, whose name has the time in it, as "events". */
+export function filesOf(run: string): string[] {
+  return namesIn(run).map((name) => name.startsWith("events.out.tfevents.") ? "events" : name);
+}

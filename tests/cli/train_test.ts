@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { configFromJson, makeConfig } from "../../src/train/config.ts";
 import { withFolder } from "../data/fixtures.ts";
-import { metricsOf, namesIn, wgrad, writeData } from "./support.ts";
+import { filesOf, metricsOf, namesIn, wgrad, writeData } from "./support.ts";
 
 const FAST = ["--data", "data", "--log-every", "5"];
 
@@ -37,11 +37,33 @@ Deno.test("train --json and eval --json: one object on stdout, the lines on stde
     assertEquals(tested, `Accuracy of the network on the 30 test images: ${figures}`);
 
     const run = join(folder, result.out);
-    assertEquals(namesIn(run), ["config.json", "metrics.jsonl", "model.safetensors"]);
+    assertEquals(filesOf(run), [
+      ...["checkpoints", "config.json", "evaluation.json", "events", "metrics.csv", "metrics.jsonl"],
+      ...["model.safetensors", "report.html", "run.json"],
+    ]);
+    assertEquals(namesIn(join(run, "checkpoints")), [
+      "last.safetensors",
+      "step-000000011.safetensors",
+      "step-000000022.safetensors",
+    ]);
+    const { command, seed, data, adapter, finished } = JSON.parse(await Deno.readTextFile(join(run, "run.json")));
+    assertEquals([command, seed, data.name, data.images], [
+      "wgrad train --data data --log-every 5 --epochs 2 --json",
+      0,
+      "data",
+      42,
+    ]);
+    assert(/^[0-9a-f]{64}$/.test(data.sha256) && adapter.name === result.adapter && Date.parse(finished) > 0);
     const config = configFromJson(await Deno.readTextFile(join(run, "config.json")), "config.json");
     assertEquals(config, makeConfig({ data: "data", logEvery: 5, epochs: 2 }));
     const metrics = metricsOf(run), last = metrics.pop();
-    assertEquals(last, { step: 22, testLoss: result.loss, testAccuracy: result.accuracy });
+    assertEquals({ ...last, seconds: 0 }, {
+      step: 22,
+      epoch: 2,
+      seconds: 0,
+      testLoss: result.loss,
+      testAccuracy: result.accuracy,
+    });
     assertEquals(metrics.map(({ epoch, stepInEpoch, step, lr }) => [epoch, stepInEpoch, step, lr]), [
       [1, 5, 5, 0.001],
       [1, 10, 10, 0.001],
@@ -99,7 +121,9 @@ Deno.test("train on one .bin file, --quiet: the result alone; a larger batch tha
     const taken = await wgrad(folder, ["train", "--data", "one.bin", "--name", "my run"]);
     assertEquals([taken.code, taken.err.at(-1)], [
       2,
-      `error: ${join("runs", "my run")} is already there: choose another --name, or remove it`,
+      `error: ${join("runs", "my run")} is already there: choose another --name, go on with it by --resume ${
+        join("runs", "my run")
+      }, or remove it`,
     ]);
   }));
 
@@ -124,7 +148,13 @@ Deno.test("a loss that is not finite: exit 1, one line with the step, and the me
     const steps = metricsOf(join(folder, "runs", "lenet-1")).map(({ step }) => step);
     assertEquals(steps, Array.from({ length: Number(match![1]) - 1 }, (_, i) => i + 1));
     assert(steps.length > 0);
-    assertEquals(namesIn(join(folder, "runs", "lenet-1")), ["config.json", "metrics.jsonl"]);
+    assertEquals(filesOf(join(folder, "runs", "lenet-1")), [
+      "config.json",
+      "events",
+      "metrics.csv",
+      "metrics.jsonl",
+      "run.json",
+    ]);
   }));
 
 Deno.test("a command that cannot do its work ends with one line, and leaves nothing behind", () =>
@@ -139,8 +169,16 @@ Deno.test("a command that cannot do its work ends with one line, and leaves noth
       [["eval"], 2, /^error: eval needs --weights FILE; see wgrad eval --help$/],
       [["eval", "--weights", "none"], 1, /^error: cannot read none: no such file or folder$/],
       [["eval", "--weights", "data"], 1, /^error: cannot read data: .*directory/],
-      [["eval", "--weights", "empty"], 1, /^error: empty is no safetensors file that can be used: it has 0 bytes$/],
-      [["eval", "--weights", "garbage"], 1, /^error: garbage is no safetensors file that can be used: its header /],
+      [
+        ["eval", "--weights", "empty"],
+        1,
+        /^error: empty is no file of weights: neither safetensors nor \.pth nor \.npz$/,
+      ],
+      [
+        ["eval", "--weights", "garbage"],
+        1,
+        /^error: garbage is no file of weights: neither safetensors nor \.pth nor \.npz$/,
+      ],
       [["train", "--data", "odd.bin"], 1, /^error: odd\.bin: byte 6146: the last record is incomplete/],
       [
         ["train", "--data", "cifar100.bin"],

@@ -3,7 +3,7 @@
   python3 tests/golden/golden_files.py
 
   files/*.pth        what torch.save() wrote. PyTorch gives its archives no times: the same bytes each time
-  files/tensors.json for each file the tensors by name: dtype, shape, and the bytes of the elements in hexadecimal
+  files/tensors.jsonl one file a line: its name, and its tensors' names, dtypes, shapes and bytes in hexadecimal
   files/evil_*.pth   files that ask a reader to run code, which torch.load() without weights_only would do
 """
 import json
@@ -93,15 +93,13 @@ def described(tensor):
 
 def write_files():
     HERE.mkdir(exist_ok=True)
-    table = {}
+    rows = []
     for name, content in files().items():
         torch.save(content, HERE / f"{name}.pth")
         state = content.get("model_state_dict", content)
-        table[name] = {key: described(tensor) for key, tensor in state.items()}
-    rows = [f"{json.dumps(name)}: {{\n" + ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in row.items()) + "\n}"
-            for name, row in table.items()]
-    (HERE / "tensors.json").write_text("{\n" + ",\n".join(rows) + "\n}\n")
-    torch.save({"w": torch.ones(2), "evil": Evil(os.system, "touch /tmp/evil")}, HERE / "evil_system.pth")
+        rows.append({"file": name, "tensors": {key: described(tensor) for key, tensor in state.items()}})
+    (HERE / "tensors.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    torch.save({"w": torch.ones(2), "evil": Evil(os.system, "echo evil")}, HERE / "evil_system.pth")
     torch.save({"w": torch.ones(2), "evil": Evil(eval, "1 + 1")}, HERE / "evil_eval.pth")
     torch.save(nn.Linear(1, 1), HERE / "evil_module.pth")
 

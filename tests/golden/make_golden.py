@@ -14,6 +14,7 @@ golden values below float32's rounding; float32 PyTorch is checked here to agree
   lenet_gray.jsonl  the tutorial's one-channel net: output, loss, gradients, a manual update, 100 SGD steps
   activations.jsonl every activation with every option: golden_activations.py
   autograd.jsonl    gradients at ties and NaN: golden_autograd.py
+  files/            what torch.save() wrote of every kind of tensor, and files that ask for code: golden_files.py
   images.jsonl      image files of every kind and their pixels, resized images: golden_images.py
   init.jsonl        what nn.init computes, but for its random numbers: golden_init.py
   losses.jsonl      every loss with every option: golden_losses.py
@@ -37,6 +38,7 @@ import torch.nn.functional as F
 sys.dont_write_bytecode = True
 from golden_activations import activation_cases
 from golden_autograd import autograd
+from golden_files import write_files
 from golden_images import image_cases
 from golden_init import init_cases
 from golden_losses import losses
@@ -223,6 +225,7 @@ def main():
     write("autograd.jsonl", autograd(uniform, array))
     write("optim.jsonl", agree(
         "optim", lambda dtype: list(optim(dtype, uniform, bits, plain, set_weights, SmallNet)), 2e-5))
+    write_files()
     write("images.jsonl", image_cases(HERE / "images", bits))
     write("init.jsonl", init_cases(array))
     write("activations.jsonl", activation_cases(uniform, array))

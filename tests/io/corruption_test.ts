@@ -141,7 +141,7 @@ const HUNGRY: [what: string, bytes: () => Uint8Array | Promise<Uint8Array>, mess
   ],
   ["an archive of four thousand files", () => {
     return writeZip(Array.from({ length: 4000 }, (_, i) => [`a/data/${i}`, new Uint8Array(0)] as const));
-  }, /more than 3000 files/],
+  }, /more than 3000 files, or/],
 ];
 
 for (const [what, bytes, message] of HUNGRY) {

@@ -117,7 +117,7 @@ const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp]
   ["an empty file", () => one(new Uint8Array(0)), /is no \.npy file of version 1 to 3/],
   ["version 4", () => one(npy(header("<f4", "()"), 4, "\x93NUMPY\x04\0")), /is no \.npy file of version 1 to 3/],
   ["a bomb of zeros", () => packed([["w.npy", npy(header("<f4", "(5000000,)"), 2e7)]]), /it would take far more bytes/],
-  ["no archive", () => Promise.resolve(new Uint8Array(100)), /not recognized/],
+  ["no archive", () => Promise.resolve(new Uint8Array(100)), /End of central directory not found/],
 ];
 
 for (const [what, bytes, message] of HOSTILE) {

@@ -15,6 +15,7 @@ import { storedState } from "../../src/train/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { ROOT } from "../project/support.ts";
 import { assertClose } from "../support/close.ts";
+import { readLines } from "../support/golden.ts";
 import { hasPython, python } from "../support/python.ts";
 import { bits } from "../support/random.ts";
 import { DICT, dictOf, filesOf, ints, packed, patched, SIX, tensorOf, TORCH_DTYPES } from "./pytorch_files.ts";
@@ -37,9 +38,7 @@ function described(stored: StoredTensor): Described {
 const tableOf = (tensors: ReadonlyMap<string, StoredTensor>): Table =>
   Object.fromEntries([...tensors].map(([name, stored]) => [name, described(stored)]));
 
-const golden: Record<string, Table> = JSON.parse(await Deno.readTextFile(join(GOLDEN, "files", "tensors.json")));
-
-for (const [name, expected] of Object.entries(golden)) {
+for (const { file: name, tensors: expected } of readLines<{ file: string; tensors: Table }>("files/tensors.jsonl")) {
   Deno.test(`decodeWeights() reads ${name}.pth as PyTorch saved it, bit for bit and in order`, async () => {
     const { tensors, metadata } = await decodeWeights(await Deno.readFile(join(GOLDEN, "files", `${name}.pth`)), "a");
     assertEquals(tableOf(tensors), expected);
@@ -205,6 +204,11 @@ const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp]
     () => writeZip(filesOf(dictOf({ "\x1b[31m\n": tensorOf() }))),
     /the name "\\u001b\[31m\\n" has control characters/,
   ],
+  ...["../../evil", "/etc/passwd", "C:\\evil"].map((name): [string, () => Promise<Uint8Array>, RegExp] => [
+    `a file called ${name}`,
+    () => writeZip(filesOf(undefined, { [name]: SIX })),
+    /Unsafe filename$/,
+  ]),
   ["no storage", () => writeZip(filesOf(undefined, { "a/data/0": undefined })), /it has no file "a\/data\/0"/],
   [
     "a storage outside the archive",

@@ -213,10 +213,19 @@ class Masking extends nn.Module {
   }
 }
 
+/** Has a parameter of the name that the file's input has. */
+class Named extends nn.Module {
+  readonly images = ones([6], { requiresGrad: true });
+  override forward(x: Tensor): Tensor {
+    return x.mul(this.images);
+  }
+}
+
 const REFUSED: Record<string, [nn.Module, string]> = {
   "a loss": [new Net((x) => F.smoothL1Loss(x, x.mul(2), { reduction: "none" })), "smoothL1Loss has no counterpart"],
   "argmax": [new Net((x) => x.argmax(1)), "argmax has no counterpart there"],
   "integers": [new Masking(), "it computes with u32, and not with f32 alone"],
+  "a name that is taken": [new Named(), "its tensor images would have the name of its input or output"],
   "batch statistics": [
     one(new nn.BatchNorm2d(4, { trackRunningStats: false })),
     "normalisation by the statistics of the batch itself has no counterpart there (in 0)",

@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { join } from "node:path";
 import { UsageError, WgradError } from "../../src/errors.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
 import { SCHEDULES } from "../../src/optim/schedule_names.ts";
 import { configFromJson, configToJson, makeConfig, readConfig } from "../../src/train/config.ts";
 import { type GivenConfig, SETTINGS } from "../../src/train/settings.ts";
-import { makeRunFolder } from "../../src/train/run_folder.ts";
 import { camelCase, complaint, didYouMean, type Setting } from "../../src/train/setting.ts";
 
 Deno.test("the defaults are the seed run", () => {
@@ -182,27 +180,4 @@ Deno.test("didYouMean() hints at a near word only", () => {
   assertEquals(didYouMean("--batch", words), " (did you mean --batch-size?)");
   assertEquals(didYouMean("--xx", words), "");
   assertEquals(didYouMean("--weights", words), "");
-});
-
-Deno.test("makeRunFolder() numbers runs, honours a name, and never takes a folder twice", async () => {
-  const base = await Deno.makeTempDir();
-  try {
-    const out = join(base, "new", "runs");
-    const make = (name?: string) => makeRunFolder(makeConfig({ out, name }));
-    assertEquals((await make()).name, "lenet-1");
-    assertEquals((await make("mine")).path, join(out, "mine"));
-    await Deno.mkdir(join(out, "lenet-7"));
-    await Deno.mkdir(join(out, "lenet-gray-30"));
-    await Deno.mkdir(join(out, "lenet-9x"));
-    assertEquals((await make()).name, "lenet-8");
-    const names = await Promise.all([make(), make(), make()]);
-    assertEquals(names.map(({ name }) => name).sort(), ["lenet-10", "lenet-11", "lenet-9"]);
-    const taken = await make("mine").catch((error) => error);
-    assert(taken instanceof UsageError && taken.message.includes("already there"));
-    await Deno.writeTextFile(join(base, "file"), "");
-    const blocked = await makeRunFolder(makeConfig({ out: join(base, "file") })).catch((error) => error);
-    assert(blocked instanceof WgradError && !blocked.message.includes("\n"));
-  } finally {
-    await Deno.remove(base, { recursive: true });
-  }
 });

@@ -139,19 +139,17 @@ function batchNorm(
   return to.emit("BatchNormalization", inputs, { epsilon: { float: eps } });
 }
 
-/** Weight and bias as they are: the op has them as vectors. */
-const behindView = (value: Value) => value.node?.op.name === "view" ? value.node.inputs[0]! : value;
-
 function layerNorm(x: Value, weight: Value | null, bias: Value | null, { channels, eps }: NormAttrs, to: Lowering) {
   let axis = x.shape.length - 1;
   while (sizeOf(x.shape.slice(axis)) < channels) axis--;
   const shape = x.shape.slice(axis);
-  const vector = (value: Value) => {
-    const own = behindView(value);
+  // The op has weights as vectors, which are views of those of more dimensions.
+  const asGiven = (value: Value) => {
+    const { node } = value, own = node?.op.name === "view" && !to.trace.state.has(value) ? node.inputs[0]! : value;
     return to.reshape(to.name(own), own.shape, shape);
   };
-  const scale = weight ? vector(weight) : to.constant("ones", new Float32Array(channels).fill(1), shape);
-  const inputs = [to.name(x), scale, ...(bias ? [vector(bias)] : [])];
+  const scale = weight ? asGiven(weight) : to.constant("ones", new Float32Array(channels).fill(1), shape);
+  const inputs = [to.name(x), scale, ...(bias ? [asGiven(bias)] : [])];
   return to.emit("LayerNormalization", inputs, { axis, epsilon: { float: eps } });
 }
 

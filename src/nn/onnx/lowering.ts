@@ -46,7 +46,12 @@ export class Lowering {
   #scope = "";
 
   constructor(readonly trace: Trace, rules: Rules) {
-    for (const name of trace.state.values()) this.#taken.add(name);
+    for (const name of trace.state.values()) {
+      if (name === IMAGES || name === LOGITS) {
+        this.refuse(`its tensor ${name} would have the name of its input or output`);
+      }
+      this.#taken.add(name);
+    }
     this.#names.set(trace.input, IMAGES);
     for (const node of this.#reached()) {
       this.#scope = trace.scopeOf(node.outputs[0]!);
@@ -66,8 +71,8 @@ export class Lowering {
       found.add(value.node!);
       open.push(...value.node!.inputs);
     }
-    const nodes = [...found].sort((a, b) => a.outputs[0]!.id - b.outputs[0]!.id),
-      live = new Set([input, ...state.keys()]);
+    const nodes = [...found].sort((a, b) => a.outputs[0]!.id - b.outputs[0]!.id);
+    const live = new Set([input, ...state.keys()]);
     // What depends on neither is a constant, which is computed now and not by the graph, if it suits every batch.
     return nodes.filter((node) => {
       const sized = node.outputs[0]!.shape.some((extent) => this.batches(extent) > 0);
