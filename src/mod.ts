@@ -37,6 +37,8 @@ export type { GradFn } from "./tensor/autograd.ts";
 export { type BackwardOptions, grad, type GradOptions } from "./tensor/grad.ts";
 export { gradcheck, type GradcheckOptions } from "./tensor/gradcheck.ts";
 export { detectAnomaly, setDetectAnomaly } from "./tensor/anomaly.ts";
+export { load, save } from "./nn/files.ts";
+export { exportOnnx, type OnnxOptions } from "./nn/onnx_export.ts";
 export * as F from "./nn/functional.ts";
 export * as nn from "./nn/mod.ts";
 export * as optim from "./optim/mod.ts";

@@ -9,7 +9,8 @@ import { encodeWeights, FORMATS } from "../io/formats.ts";
 import { MODELS } from "../nn/models.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
 import { labelsOf } from "../train/checkpoint.ts";
-import { type LoadedWeights, storedState } from "../train/weights.ts";
+import { storedState } from "../nn/files.ts";
+import type { LoadedWeights } from "../train/weights.ts";
 import { classNames } from "./class_names.ts";
 import type { Flag } from "./flags.ts";
 import type { Output } from "./output.ts";
@@ -57,7 +58,7 @@ export async function writeWeights(
   format: typeof WRITTEN[number],
   output: Output,
 ): Promise<void> {
-  const { module, model, normalize, metadata: { classes } } = loaded, tensors = await storedState(module);
+  const { module, model, normalize, metadata: { classes } } = loaded, tensors = await storedState(module.stateDict());
   const metadata = { ...labelsOf(loaded), ...(classes !== undefined && { classes }) };
   const bytes = format === "onnx" ? await onnxOf(loaded) : await encodeWeights(format, { tensors, metadata });
   await writeAtomically(path, bytes);

@@ -112,9 +112,12 @@ export async function linkAtomically(file: string, path: string): Promise<void> 
     await removeQuietly(temporary);
   } catch {
     await removeQuietly(temporary);
-    await writeAtomically(path, await Deno.readFile(file).catch((error) => {
-      throw fileError("read", file, error);
-    }));
+    await writeAtomically(
+      path,
+      await Deno.readFile(file).catch((error) => {
+        throw fileError("read", file, error);
+      }),
+    );
   }
 }
 

@@ -93,7 +93,9 @@ export class Gpu {
     });
     device.lost.then((info) => {
       if (info.reason !== "destroyed") {
-        this.fail(new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason}): start again`));
+        this.fail(
+          new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason}): start again`),
+        );
       }
     });
   }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileError, TEMPORARY, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
-import { CheckpointFolder } from "./checkpoint_folder.ts";
+import { CheckpointFolder, namesIn } from "./checkpoint_folder.ts";
 import { configToJson } from "./config.ts";
 import { MetricsLog } from "./metrics.ts";
 import { LOCK, lockRun, type RunLock } from "./run_lock.ts";
@@ -53,9 +53,6 @@ export class RunFolder {
   }
 }
 
-/** What a folder may hold of a run that did not come to write its `config.json`. */
-const isOfBirth = (name: string) => name === LOCK || name.endsWith(TEMPORARY);
-
 /** A folder that is locked. */
 export interface Claim {
   readonly path: string;
@@ -79,7 +76,7 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
     await Deno.mkdir(out, { recursive: true });
     if (name !== undefined) {
       const path = join(out, name);
-      if (!await claim(path)) {
+      if (!await claim(path) && !await isUnborn(path)) {
         throw new UsageError(
           `${path} is already there: choose another --name, go on with it by --resume ${path}, or remove it`,
         );
@@ -101,14 +98,20 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
   }
 }
 
-/** @returns whether the folder is this run's: it was made now, or by a run that ended before it had written anything. */
+/** @returns whether the folder was made; not so where something has its name. */
 async function claim(path: string): Promise<boolean> {
   try {
     await Deno.mkdir(path);
     return true;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return false;
   }
+}
+
+/** Whether a folder is of a run that ended before it had written its `config.json`. */
+async function isUnborn(path: string): Promise<boolean> {
   const { isDirectory } = await Deno.stat(path);
-  return isDirectory && (await Array.fromAsync(Deno.readDir(path))).every(({ name }) => isOfBirth(name));
+  if (!isDirectory) return false;
+  return (await namesIn(path)).every((name) => name === LOCK || name.endsWith(TEMPORARY));
 }

@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { fileError, writeAtomically } from "../data/files.ts";
+import { writeAtomically } from "../data/files.ts";
 import { WeightsError } from "../errors.ts";
-import { decodeWeights } from "../io/formats.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
-import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { readStored, storedState, toTensor } from "../nn/files.ts";
 import { MODELS } from "../nn/models.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { readAll } from "../tensor/realize.ts";
 import { decodeCheckpoint, labelsOf, type WeightsConfig, weightsIn } from "./checkpoint.ts";
 import { NORMALIZATIONS } from "./device_data.ts";
 
@@ -23,27 +22,9 @@ export interface LoadedWeights extends WeightsConfig {
   readonly metadata: StoredFile["metadata"];
 }
 
-/** The module's state dict, as files have it. */
-export async function storedState(module: Module): Promise<Map<string, StoredTensor>> {
-  const state = [...module.stateDict()];
-  const data = await readAll(state.map(([, parameter]) => parameter));
-  const stored = new Map<string, StoredTensor>();
-  state.forEach(([name, { shape }], i) => {
-    const own = data[i]!;
-    // Whole numbers, which count batches, are int64 in PyTorch.
-    stored.set(
-      name,
-      own instanceof Uint32Array
-        ? { dtype: "I64", shape, data: BigInt64Array.from(own, BigInt) }
-        : { dtype: "F32", shape, data: own },
-    );
-  });
-  return stored;
-}
-
 /** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
 export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
-  await writeAtomically(path, encodeSafetensors(await storedState(module), labelsOf(config)));
+  await writeAtomically(path, encodeSafetensors(await storedState(module.stateDict()), labelsOf(config)));
 }
 
 /**
@@ -52,13 +33,7 @@ export async function saveWeights(module: Module, path: string, config: WeightsC
  * @throws {WeightsError} where it cannot be read, or is malformed.
  */
 export async function readWeights(path: string): Promise<StoredFile> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw new WeightsError(fileError("read", path, error).message);
-  }
-  const file = await decodeWeights(bytes, path);
+  const { file, bytes } = await readStored(path);
   if (file.metadata.checkpoint === undefined) return file;
   return { ...file, tensors: weightsIn(decodeCheckpoint(bytes, path).tensors) };
 }
@@ -92,9 +67,9 @@ function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: str
 export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
   const own = module.stateDict();
   const state = new Map(Array.from(stored, ([name, one]) => {
-    const fail = (why: string) => new WeightsError(`${path}: ${JSON.stringify(shorten(name, 100))} ${why}`);
-    if (one.data.length === 0) throw fail("has no elements");
-    return [name, own.get(name)?.value.size === one.data.length ? tensorOf(one, fail) : placeholder(one)];
+    const where = `${path}: ${JSON.stringify(shorten(name, 100))}`;
+    if (one.data.length === 0) throw new WeightsError(`${where} has no elements`);
+    return [name, own.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
   }));
   try {
     module.loadStateDict(state);
@@ -102,20 +77,6 @@ export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredT
     // A file may hold any number of tensors that do not belong here.
     throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
   }
-}
-
-/** The tensor in the type that models have. */
-function tensorOf(stored: StoredTensor, fail: (why: string) => WeightsError): Tensor {
-  const { dtype, shape, data } = stored, floats = asFloats(stored);
-  if (floats) {
-    const lost = dtype === "F64" &&
-      (data as Float64Array).find((one, i) => Number.isFinite(one) && !Number.isFinite(floats[i]));
-    if (typeof lost === "number") throw fail(`has ${lost}, which is no f32`);
-    return tensor(floats, { shape });
-  }
-  const wrong = Array.prototype.find.call(data, (one) => one < 0 || one > 0xffffffff);
-  if (wrong !== undefined) throw fail(`has ${wrong}, which is no u32`);
-  return tensor(Uint32Array.from(data as Int32Array, Number), { shape });
 }
 
 /** One of the same shape and type of what does not fit, for the errors; it takes no memory. */

@@ -3,6 +3,7 @@
  * alone.
  */
 import { assert, assertEquals } from "@std/assert";
+import type { Gpu } from "../../src/gpu/device.ts";
 import { Block } from "../../src/gpu/memory.ts";
 import { merge, type Pending } from "../../src/graph/merge.ts";
 import { compile, grad, type GradFn, type Tensor, tensor } from "../../src/mod.ts";
@@ -96,7 +97,10 @@ Deno.test("looking for dispatches to merge takes time in proportion to their num
     "@builtin(local_invocation_index) lane: u32) {\n  y[lane] = x[lane];\n}\n";
   const bindings = [{ number: 0, type: "read-only-storage" }, { number: 1, type: "storage" }] as const;
   const shader = { file: "copy.wgsl", code, bindings, windows: [] };
-  const places = Array.from({ length: 6001 }, () => ({ block: new Block({} as GPUBuffer, 256), offset: 0, size: 256 }));
+  const places = Array.from(
+    { length: 6001 },
+    () => ({ block: new Block({} as Gpu, {} as GPUBuffer, 256), offset: 0, size: 256 }),
+  );
   const commands = places.slice(1).map((place, i): Pending => (
     { shader, storages: [places[i]!, place], grid: [1, 1, 1] }
   ));

@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
-import { storedState } from "../../src/train/weights.ts";
+import { storedState } from "../../src/nn/files.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { ROOT } from "../project/support.ts";
 import { hasPython, python } from "../support/python.ts";
@@ -23,7 +23,7 @@ async function json(folder: string, ...args: string[]) {
 /** Writes `net.pth`, a new LeNet's weights. */
 async function writeNet(folder: string): Promise<void> {
   manualSeed(5);
-  await Deno.writeFile(join(folder, "net.pth"), await encodePytorch(await storedState(nn.models.lenet())));
+  await Deno.writeFile(join(folder, "net.pth"), await encodePytorch(await storedState(nn.models.lenet().stateDict())));
 }
 
 Deno.test({

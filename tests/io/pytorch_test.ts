@@ -11,7 +11,7 @@ import { decodePytorch, encodePytorch } from "../../src/io/pytorch.ts";
 import { bytesOf, type StoredTensor } from "../../src/io/stored.ts";
 import { writeZip } from "../../src/io/zip.ts";
 import { manualSeed, nn, tensor } from "../../src/mod.ts";
-import { storedState } from "../../src/train/weights.ts";
+import { storedState } from "../../src/nn/files.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { ROOT } from "../project/support.ts";
 import { assertClose } from "../support/close.ts";
@@ -125,7 +125,7 @@ Deno.test({
     withFolder(async (folder) => {
       manualSeed(11);
       const net = nn.models.lenet(), x = Float32Array.from({ length: 4 * 3 * 1024 }, (_, i) => Math.sin(i * i));
-      await Deno.writeFile(join(folder, "net.pth"), await encodePytorch(await storedState(net)));
+      await Deno.writeFile(join(folder, "net.pth"), await encodePytorch(await storedState(net.stateDict())));
       await Deno.writeFile(join(folder, "x.bin"), new Uint8Array(x.buffer));
       const program = `
 import json, sys

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { parse } from "../../src/cli/flags.ts";
 import { help } from "../../src/cli/help.ts";
 import { forms, loadAll, manual } from "../../src/cli/manual.ts";
 import { camelCase } from "../../src/train/setting.ts";
@@ -167,36 +168,20 @@ Deno.test("a reader that leaves early does not make it crash", async () => {
   assertEquals(stdout.trimEnd().split("\n").length, 1);
 });
 
-Deno.test("README shows the commands and flags that there are", async () => {
+Deno.test("README shows the commands that there are, and its command lines can be parsed", async () => {
   const readme = read("README.md");
   for (const { name } of COMMANDS) assert(readme.includes(`\`${name}`), name);
   for (const [, name] of readme.matchAll(/deno task ([\w:-]+)/g)) {
     assert(name !== undefined && name in config.tasks, name);
   }
-  const train = await COMMANDS[0]?.load();
-  for (const flag of train?.command.flags ?? []) {
-    assert(readme.includes(`--${flag.name}`) || readme.includes(`--no-${flag.name}`), flag.name);
+  const shell = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => text).join("");
+  const lines = [...shell.matchAll(/^wgrad (\S+) ([^#\n]*)/gm)];
+  assert(lines.length > 5);
+  for (const [, name, rest] of lines) {
+    const words = rest!.trim().split(/\s+/).map((word) => word.replace(/^'(.*)'$/, "$1"));
+    const { command } = await COMMANDS.find((entry) => entry.name === name)!.load();
+    parse(command, words);
   }
-});
-
-Deno.test("README's table has every flag of train once, with its value and its default", async () => {
-  const train = await COMMANDS[0]?.load(), flags = train?.command.flags ?? [], named: string[] = [];
-  for (
-    const [, cell = "", fallback = ""] of read("README.md").matchAll(/^\| (`--[^|]*\S) *\|[^|]*\| *([^|]*?) *\|$/gm)
-  ) {
-    const found = [...cell.matchAll(/`--([a-z-]+)( [A-Z=]+)?`/g)].map(([, name = "", value = ""]) => {
-      const flag = flags.find((flag) => [flag.name, `no-${flag.name}`].includes(name));
-      if (flag === undefined) throw new Error(`train has no flag --${name}`);
-      assertEquals(name.startsWith("no-"), flag.default === true, name);
-      assert(help({ ...train!.command, flags: [flag] }).includes(`--${name}${value}  `), `--${name}${value}`);
-      named.push(flag.name);
-      return flag;
-    });
-    // Where there is none, the table may say what is done instead.
-    const defaults = found.flatMap((flag) => flag.kind === "boolean" ? [] : flag.default ?? []);
-    if (defaults.length > 0) assertEquals(fallback.replaceAll("`", ""), defaults.join(", "), cell);
-  }
-  assertEquals(named.sort(), flags.map(({ name }) => name).sort());
 });
 
 Deno.test("the commands are loaded only when asked for", async () => {

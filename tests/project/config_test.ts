@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { UsageError, WgradError } from "../../src/errors.ts";
+import { UsageError } from "../../src/errors.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
 import { SCHEDULES } from "../../src/optim/schedule_names.ts";
 import { configFromJson, configToJson, makeConfig, readConfig } from "../../src/train/config.ts";
@@ -11,6 +11,9 @@ Deno.test("the defaults are the seed run", () => {
     model: "lenet",
     data: "cifar10",
     normalize: "half",
+    valSplit: 0,
+    init: undefined,
+    freeze: [],
     offline: false,
     epochs: 2,
     maxSteps: undefined,
@@ -20,6 +23,7 @@ Deno.test("the defaults are the seed run", () => {
     labelSmoothing: 0,
     clipGrad: undefined,
     ema: undefined,
+    onNan: "stop",
     detectAnomaly: false,
     optimizer: "sgd",
     lr: 0.001,
@@ -33,6 +37,9 @@ Deno.test("the defaults are the seed run", () => {
     sched: [],
     out: "runs",
     name: undefined,
+    saveEvery: undefined,
+    keep: 3,
+    evalEvery: undefined,
     logEvery: 2000,
     adapter: undefined,
     backend: undefined,

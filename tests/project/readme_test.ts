@@ -4,7 +4,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { deno, read, ROOT } from "./support.ts";
+import { execute, read, ROOT } from "./support.ts";
 
 const programs = [...read("README.md").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => text!);
 
@@ -20,15 +20,17 @@ programs.forEach((program, i) => {
       const file = `${folder}/program.ts`;
       await Deno.writeTextFile(file, program.replace("./src/mod.ts", pathToFileURL(join(ROOT, "src/mod.ts")).href));
       const config = join(ROOT, "deno.json");
-      const { code, stdout, stderr } = await deno(
+      const { code, stdout, stderr } = await execute(Deno.execPath(), [
         "run",
         "--check",
         "--config",
         config,
         "--frozen",
         "--allow-env",
+        "--allow-read",
+        "--allow-write",
         file,
-      );
+      ], { cwd: folder });
       assertEquals(code, 0, stderr);
       assertStringIncludes(stdout, expected[i]!);
     } finally {

@@ -1,0 +1,89 @@
+/**
+ * State dicts in files: safetensors, PyTorch's, NumPy's.
+ *
+ * @module
+ */
+import { fileError, writeAtomically } from "../data/files.ts";
+import { UsageError, WeightsError } from "../errors.ts";
+import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
+import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { tensor } from "../tensor/create.ts";
+import { readAll } from "../tensor/realize.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/**
+ * Writes tensors by name into a file, as a whole or not at all: `torch.save(net.state_dict(), path)`, for
+ * `save(net.stateDict(), path)`.
+ *
+ * @param options `format`: "safetensors", "pth" or "npz"; by default what the name ends with. `metadata`: texts by key, which
+ * safetensors keeps alone.
+ * @throws {UsageError} where the format is not told.
+ * @throws {DataError} where the file cannot be written.
+ */
+export async function save(
+  state: ReadonlyMap<string, Tensor>,
+  path: string,
+  options: { format?: Format; metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  const format = options.format ?? FORMATS.find((one) => path.toLowerCase().endsWith(`.${one}`));
+  if (!format) throw new UsageError(`save: ${path} has no format: end it with one of .${FORMATS.join(", .")}`);
+  const { metadata = format === "safetensors" ? { format: "pt" } : {} } = options;
+  await writeAtomically(path, await encodeWeights(format, { tensors: await storedState(state), metadata }));
+}
+
+/**
+ * Reads the tensors of a file of any of the formats, which it knows by the content: `net.loadStateDict(await load(path))`.
+ * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to it, and whole numbers become u32.
+ *
+ * @throws {WeightsError} where it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
+ */
+export async function load(path: string): Promise<Map<string, Tensor>> {
+  const { tensors } = await decodeWeights(await readBytes(path), path);
+  return new Map(Array.from(tensors, ([name, one]) => [name, toTensor(one, `${path}: ${JSON.stringify(name)}`)]));
+}
+
+/** Reads a file of any format, and its bytes. Throws as `load()`. */
+export async function readStored(path: string): Promise<{ file: StoredFile; bytes: Uint8Array }> {
+  const bytes = await readBytes(path);
+  return { file: await decodeWeights(bytes, path), bytes };
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw new WeightsError(fileError("read", path, error).message);
+  }
+}
+
+/** A state dict as files have it. Waits for the GPU. */
+export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<Map<string, StoredTensor>> {
+  const named = [...state], data = await readAll(named.map(([, one]) => one));
+  return new Map(named.map(([name, { shape }], i): [string, StoredTensor] => {
+    const own = data[i]!;
+    // Whole numbers, which count batches, are int64 in PyTorch.
+    if (own instanceof Uint32Array) return [name, { dtype: "I64", shape, data: BigInt64Array.from(own, BigInt) }];
+    return [name, { dtype: "F32", shape, data: own }];
+  }));
+}
+
+/**
+ * A stored tensor in the type that models have.
+ *
+ * @param where its name, for the errors.
+ * @throws {WeightsError} where it holds a number that this type has not.
+ */
+export function toTensor(stored: StoredTensor, where: string): Tensor {
+  const { dtype, shape, data } = stored, floats = asFloats(stored);
+  const fail = (number: unknown, type: string) =>
+    new WeightsError(`${shorten(where, 300)} has ${number}, which is no ${type}`);
+  if (floats) {
+    const lost = dtype === "F64" &&
+      (data as Float64Array).find((one, i) => Number.isFinite(one) && !Number.isFinite(floats[i]));
+    if (typeof lost === "number") throw fail(lost, "f32");
+    return tensor(floats, { shape });
+  }
+  const wrong = Array.prototype.find.call(data, (one) => one < 0 || one > 0xffffffff);
+  if (wrong !== undefined) throw fail(wrong, "u32");
+  return tensor(Uint32Array.from(data as Int32Array, Number), { shape });
+}
