@@ -185,7 +185,9 @@ class Machine {
     const full = `${module}.${name}`;
     if (!Object.hasOwn(this.host.globals, full)) {
       throw new Error(
-        `its pickle names ${JSON.stringify(shorten(full, 100))}, which no tensor needs, and which is never run`,
+        `its pickle names ${
+          JSON.stringify(shorten(full, 100))
+        }, which no tensor needs, and which is never run: save a state_dict() alone`,
       );
     }
     this.make(new Global(this.host.globals[full]));

@@ -47,11 +47,11 @@ async function picturesOf(
   return found;
 }
 
-/** The mistakes side by side, the surest first, as a PNG file. */
+/** The mistakes side by side, the surest first, as a PNG file: under each what it was taken for, and what it is. */
 export function gridOf({ mistakes, classes }: EvaluationFile): Uint8Array {
   const pictures = mistakes.map(({ png, label, predicted }) => {
     const image = decodePng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
-    return withCaption(enlarge(image, 3), `${classes[label]!.slice(0, 7)}?${classes[predicted]!.slice(0, 7)}`, 1);
+    return withCaption(enlarge(image, 3), `${classes[predicted]!.slice(0, 7)}? ${classes[label]!.slice(0, 7)}`, 1);
   });
   return encodePng(makeGrid(pictures, { columns: 5 }));
 }

@@ -38,8 +38,10 @@ export class RunFolder {
    * @throws {DataError} if a file cannot be written.
    */
   static async open(path: string, config: RunConfig, from: Checkpoint | null = null): Promise<RunFolder> {
-    await writeAtomically(join(path, "config.json"), new TextEncoder().encode(configToJson(config)));
+    const settings = configToJson(config);
+    await writeAtomically(join(path, "config.json"), new TextEncoder().encode(settings));
     const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
+    metrics.events.text(from?.state.step ?? 0, "config", `\`\`\`json\n${settings}\`\`\``);
     return new RunFolder(path, metrics, config);
   }
 
