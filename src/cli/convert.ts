@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fileSize, writeAtomically } from "../data/files.ts";
+import { fileError, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
 import { encodeWeights, FORMATS } from "../io/formats.ts";
 import { MODELS } from "../nn/models.ts";
@@ -38,14 +38,19 @@ export const WRITE_FLAGS = [
 ] as const satisfies readonly Flag[];
 
 /**
- * Refuses to replace a file, before any work is done.
- *
- * @throws {UsageError} where there is one.
+ * Throws `UsageError` where something is at `path` already: a file only may be written over, and only with `--force`. What
+ * is neither a file nor absent, such as a device or a link, is never replaced.
  */
 export async function checkNew(path: string, force: boolean): Promise<void> {
-  if (!force && await fileSize(path) !== undefined) {
-    throw new UsageError(`${path} exists already; --force replaces it`);
+  let there: Deno.FileInfo;
+  try {
+    there = await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw fileError("write", path, error);
   }
+  if (!there.isFile) throw new UsageError(`${path} exists, and is no plain file: give another name`);
+  if (!force) throw new UsageError(`${path} exists already; --force replaces it`);
 }
 
 /** The formats that weights are written in. ONNX has the network too, and is not read. */

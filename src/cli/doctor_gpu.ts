@@ -6,23 +6,9 @@
  */
 import { GpuError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
+import { makerOf, vulkanDrivers } from "../gpu/makers.ts";
 import { measure, type Measured, waitCost } from "../train/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
-import { vulkanDrivers } from "./doctor_system.ts";
-
-/** Names of makers, by the identifiers that Vulkan and DirectX have for them. */
-const VENDORS: Readonly<Record<number, string>> = {
-  0x1002: "AMD",
-  0x1010: "Imagination",
-  0x106b: "Apple",
-  0x10de: "NVIDIA",
-  0x13b5: "Arm",
-  0x1414: "Microsoft",
-  0x1ae0: "Google",
-  0x5143: "Qualcomm",
-  0x8086: "Intel",
-  0x10005: "Mesa",
-};
 
 /** What an adapter may be driven through where nothing was asked for; Deno does not tell which it took. */
 const BACKENDS: Readonly<Record<string, string>> = {
@@ -77,7 +63,7 @@ export async function describeAdapter(
   const limits = Object.fromEntries(names.map((key) => [key, Number(from.limits[key])]));
   const report = {
     name,
-    vendor: VENDORS[Number(id)] ?? id,
+    vendor: makerOf(id),
     architecture,
     cpu,
     backend,

@@ -79,17 +79,3 @@ export async function readSystem(): Promise<System> {
   const release = Deno.build.os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
   return systemOf(Deno.build.os, release);
 }
-
-/** The files by which Vulkan's loader finds drivers, without `.json`; none on other systems. */
-export async function vulkanDrivers(): Promise<string[]> {
-  if (Deno.build.os !== "linux") return [];
-  const found: string[] = [];
-  for (const folder of ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"]) {
-    try {
-      for await (const { name } of Deno.readDir(folder)) {
-        if (name.endsWith(".json")) found.push(name.slice(0, -".json".length));
-      }
-    } catch { /* The folder is not there, or not ours to read: it holds no driver for us. */ }
-  }
-  return found.sort();
-}

@@ -103,26 +103,20 @@ export const command = defineCommand({
 /** Decodes all images, and names those that cannot be read. */
 async function readImages(paths: readonly string[], fit: Fit, output: Output) {
   const files: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
-  const attempt = async (file: string, action: () => Promise<void>) => {
-    try {
-      await action();
-    } catch (error) {
-      if (!(error instanceof WgradError)) throw error;
-      failed.push({ file, error: error.message });
-      output.warn(`error: ${printable(error.message)}`);
-    }
-  };
   for (const path of paths) {
-    await attempt(path, async () => {
-      for (const file of await findImages(path)) {
-        await attempt(file, async () => {
-          output.progress(`reading image ${files.length + failed.length + 1}`);
-          const image = await decodeImage(await readImageFile(file), file);
-          pixels.push(planes(fitImage(image, CIFAR10_LAYOUT.shape[1], fit).data));
-          files.push(file);
-        });
+    for await (const { file, error } of findImages(path)) {
+      try {
+        if (error) throw error;
+        output.progress(`reading image ${files.length + failed.length + 1}`);
+        const image = await decodeImage(await readImageFile(file), file);
+        pixels.push(planes(fitImage(image, CIFAR10_LAYOUT.shape[1], fit).data));
+        files.push(file);
+      } catch (error) {
+        if (!(error instanceof WgradError)) throw error;
+        failed.push({ file, error: error.message });
+        output.warn(`error: ${printable(error.message)}`);
       }
-    });
+    }
   }
   output.progress("");
   return { files, pixels, failed };

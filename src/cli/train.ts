@@ -8,20 +8,21 @@ import { type Dataset, openDataset } from "../data/dataset.ts";
 import { holdOut } from "../data/holdout.ts";
 import { OutOfMemoryError, UsageError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { type Checkpoint, checkSameData } from "../train/checkpoint.ts";
+import { VERSION } from "../version.ts";
+import { checkSameData } from "../train/checkpoint.ts";
 import { makeConfig, readConfig } from "../train/config.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { type Environment, environment } from "../train/environment.ts";
 import { withFittingBatch } from "../train/fitting.ts";
 import { evaluationFile } from "../train/mistakes.ts";
-import { findRun, type FoundRun, readEnvironment, reopen, resumedConfig, type RunFile } from "../train/resume.ts";
+import { findRun, readEnvironment, reopen, type ReopenedRun, type RunFile } from "../train/resume.ts";
 import { claimRun, RunFolder } from "../train/run_folder.ts";
 import { type Opened, Session } from "../train/session.ts";
+import { kernelsOf, restore, useKernels } from "../train/snapshot.ts";
 import { type RunConfig, SETTINGS } from "../train/settings.ts";
 import { checkFits, makeTrainer, type Trainer } from "../train/trainer.ts";
 import { loadWeights, saveWeights } from "../train/weights.ts";
 import { optionTables } from "../train/update_config.ts";
-import { writeReport } from "../report/report.ts";
 import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { onInterrupt } from "./interrupt.ts";
@@ -95,23 +96,20 @@ export const command = defineCommand({
         output,
       );
     }
-    const found = await findRun(resume, settings.out), config = makeConfig(resumedConfig(found.config, own, force));
-    if (await hasFinished(found, config)) {
-      output.say(`${found.folder} has finished: its weights are in ${join(found.folder, "model.safetensors")}`);
-      output.json({ out: found.folder, finished: true });
+    if (given.has("name")) throw new UsageError("--resume and --name do not go together: the run has its folder");
+    const run = await reopen(await findRun(resume, settings.out), own, force, output.warn);
+    await using _ = run.lock;
+    if (run.finished) {
+      output.say(`${run.path} has finished: its weights are in ${join(run.path, "model.safetensors")}`);
+      output.json({ out: run.path, finished: true });
       return 0;
     }
-    const { lock, path, checkpoint } = await reopen(found, config, output.warn);
-    await using _ = lock;
-    return await trainOrExplain(config, { path, checkpoint, force }, page, output);
+    return await trainOrExplain(run.config, { ...run, force }, page, output);
   },
 });
 
-/** A run that goes on. */
-interface Reopened {
-  readonly path: string;
-  /** Null where it came to none. */
-  readonly checkpoint: Checkpoint | null;
+/** A run that goes on, whose lock is held. */
+interface Resumed extends Omit<ReopenedRun, "lock"> {
   readonly force: boolean;
 }
 
@@ -127,51 +125,64 @@ async function trainOrExplain(...args: Parameters<typeof train>): Promise<number
 /** Trains a new run, or goes on with one, and tests what it made. @returns the exit code. */
 async function train(
   config: RunConfig,
-  resumed: Reopened | null,
+  resumed: Resumed | null,
   page: Where | null,
   output: Output,
 ): Promise<number> {
   const { offline, valSplit } = config, started = new Date();
+  await using live = page && await LiveRun.open(page, output);
   const whole = await openDataset(config.data, { offline, log: output.say, progress: output.progress });
   checkFits(config.model, whole);
   const held = valSplit > 0 ? holdOut(whole.train, valSplit, config.seed) : null;
   const dataset = held ? { ...whole, train: held.train } : whole;
   const tested = held?.validation ?? (config.evalEvery === undefined ? null : dataset.test);
-  const openOn = async (gpu: Gpu, say: (line: string) => void): Promise<Opened> => ({
-    trainer: await makeTrainer(gpu, config, dataset, say),
-    tests: tested && await DeviceData.upload(gpu, dataset, tested),
-  });
-
-  const gpu = await openGpu(config, output), opened = await openOn(gpu, output.say), { trainer } = opened;
-  const tuned = await tuneFor(gpu, config.tune, () => trainer.plan(), output);
-  if (tuned.length > 0) await trainer.replan();
   const checkpoint = resumed?.checkpoint ?? null;
+  // The weights of --init are in the checkpoint by now.
+  const initial = checkpoint ? { ...config, init: undefined } : config;
+  let kernels = checkpoint?.state.kernels;
+  const open = async (say: (line: string) => void): Promise<Opened> => {
+    const gpu = await openGpu(config, output);
+    if (kernels) useKernels(gpu, kernels);
+    const trainer = await makeTrainer(gpu, initial, dataset, say);
+    return { trainer, tests: tested && await DeviceData.upload(gpu, dataset, tested) };
+  };
+
+  const opened = await open(output.say), { trainer } = opened, { gpu } = trainer.data;
+  if (!kernels) {
+    const tuned = await tuneFor(gpu, config.tune, () => trainer.plan(), output);
+    if (tuned.length > 0) await trainer.replan();
+    kernels = kernelsOf(gpu);
+  }
   if (checkpoint && !resumed?.force) checkSameData(checkpoint.state.data, trainer.data.identity, dataset.name);
+  // Before anything is written: with --force it may not fit.
+  if (checkpoint) await restore(trainer, checkpoint, resumed!.path);
 
   const { path, lock } = resumed ? { ...resumed, lock: null } : await claimRun(config);
   await using _ = lock;
-  const folder = await RunFolder.open(path, config, checkpoint);
-  const from = checkpoint?.state.step ?? 0;
   const environment = describeRun(gpu, trainer, dataset, started), before = resumed && await readEnvironment(path);
-  const runFile: Omit<RunFile, "finished"> = before
-    ? { ...environment, ...before, resumed: [...before.resumed ?? [], { ...environment, step: from }] }
-    : { ...environment, resumed: [] };
-  await folder.write("run.json", { ...runFile, finished: undefined });
+  const from = trainer.position.step, { finished: _ended, ...begun } = before ?? {};
+  const runFile: Omit<RunFile, "finished"> = {
+    ...environment,
+    ...begun,
+    resumed: resumed ? [...begun.resumed ?? [], { ...environment, step: from }] : [],
+  };
+  const folder = await RunFolder.open(path, config, checkpoint, runFile);
   output.say(`run: ${path} (${config.model}, ${dataset.train.count} images of ${dataset.name})`);
   if (resumed) {
     folder.metrics.add({ step: from, event: "resume" });
     output.say(`resuming at step ${from} of ${trainer.totalSteps}`);
-    if (before?.adapter && before.adapter.name !== gpu.adapter.name) {
-      output.warn(`NOTE: this run began on ${before.adapter.name}: the same bits are certain there alone`);
-    }
+    const other = before?.adapter?.name !== gpu.adapter.name
+      ? before?.adapter?.name
+      : before.wgrad !== VERSION && `wgrad ${before.wgrad}`;
+    if (other) output.warn(`NOTE: this run began on ${other}: the same bits are certain there alone`);
   }
-  let live: LiveRun | null = null;
-  const session: Session = await Session.open(
+  const session: Session = Session.open(
     {
       config,
       dataset,
       folder,
-      open: async () => await openOn(await openGpu(config, output), () => {}),
+      open: () => open(() => {}),
+      changed: resumed?.changed ?? false,
       listener: {
         say: output.say,
         warn: output.warn,
@@ -184,51 +195,60 @@ async function train(
     opened,
     checkpoint,
   );
-  live = page && await LiveRun.open(page, session, output);
-  let finished = false;
-  try {
-    using interruption = onInterrupt(() => session.stop());
-    const { steps, images, seconds } = await session.run();
-    output.progress("");
-    session.trainer.ema?.swap(); // The averages are the result.
-    await saveWeights(session.trainer.model, folder.weights, { ...config, classes: dataset.classes });
-    const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
-    output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
-    if (interrupted) {
-      await writeReport(path);
-      output.say(`to go on: wgrad train --resume ${path}`);
-      finished = true;
-      return interruption.code ?? 130; // The page may have stopped it too.
-    }
-    // The saved file is what is tested, in a model of its own.
-    const device = session.trainer.data.gpu;
-    const evaluation = await testWeights(device, await loadWeights(folder.weights), dataset, "test", output);
-    const { accuracy, loss } = evaluation, file = await evaluationFile(evaluation, dataset, "test");
-    await session.finish(file);
-    live?.evaluation(file);
-    await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
-    await writeReport(path);
-    output.say(`report: ${join(path, "report.html")}`);
-    finished = true;
-    output.json({
-      accuracy,
-      loss,
-      trainSeconds: seconds,
-      imagesPerSecond: images / seconds,
-      steps,
-      out: path,
-      adapter: gpu.adapter.name,
-    });
-    return 0;
-  } finally {
-    await live?.close(finished ? "finished" : "failed");
+  live?.show(session);
+  let trained = false;
+  using interruption = onInterrupt(() => {
+    output.warn(
+      trained ? `to go on: wgrad train --resume ${path}` : "stopping after the steps under way; again: at once",
+    );
+    if (trained) Deno.exit(interruption.code!); // All is saved.
+    if (live) live.stop();
+    else session.stop();
+  });
+  const { steps, images, seconds } = await session.run().catch(async (error) => {
+    session.fail(error);
+    await report(path).catch(() => {}); // The disk may be what has failed.
+    throw error;
+  });
+  output.progress("");
+  session.trainer.ema?.swap(); // The averages are the result.
+  await saveWeights(session.trainer.model, folder.weights, { ...config, classes: dataset.classes });
+  const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
+  output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
+  if (interrupted) {
+    await report(path);
+    output.say(`to go on: wgrad train --resume ${path}`);
+    live?.trained("stopped");
+    return interruption.code ?? 130; // The page may have stopped it too.
   }
+  trained = true;
+  live?.trained("testing");
+  // The saved file is what is tested, in a model of its own.
+  const device = session.trainer.data.gpu;
+  const evaluation = await testWeights(device, await loadWeights(folder.weights), dataset, "test", output);
+  const { accuracy, loss } = evaluation, file = await evaluationFile(evaluation, dataset, "test");
+  await session.finish(file);
+  live?.evaluation(file);
+  await report(path);
+  await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
+  output.say(`report: ${join(path, "report.html")}`);
+  live?.trained("finished");
+  output.json({
+    accuracy,
+    loss,
+    trainSeconds: seconds,
+    imagesPerSecond: images / seconds,
+    steps,
+    out: path,
+    adapter: gpu.adapter.name,
+  });
+  return 0;
 }
 
-/** Whether a run has come to the end that `config` names, and nothing is asked of it beyond that. */
-async function hasFinished({ folder, file, config: before }: FoundRun, config: RunConfig): Promise<boolean> {
-  const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
-  return file === null && !longer && (await readEnvironment(folder))?.finished !== undefined;
+/** Writes `report.html`. The page is loaded only now, so that training begins sooner. */
+async function report(path: string): Promise<void> {
+  const { writeReport } = await import("../report/report.ts");
+  await writeReport(path);
 }
 
 function describeRun(gpu: Gpu, trainer: Trainer, { name }: Dataset, started: Date): Environment {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { UsageError } from "../errors.ts";
 import type { Live, LiveState } from "../report/live.ts";
 import type { Session } from "../train/session.ts";
 import type { Progress } from "../train/trainer.ts";
@@ -15,63 +16,59 @@ export interface Where {
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
 }
 
-/** A run's page. */
-export class LiveRun {
-  readonly #session: Session;
+/** A run's page. It shows the end that it was told of, or else that the run has failed, when it is disposed of. */
+export class LiveRun implements AsyncDisposable {
   readonly #live: Live;
-  #state: LiveState;
+  readonly #output: Output;
+  #session!: Session;
+  #state!: LiveState;
+  /** Where the run is no longer training. */
+  #after: "testing" | "finished" | "stopped" | null = null;
 
-  private constructor(session: Session, live: Live) {
+  private constructor(live: Live, output: Output) {
+    this.#live = live;
+    this.#output = output;
+  }
+
+  /**
+   * Takes the port. To be called before there is anything of a run, since the port may be in use.
+   *
+   * @throws {UsageError} if it cannot be had.
+   */
+  static async open({ port, host }: Where, output: Output): Promise<LiveRun> {
+    const [{ startLive }, { readRun }] = await Promise.all([import("../report/live.ts"), import("../report/view.ts")]);
+    const live = startLive({
+      ...(port === true ? {} : { port }),
+      host,
+      snapshot: () => readRun(run.#session.folder.path),
+      controls: {
+        pause: () => run.#ask((session) => session.pause(), "paused"),
+        resume: () => run.#ask((session) => session.resume(), "resumed"),
+        stop: () => run.#ask((session) => session.stop(), "stopping, and saving"),
+        setLr: (lr) => run.#ask((session) => session.setLr(lr)), // It says so itself.
+      },
+    });
+    const run = new LiveRun(live, output);
+    return run;
+  }
+
+  /** Shows a run that begins, and says where. Before this nobody knows the token. */
+  show(session: Session): void {
     const { trainer } = session, { step, epoch } = trainer.position;
     this.#session = session;
-    this.#live = live;
+    session.folder.metrics.heard = (lines) => this.#live.publish("metrics", lines);
     this.#state = {
       state: "running",
       step,
       totalSteps: trainer.totalSteps,
       epoch,
       loss: null,
-      lr: trainer.rate(step),
+      lr: 0,
       imagesPerSecond: null,
       secondsLeft: null,
     };
-    session.folder.metrics.heard = (lines) => live.publish("metrics", lines);
-    live.publish("state", this.#state);
-  }
-
-  /** Serves the page, and says where. */
-  static async open({ port, host }: Where, session: Session, output: Output): Promise<LiveRun> {
-    const [{ startLive }, { readRun }] = await Promise.all([import("../report/live.ts"), import("../report/view.ts")]);
-    const tell = (state: LiveState["state"], news: string) => {
-      run.#tell({ state });
-      output.say(`dashboard: ${news}`);
-    };
-    const live = startLive({
-      ...(port === true ? {} : { port }),
-      host,
-      snapshot: () => readRun(session.folder.path),
-      controls: {
-        pause() {
-          session.pause();
-          tell("paused", "paused");
-        },
-        resume() {
-          session.resume();
-          tell("running", "resumed");
-        },
-        stop() {
-          session.stop();
-          tell("stopping", "stopping, and saving");
-        },
-        setLr(lr) {
-          session.setLr(lr);
-          run.#tell({ lr });
-        },
-      },
-    });
-    const run = new LiveRun(session, live);
-    output.result(`dashboard: ${live.url}`);
-    return run;
+    this.#tell();
+    this.#output.result(`dashboard: ${this.#live.url}`);
   }
 
   /** Shows how far the run is. */
@@ -81,10 +78,21 @@ export class LiveRun {
       step,
       epoch,
       loss: losses.reduce((sum, one) => sum + one, 0) / losses.length,
-      lr: trainer.rate(step - 1),
       imagesPerSecond: images / losses.length / secondsPerStep,
       secondsLeft: secondsPerStep * (trainer.totalSteps - step),
     });
+  }
+
+  /** Ends the run, as `session.stop()`. */
+  stop(): void {
+    this.#session.stop();
+    this.#tell();
+  }
+
+  /** Shows that the run has trained to its end, or that it has ended. */
+  trained(after: "testing" | "finished" | "stopped"): void {
+    this.#after = after;
+    this.#tell();
   }
 
   /** Shows the result of the last test. */
@@ -92,14 +100,23 @@ export class LiveRun {
     this.#live.publish("evaluation", result);
   }
 
-  /** Shows that the run has ended, and ends the server. */
-  async close(state: "finished" | "failed"): Promise<void> {
-    this.#tell({ state });
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state && this.#after !== "finished" && this.#after !== "stopped") this.#tell({ state: "failed" });
     await this.#live.close();
   }
 
-  #tell(news: Partial<LiveState>): void {
-    this.#state = { ...this.#state, ...news };
+  /** Does what the page asks for, while there are steps to come. */
+  #ask(what: (session: Session) => void, news?: string): void {
+    if (this.#session.stopped || this.#after) throw new UsageError("the run is ending");
+    what(this.#session);
+    if (news) this.#output.say(`dashboard: ${news}`);
+    this.#tell();
+  }
+
+  #tell(news: Partial<LiveState> = {}): void {
+    const { stopped, trainer } = this.#session, { totalSteps, position: { step } } = trainer;
+    const state = this.#after ?? (stopped ? "stopping" : trainer.paused ? "paused" : "running");
+    this.#state = { ...this.#state, state, lr: trainer.rate(Math.min(step, totalSteps - 1)), ...news };
     this.#live.publish("state", this.#state);
   }
 }

@@ -9,7 +9,7 @@ import type { Progress, Trainer } from "../train/trainer.ts";
 import { duration, type Output } from "./output.ts";
 
 /** The tutorial's line of a whole interval: `[1,  2000] loss: 2.197`. */
-export function intervalLine({ epoch, stepInEpoch, loss }: Interval): string {
+export function intervalLine({ epoch, stepInEpoch, loss }: Pick<Interval, "epoch" | "stepInEpoch" | "loss">): string {
   return `[${epoch}, ${String(stepInEpoch).padStart(5)}] loss: ${loss.toFixed(3)}`;
 }
 
@@ -21,7 +21,7 @@ export function printProgress(trainer: Trainer, progress: Progress, ended: reado
 
 /**
  * The bar of an epoch, in at most `columns` - 1: how far it is, loss, learning rate, images/s and the time that is left of
- * the run. What is less needed gives way first.
+ * the run. What is less needed gives way first: the rates, the time, the picture of the bar, the loss.
  */
 export function bar(trainer: BarOf, progress: Progress, columns: number): string {
   const { epoch, step, stepInEpoch, losses, secondsPerStep } = progress;
@@ -43,8 +43,9 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
   for (let count = parts.length; count > 0; count--) {
     const shown = order.filter((i) => i < count).map((i) => parts[i]).join("  ");
     const room = columns - 1 - head.length - shown.length - 4;
-    if (room < 5 && count > 1) continue;
-    const width = Math.max(0, Math.min(20, room)), full = Math.floor(width * stepInEpoch / steps);
+    // The bar itself gives way to the loss.
+    if (room < (count > 2 ? 5 : -3) && count > 1) continue;
+    const width = Math.min(20, room), full = Math.floor(width * stepInEpoch / steps);
     const drawn = width < 5 ? "" : `[${"#".repeat(full)}${".".repeat(width - full)}] `;
     return `${head} ${drawn}${shown}`.slice(0, columns - 1);
   }

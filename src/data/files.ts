@@ -15,7 +15,10 @@ export function fileError(action: string, path: string, error: unknown): WgradEr
   if (error instanceof Deno.errors.NotFound) why = "no such file or folder";
   else if (error instanceof Deno.errors.NotCapable) why = "this program was started without permission for it";
   else if (error instanceof Deno.errors.PermissionDenied) why = "permission denied";
-  else why = error instanceof Error ? error.message : String(error);
+  else if (error instanceof Deno.errors.IsADirectory) why = "it is a folder";
+  else if (error instanceof Deno.errors.NotADirectory) why = "a part of its path is no folder";
+  // Without the number, and what the runtime did with which path.
+  else why = (error instanceof Error ? error.message : String(error)).replace(/ \(os error \d+\)(: .*)?$/s, "");
   return new DataError(`cannot ${action} ${path}: ${why}`);
 }
 
@@ -56,6 +59,28 @@ export async function fileSize(path: string): Promise<number | undefined> {
   }
 }
 
+/** The largest file that is read into memory as a whole: 2 GiB. */
+const MOST_BYTES = 2 ** 31;
+
+/**
+ * The bytes of a file.
+ *
+ * @throws {DataError} if it cannot be read, is no plain file, or is too large for that. `undefined` if it is not there.
+ */
+export async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const { isFile, isDirectory, size } = await Deno.stat(path);
+    if (!isFile) throw new DataError(`cannot read ${path}: it is ${isDirectory ? "a folder" : "no plain file"}`);
+    if (size > MOST_BYTES) {
+      throw new DataError(`cannot read ${path}: it has ${size} bytes, and ${MOST_BYTES} is the most`);
+    }
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError("read", path, error);
+  }
+}
+
 /** Writes every byte of a chunk; one `write` may take fewer. */
 export async function writeAll(file: Deno.FsFile, chunk: Uint8Array): Promise<void> {
   for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
@@ -80,10 +105,12 @@ export async function writeSynced(
   }
 }
 
-/** What temporary names end with. */
-export const TEMPORARY = ".tmp";
+const temporaryName = (path: string) => `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
 
-const temporaryName = (path: string) => `${path}.${crypto.randomUUID().slice(0, 8)}${TEMPORARY}`;
+/** Whether a name is one that `writeAtomically()` and its like use until a file is whole. */
+export function isTemporary(name: string): boolean {
+  return /\.[0-9a-f]{8}\.tmp$/.test(name);
+}
 
 /** Writes a file as a whole or not at all: to a temporary name beside it, synced, then renamed; the folder is synced too. */
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
@@ -110,6 +137,7 @@ export async function linkAtomically(file: string, path: string): Promise<void> 
     await Deno.rename(temporary, path);
     // Where both names are of one file already, a rename does nothing.
     await removeQuietly(temporary);
+    await syncFolder(dirname(path));
   } catch {
     await removeQuietly(temporary);
     await writeAtomically(
@@ -121,12 +149,18 @@ export async function linkAtomically(file: string, path: string): Promise<void> 
   }
 }
 
-/** Syncs a folder, so that a name in it outlasts a power cut. Windows has no such thing, and needs none. */
+/**
+ * Syncs a folder, so that a name in it outlasts a power cut. Windows has no such thing, and needs none; nor have some
+ * network drives.
+ */
 async function syncFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   const folder = await Deno.open(path, { read: true });
   try {
     await folder.sync();
+  } catch (error) {
+    // EINVAL, ENOTSUP.
+    if (!/os error (22|45|95)\b/.test(String(error))) throw error;
   } finally {
     folder.close();
   }

@@ -20,14 +20,20 @@ export interface HeldOut {
  * Splits off `amount` of the images, as `torch.utils.data.random_split` does: a share of them below 1, else a number.
  * Both parts keep the order of the file.
  *
- * @throws {UsageError} where one of the parts would be empty.
+ * @throws {UsageError} where one of the parts would be empty, or the number is no whole one.
  */
 export function holdOut(split: Split, amount: number, seed: number): HeldOut {
   const { count } = split, held = amount < 1 ? Math.round(count * amount) : amount;
-  if (held < 1 || held >= count) {
+  const why = held < 1
+    ? "leaves none to validate with"
+    : held >= count
+    ? "leaves none to train on"
+    : Number.isInteger(held)
+    ? undefined
+    : "is no whole number";
+  if (why !== undefined) {
     throw new UsageError(
-      `--val-split ${amount} of ${count} training images leaves ${held < 1 ? "none" : "all"} of them \
-to validate with: it is a share below 1, or a number of images`,
+      `--val-split ${amount} of ${count} training images ${why}: give a share below 1, or a number of images`,
     );
   }
   const key = permuteKey(seed, HOLDOUT), isHeld = new Uint8Array(count);

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { DataError } from "../errors.ts";
+import { DataError, type WgradError } from "../errors.ts";
 import { fileError } from "./files.ts";
 
 /** The name that stands for the standard input. */
@@ -15,41 +15,49 @@ const MAX_BYTES = 2 ** 30;
 
 const IMAGE_NAME = /\.(png|jpe?g|webp|bmp)$/i;
 
+/** A name that may be of an image. */
+export interface Found {
+  readonly file: string;
+  /** Why there is no looking at it: a folder that cannot be read, or nothing of that name. */
+  readonly error?: WgradError;
+}
+
 /**
  * The image files in a folder and its folders, by their endings, sorted; of anything else, its name. Folders behind
- * symbolic links are left out, since they may lead back.
- *
- * @throws {DataError} if a folder cannot be read, or there is nothing of that name.
+ * symbolic links are left out, since they may lead back. What cannot be looked at takes nothing else with it.
  */
-export async function findImages(path: string): Promise<string[]> {
-  if (path === STDIN) return [path];
+export async function* findImages(path: string): AsyncGenerator<Found> {
+  let entries: Deno.DirEntry[];
   try {
-    if (!(await Deno.stat(path)).isDirectory) return [path];
-    const entries = (await Array.fromAsync(Deno.readDir(path))).sort((a, b) => a.name < b.name ? -1 : 1), found = [];
-    for (const { name, isDirectory } of entries) {
-      if (isDirectory) found.push(...await findImages(join(path, name)));
-      else if (IMAGE_NAME.test(name)) found.push(join(path, name));
-    }
-    return found;
+    if (path === STDIN || !(await Deno.stat(path)).isDirectory) return yield { file: path };
+    entries = (await Array.fromAsync(Deno.readDir(path))).sort((a, b) => a.name < b.name ? -1 : 1);
   } catch (error) {
-    throw fileError("read", path, error);
+    return yield { file: path, error: fileError("read", path, error) };
+  }
+  for (const { name, isDirectory } of entries) {
+    if (isDirectory) yield* findImages(join(path, name));
+    else if (IMAGE_NAME.test(name)) yield { file: join(path, name) };
   }
 }
 
 /**
  * The bytes of a file, or of the standard input.
  *
- * @throws {DataError} if it cannot be read, or has more than a GiB.
+ * @throws {DataError} if it cannot be read, is no plain file, or has more than a GiB.
  */
 export async function readImageFile(path: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
+    // Opening a pipe that nobody writes to would wait for ever.
+    if (path !== STDIN && !(await Deno.stat(path)).isFile) {
+      throw new DataError(`cannot read ${path}: it is no plain file; - is the standard input`);
+    }
     const stream = path === STDIN ? Deno.stdin.readable : (await Deno.open(path)).readable;
     for await (const part of stream) {
       parts.push(part);
       length += part.length;
-      // A device or a pipe may have no end.
+      // The standard input may have no end.
       if (length > MAX_BYTES) throw new DataError(`cannot read ${path}: it has more than ${MAX_BYTES} bytes`);
     }
   } catch (error) {

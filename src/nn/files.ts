@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fileError, writeAtomically } from "../data/files.ts";
+import { readWhole, writeAtomically } from "../data/files.ts";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
 import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
@@ -49,11 +49,11 @@ export async function readStored(path: string): Promise<{ file: StoredFile; byte
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    throw new WeightsError(fileError("read", path, error).message);
-  }
+  const bytes = await readWhole(path).catch((error) => {
+    throw new WeightsError(error.message);
+  });
+  if (!bytes) throw new WeightsError(`cannot read ${path}: no such file or folder`);
+  return bytes;
 }
 
 /** A state dict as files have it. Waits for the GPU. */

@@ -6,10 +6,11 @@
  */
 import { HEADERS } from "./guard.ts";
 import { text } from "./server.ts";
+import type { RunState } from "./view.ts";
 
 /** How a run stands. */
 export interface LiveState {
-  readonly state: "running" | "paused" | "stopping" | "finished" | "failed";
+  readonly state: RunState;
   /** Steps done. */
   readonly step: number;
   readonly totalSteps: number;
@@ -17,7 +18,7 @@ export interface LiveState {
   readonly epoch: number;
   /** Mean loss of the last steps; null before the first. */
   readonly loss: number | null;
-  /** The learning rate of the last step. */
+  /** The learning rate of the next step. */
   readonly lr: number;
   /** Null where it is not known yet, as is the time left. */
   readonly imagesPerSecond: number | null;

@@ -17,8 +17,8 @@ import { addLine, noSeries, type Series } from "./page/series.js";
 /** The most bytes of a JSON file, or of a line of metrics, that are read. */
 const MAX_TEXT = 1 << 26, MAX_LINE = 1 << 20;
 
-/** How a run stands. A stopped one ended before its test: it was interrupted, or failed. */
-export type RunState = "running" | "paused" | "stopping" | "finished" | "failed" | "stopped";
+/** How a run stands. A stopped one ended before its test: it was interrupted, or failed and nobody saw it. */
+export type RunState = "running" | "paused" | "stopping" | "testing" | "finished" | "failed" | "stopped";
 
 /** All that a page shows of a run; it can be sent as JSON. */
 export interface RunView {

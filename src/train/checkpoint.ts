@@ -11,6 +11,7 @@ import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "./device_data.ts";
+import type { PartOfInterval } from "./intervals.ts";
 import type { RunConfig } from "./settings.ts";
 
 /** Where a run is, and what it has seen: plain JSON. */
@@ -19,9 +20,11 @@ export interface RunState {
   readonly step: number;
   readonly epoch: number;
   readonly stepInEpoch: number;
-  /** The sum of this epoch's losses, and of those since the last line of the log. */
+  /** The sum of this epoch's losses. */
   readonly lossOfEpoch: number;
-  readonly lossOfInterval: number;
+  /** The intervals under way: of what is printed, and of the metrics. */
+  readonly printed: PartOfInterval;
+  readonly noted: PartOfInterval;
   /** Seconds that the steps took. */
   readonly seconds: number;
   /** What the learning rate is multiplied by, and how often it was halved after a loss that was not finite. */
@@ -33,6 +36,8 @@ export interface RunState {
   readonly rng: readonly number[];
   /** The best validation so far. */
   readonly best: BestSoFar | null;
+  /** The variants of kernels that were tuned: others round differently. */
+  readonly kernels: Readonly<Record<string, string>>;
   /** The settings, as `config.json` has them. */
   readonly config: Readonly<Record<string, unknown>>;
   /** What was trained on. */
@@ -93,7 +98,38 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   if (sha256?.length !== NO_SUM.length || !setSum(copy, sha256, NO_SUM) || sumOf(copy) !== sha256) {
     throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
   }
-  return { state: JSON.parse(checkpoint) as RunState, tensors };
+  const state = checkpointState(checkpoint);
+  const fits = [...tensors].every(([name, { dtype }]) =>
+    dtype === (name === METRICS ? "U8" : /^(F32|U32)$/.exec(dtype)?.[0])
+  );
+  if (!state || !fits || !tensors.has(METRICS)) throw new WeightsError(`${where} is no checkpoint of a run`);
+  return { state, tensors };
+}
+
+/** The state that a checkpoint's JSON says; undefined where it is none. */
+function checkpointState(text: string): RunState | undefined {
+  let state: RunState;
+  try {
+    state = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && value as number >= 0;
+  const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isRecord(state) || !isRecord(state.config) || !isRecord(state.data) || !isRecord(state.kernels)) {
+    return undefined;
+  }
+  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
+  const isPart = (part: PartOfInterval) =>
+    isRecord(part) && isCount(part.steps) && [part.sum, part.since].every(Number.isFinite);
+  const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
+  const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
+    numbers.every(Number.isFinite) && [state.printed, state.noted].every(isPart) && state.seconds >= 0 &&
+    state.rateScale >= 0 &&
+    Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
+    Object.values(kernels).every((name) => typeof name === "string") &&
+    (best === null || (isRecord(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
+  return fits ? state : undefined;
 }
 
 /** The tensors whose names begin with `prefix`, by the rest of their names. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, linkAtomically, removeQuietly, writeAtomically } from "../data/files.ts";
+import { fileError, linkAtomically, readWhole, removeQuietly, writeAtomically } from "../data/files.ts";
 import { WeightsError, WgradError } from "../errors.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 
@@ -48,18 +48,32 @@ export class CheckpointFolder {
    * @throws {WeightsError} where there are some, and all are damaged.
    */
   async newest(warn: (line: string) => void): Promise<Checkpoint | null> {
-    const names = [...await this.#numbered(), LAST, BEST];
-    let damaged = 0;
+    const names = [...await this.#numbered(), LAST, BEST], damaged: string[] = [];
     for (const name of names) {
       const checkpoint = await readCheckpoint(join(this.path, name)).catch((error) => {
         if (!(error instanceof WeightsError)) throw error;
-        warn(`WARNING: ${error.message}: the one before it is used`);
-        damaged++;
+        damaged.push(error.message);
       });
-      if (checkpoint) return checkpoint;
+      if (!checkpoint) continue;
+      for (const why of damaged) warn(`WARNING: ${why}: the one before it is used`);
+      return checkpoint;
     }
-    if (damaged > 0) throw new WeightsError(`no checkpoint in ${this.path} can be used: start the run anew`);
-    return null;
+    if (damaged.length === 0) return null;
+    throw new WeightsError(`no checkpoint in ${this.path} can be used (${damaged[0]}): start the run anew`);
+  }
+
+  /**
+   * Makes the folder that of a run that goes on from `checkpoint`: those of later steps, which are of another future, go
+   * away. @returns whether the best is the one that the checkpoint knows of.
+   */
+  async rewind({ state: { step, best } }: Checkpoint): Promise<boolean> {
+    for (const name of await this.#numbered()) if (stepOf(name) > step) await removeQuietly(join(this.path, name));
+    const newest = await readCheckpoint(this.last).catch(() => undefined);
+    if (newest && newest.state.step > step) await removeQuietly(this.last);
+    const kept = await readCheckpoint(this.best).catch(() => undefined);
+    if (kept?.state.step === best?.step) return true;
+    await removeQuietly(this.best);
+    return false;
   }
 
   /** The numbered files, the newest first. What counts is the step, not the time of a clock. */
@@ -79,14 +93,8 @@ function stepOf(name: string): number {
  * @throws {DataError} where it cannot be read.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError("read", path, error);
-  }
-  return decodeCheckpoint(bytes, path);
+  const bytes = await readWhole(path);
+  return bytes && decodeCheckpoint(bytes, path);
 }
 
 /** The names in a folder; none where it is not there. */

@@ -12,37 +12,56 @@ export interface Interval {
   /** Steps done when it ended, in this epoch and in all. */
   readonly stepInEpoch: number;
   readonly step: number;
-  /** The mean loss of its steps. */
+  /** The mean loss of its steps, and how many they were. */
   readonly loss: number;
-  /** Seconds since training began. */
+  readonly steps: number;
+  /** Seconds since training began, and those that the interval took. */
   readonly seconds: number;
+  readonly took: number;
 }
 
-/** Cuts the steps of each epoch into intervals. What is left at an epoch's end is dropped, as the tutorial does. */
-export class Intervals {
-  /** The sum of the losses of the interval under way. */
-  sum = 0;
+/** An interval that is under way, as plain JSON. */
+export interface PartOfInterval {
+  /** The sum of its losses, and how many they are. */
+  readonly sum: number;
+  readonly steps: number;
+  /** Seconds since training began when it began. */
+  readonly since: number;
+}
 
-  /** @param every the steps in an interval. */
-  constructor(readonly every: number) {}
+/** Cuts steps into intervals. */
+export class Intervals {
+  /** The interval under way. */
+  part: PartOfInterval = { sum: 0, steps: 0, since: 0 };
+
+  /**
+   * @param every the steps in an interval.
+   * @param last the run's last step, which ends an interval too; the intervals run on from epoch to epoch then. Without it
+   * they are of one epoch each, and what is left at its end is dropped, as the tutorial does.
+   */
+  constructor(readonly every: number, readonly last?: number) {}
 
   /** Takes the next steps. @returns the intervals that end among them. */
   add({ epoch, stepInEpoch, step, losses, since, seconds }: Progress): Interval[] {
     const ended: Interval[] = [], count = losses.length;
-    if (stepInEpoch === count) this.sum = 0; // A new epoch.
+    if (this.last === undefined && stepInEpoch === count) this.part = { sum: 0, steps: 0, since }; // A new epoch.
     losses.forEach((loss, i) => {
-      this.sum += loss;
-      const left = count - 1 - i;
-      if ((stepInEpoch - left) % this.every !== 0) return;
+      const left = count - 1 - i, { sum, steps, since: began } = this.part;
+      this.part = { sum: sum + loss, steps: steps + 1, since: began };
+      const place = this.last === undefined ? stepInEpoch - left : step - left;
+      if (place % this.every !== 0 && place !== this.last) return;
+      // Only the end of the last step was timed. Those before it were as long as each other.
+      const now = seconds - (seconds - since) * left / count;
       ended.push({
         epoch,
         stepInEpoch: stepInEpoch - left,
         step: step - left,
-        loss: this.sum / this.every,
-        // Only the end of the last step was timed. Those before it were as long as each other.
-        seconds: seconds - (seconds - since) * left / count,
+        loss: this.part.sum / this.part.steps,
+        steps: this.part.steps,
+        seconds: now,
+        took: now - began,
       });
-      this.sum = 0;
+      this.part = { sum: 0, steps: 0, since: now };
     });
     return ended;
   }

@@ -50,7 +50,7 @@ export interface TestLine {
 /** Something that happened to the run. */
 export interface EventLine {
   readonly step: number;
-  readonly event: "resume" | "lr" | "restore" | "device-lost";
+  readonly event: "resume" | "lr" | "restore" | "device-lost" | "failed";
   /** What else there is to know: plain JSON. */
   readonly [detail: string]: unknown;
 }

@@ -29,9 +29,9 @@ export class Rates {
     this.#bases = optimizer.paramGroups.map(({ lr }) => lr);
   }
 
-  /** The rate of the first group at a step. */
+  /** The rate of the first group at a step, before it is scaled. */
   at(step: number): number {
-    return this.#bases[0]! * this.schedule.factor(step) * this.scale;
+    return this.#bases[0]! * this.schedule.factor(step);
   }
 
   /** Lays the rates of `count` steps ready, of which `first` is the first. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, TEMPORARY, writeAtomically } from "../data/files.ts";
+import { fileError, isTemporary, writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn } from "./checkpoint_folder.ts";
@@ -33,13 +33,23 @@ export class RunFolder {
   }
 
   /**
-   * Writes the settings into a folder that is locked, and begins its metrics, or cuts them to those of a checkpoint.
+   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics, or cuts them to those of a
+   * checkpoint.
    *
    * @throws {DataError} if a file cannot be written.
    */
-  static async open(path: string, config: RunConfig, from: Checkpoint | null = null): Promise<RunFolder> {
+  static async open(
+    path: string,
+    config: RunConfig,
+    from: Checkpoint | null = null,
+    run: object = {},
+  ): Promise<RunFolder> {
     const settings = configToJson(config);
-    await writeAtomically(join(path, "config.json"), new TextEncoder().encode(settings));
+    const write = (name: string, text: string) => writeAtomically(join(path, name), new TextEncoder().encode(text));
+    // A run can go on from its settings alone; and it has not finished, before it has others.
+    if (!from) await write("config.json", settings);
+    await write("run.json", jsonText(run));
+    if (from) await write("config.json", settings);
     const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
     metrics.events.text(from?.state.step ?? 0, "config", `\`\`\`json\n${settings}\`\`\``);
     return new RunFolder(path, metrics, config);
@@ -51,8 +61,12 @@ export class RunFolder {
    * @throws {DataError} if it cannot be written.
    */
   async write(name: string, value: unknown): Promise<void> {
-    await writeAtomically(join(this.path, name), new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n"));
+    await writeAtomically(join(this.path, name), new TextEncoder().encode(jsonText(value)));
   }
+}
+
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2) + "\n";
 }
 
 /** A folder that is locked. */
@@ -115,5 +129,5 @@ async function claim(path: string): Promise<boolean> {
 async function isUnborn(path: string): Promise<boolean> {
   const { isDirectory } = await Deno.stat(path);
   if (!isDirectory) return false;
-  return (await namesIn(path)).every((name) => name === LOCK || name.endsWith(TEMPORARY));
+  return (await namesIn(path)).every((name) => name === LOCK || isTemporary(name));
 }

@@ -13,8 +13,8 @@ export const LOCK = "run.lock";
 
 /** Held until it is disposed of. */
 export interface RunLock extends AsyncDisposable {
-  /** Its file was there: a process that ended without tidying up had the folder. */
-  readonly stale: boolean;
+  /** The process that had the folder, and ended without tidying up. */
+  readonly stale: string | null;
 }
 
 /**
@@ -29,7 +29,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
     const file = await open(path);
     try {
       const before = await contentOf(file);
-      if (!await file.tryLock(true)) {
+      if (!await tryLock(file)) {
         const owner = /^\d+/.exec(before);
         throw new UsageError(
           `${folder} is in use by another run${owner ? `, of process ${owner}` : ""}: wait for it, or end it first`,
@@ -44,7 +44,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
       await file.seek(0, Deno.SeekMode.Start);
       await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
       return {
-        stale: before !== "",
+        stale: /^\d+/.exec(before)?.[0] ?? null,
         async [Symbol.asyncDispose]() {
           await removeQuietly(path); // Before the lock goes, so that it is nobody else's.
           file.close();
@@ -54,6 +54,17 @@ export async function lockRun(folder: string): Promise<RunLock> {
       file.close();
       throw fileError("lock", path, error);
     }
+  }
+}
+
+/** @returns false where another process has the lock. Some network drives have no locks: there it is as if it were free. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  try {
+    return await file.tryLock(true);
+  } catch (error) {
+    // ENOLCK, ENOSYS, ENOTSUP.
+    if (error instanceof Deno.errors.NotSupported || /os error (37|38|45|77|95)\b/.test(String(error))) return true;
+    throw error;
   }
 }
 

@@ -16,18 +16,18 @@ import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Family } from "./self_test.ts";
 
-const PARAMETERS = [1, -2, 4], GRADIENTS = [0.5, -0.25, 2];
+const PARAMETERS = [1, -2, 4], GRADIENTS = [0.5, -0.25, 2], NORM = Math.hypot(...GRADIENTS);
 
-/** Parameters with their gradients. */
+/** Parameters with their gradients. A matrix, as Muon wants it. */
 function parameters(): Tensor {
-  const p = tensor(PARAMETERS, { requiresGrad: true });
-  p.grad = tensor(GRADIENTS);
+  const p = tensor(PARAMETERS, { shape: [1, 3], requiresGrad: true });
+  p.grad = tensor(GRADIENTS, { shape: [1, 3] });
   return p;
 }
 
-/** The first step of each optimizer from p with the gradient g, by its formula with these options. Muon has no kernel of its own. */
+/** The first step of each optimizer from p with the gradient g, by its formula with these options. */
 const STEPS: Readonly<
-  Record<Exclude<keyof typeof OPTIMIZERS, "muon">, readonly [object, (p: number, g: number) => number]>
+  Record<keyof typeof OPTIMIZERS, readonly [object, (p: number, g: number) => number]>
 > = {
   sgd: [{ lr: 0.5, weightDecay: 0.25 }, (p, g) => p - 0.5 * (g + 0.25 * p)],
   adam: [{ lr: 0.5, eps: 1 }, (p, g) => p - 0.5 * g / (Math.abs(g) + 1)],
@@ -42,6 +42,10 @@ const STEPS: Readonly<
   }],
   radam: [{ lr: 0.5 }, (p, g) => p - 0.5 * g],
   lion: [{ lr: 0.5 }, (p, g) => p - 0.5 * Math.sign(g)],
+  // A polynomial that leaves the only singular value, 1, as it is.
+  muon: [{ lr: 0.5, weightDecay: 0.25, nsSteps: 1, nsCoefficients: [0.5, 0.25, 0.25] }, (p, g) => {
+    return p - 0.5 * (g / NORM + 0.25 * p);
+  }],
 };
 
 /** The images of a batch lie in two halves, as bytes: two images of four pixels, and one. */
@@ -82,9 +86,8 @@ export const UPDATES: readonly Family[] = [
   {
     name: "clipping of gradients",
     make() {
-      const p = parameters(), norm = Math.hypot(...GRADIENTS);
-      const found = clipGradNorm_([p], 0.5);
-      return [[found, [norm]], [p.grad!, GRADIENTS.map((one) => one * 0.5 / norm)]];
+      const p = parameters(), found = clipGradNorm_([p], 0.5);
+      return [[found, [NORM]], [p.grad!, GRADIENTS.map((one) => one * 0.5 / NORM)]];
     },
   },
   {

@@ -16,11 +16,13 @@ import { type Interval, Intervals } from "./intervals.ts";
 import { gridOf } from "./mistakes.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunConfig } from "./settings.ts";
-import { capture, restore } from "./snapshot.ts";
+import { capture, kernelsOf, restore } from "./snapshot.ts";
 import { batchOptions, type Progress, type Trainer } from "./trainer.ts";
 
 /** How often a run goes back after a loss that was not finite. */
 const MOST_RESTORES = 3;
+/** The lines of metrics that a run has at least, if it has so many steps, whatever is printed. */
+const LEAST_LINES = 500;
 /** How often histograms are drawn. */
 const MOST_HISTOGRAMS = 100;
 
@@ -48,6 +50,8 @@ export interface SessionOptions {
   /** Makes the trainer in its first state, on the device that there then is: used after the device was lost. */
   open(): Promise<Opened>;
   readonly listener: Listener;
+  /** The run goes on with other settings, or from an older checkpoint: those in its folder are replaced at once. */
+  readonly changed?: boolean;
 }
 
 /** How a run ended. */
@@ -62,27 +66,34 @@ export class Session {
   readonly config: RunConfig;
   readonly folder: RunFolder;
   readonly #options: SessionOptions;
-  readonly #intervals: Intervals;
+  /** What is printed, and what the metrics have. */
+  readonly #printed: Intervals;
+  readonly #noted: Intervals;
   #opened: Opened;
   #best: RunState["best"] = null;
   #restores = 0;
   /** The step that was saved last. */
   #saved = -1;
   #begun = { step: 0, seconds: 0 };
+  /** What the run goes on from, until it begins. */
+  #from: Checkpoint | null = null;
   #deviceLost = false;
   #stopped = false;
 
   private constructor(options: SessionOptions, opened: Opened) {
     this.#options = options;
     ({ config: this.config, folder: this.folder } = options);
-    this.#intervals = new Intervals(this.config.logEvery);
+    const { logEvery } = this.config, { totalSteps } = opened.trainer;
+    this.#printed = new Intervals(logEvery);
+    this.#noted = new Intervals(Math.min(logEvery, Math.ceil(totalSteps / LEAST_LINES)), totalSteps);
     this.#opened = opened;
   }
 
-  /** Takes a trainer in its first state, and gives it that of `from`. */
-  static async open(options: SessionOptions, opened: Opened, from: Checkpoint | null): Promise<Session> {
+  /** Takes a trainer in its first state, or in that of `from`: see `restore()` of `snapshot.ts`. */
+  static open(options: SessionOptions, opened: Opened, from: Checkpoint | null): Session {
     const session = new Session(options, opened);
-    if (from) await session.#load(from);
+    session.#from = from;
+    if (from) session.#take(from);
     const { step, seconds } = session.trainer.position;
     session.#begun = { step, seconds };
     return session;
@@ -96,6 +107,11 @@ export class Session {
   stop(): void {
     this.#stopped = true;
     this.trainer.stop();
+  }
+
+  /** Whether the run was asked to end. */
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   pause(): void {
@@ -112,10 +128,11 @@ export class Session {
    * @throws {UsageError} where the rate is none, or the schedule has it at 0 now.
    */
   setLr(lr: number): void {
-    const { trainer } = this, { step } = trainer.position, from = trainer.rate(step), base = from / trainer.rateScale;
+    const { trainer } = this, { step } = trainer.position, from = trainer.rate(step), base = trainer.baseRate(step);
     if (!(Number.isFinite(lr) && lr >= 0)) throw new UsageError(`the learning rate must be a number from 0, got ${lr}`);
     if (!(base > 0)) throw new UsageError("the schedule has the learning rate at 0 now: it cannot be scaled");
     trainer.rateScale = lr / base;
+    this.#saved = -1; // With another rate.
     this.folder.metrics.add({ step, event: "lr", from, to: lr });
     this.#options.listener.say(`learning rate: ${from} to ${lr} from step ${step + 1} on`);
   }
@@ -126,9 +143,9 @@ export class Session {
    * @throws {DivergedError} where a loss is not finite, and the run does not go back, or went back often enough.
    */
   async run(): Promise<Ended> {
-    if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
     for (;;) {
       try {
+        await this.#begin();
         await this.trainer.run((progress) => this.#report(progress), {
           due: (step) => this.#due(step),
           reached: (epochEnded) => this.#reached(epochEnded),
@@ -145,26 +162,53 @@ export class Session {
     return { steps: step, images: trainer.images(step) - trainer.images(first), seconds: seconds - before };
   }
 
+  /** Sees to it that the checkpoints are those of the run as it begins. */
+  async #begin(): Promise<void> {
+    const from = this.#from;
+    this.#from = null;
+    if (!from) {
+      if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
+      return;
+    }
+    const { state: { best, step } } = from, sound = await this.folder.checkpoints.rewind(from);
+    const isBest = !sound && best?.step === step;
+    if (!sound && !isBest) this.#best = null; // There is no file of it any more.
+    if (!sound || this.#options.changed) await this.save(isBest);
+  }
+
   /**
    * Writes a checkpoint. To be called between steps.
    *
    * @throws {DataError} if it cannot be written.
    */
   async save(isBest = false): Promise<void> {
-    const { config, folder, trainer } = this, { state, tensors } = await capture(trainer);
+    // The rate may be changed while the state is read: both or neither are of before.
+    const { config, folder, trainer } = this, lines = folder.metrics.lines();
+    const { state, tensors } = await capture(trainer);
     const bytes = encodeCheckpoint({
       state: {
         ...state,
-        lossOfInterval: this.#intervals.sum,
+        printed: this.#printed.part,
+        noted: this.#noted.part,
         restores: this.#restores,
         best: this.#best,
         config: JSON.parse(configToJson(config)),
         data: trainer.data.identity,
+        kernels: kernelsOf(trainer.data.gpu),
       },
-      tensors: tensors.set(...metricsTensor(folder.metrics.lines())),
+      tensors: tensors.set(...metricsTensor(lines)),
     }, { ...config, classes: this.#options.dataset.classes });
     await folder.checkpoints.save(bytes, state.step, isBest);
-    this.#saved = state.step;
+    this.#saved = state.rateScale === trainer.rateScale ? state.step : -1; // It may have been changed meanwhile.
+  }
+
+  /** Notes why the run has failed, as far as its folder can still be written. */
+  fail({ message }: Error): void {
+    try {
+      this.folder.metrics.add({ step: this.trainer.position.step, event: "failed", why: message });
+    } catch {
+      // What made the run fail is what is told.
+    }
   }
 
   /**
@@ -181,22 +225,29 @@ export class Session {
   }
 
   async #load(checkpoint: Checkpoint): Promise<void> {
-    const { state } = checkpoint;
     await restore(this.trainer, checkpoint, this.folder.path);
-    this.#intervals.sum = state.lossOfInterval;
+    this.#take(checkpoint);
+  }
+
+  /** What the trainer does not know of. */
+  #take({ state }: Checkpoint): void {
+    this.#printed.part = state.printed;
+    this.#noted.part = state.noted;
     this.#restores = Math.max(this.#restores, state.restores);
     this.#best = state.best;
     this.#saved = state.step;
   }
 
   #report(progress: Progress): void {
-    const { trainer, folder } = this, ended = this.#intervals.add(progress);
-    folder.metrics.add(...ended.map((interval) => ({
-      ...interval,
-      lr: trainer.rate(interval.step - 1),
-      imagesPerSecond: trainer.images(interval.step) / interval.seconds,
-    })));
-    this.#options.listener.progress(progress, ended);
+    const { trainer, folder } = this;
+    folder.metrics.add(
+      ...this.#noted.add(progress).map(({ steps, took, ...interval }) => ({
+        ...interval,
+        lr: trainer.rate(interval.step - 1),
+        imagesPerSecond: (trainer.images(interval.step) - trainer.images(interval.step - steps)) / took,
+      })),
+    );
+    this.#options.listener.progress(progress, this.#printed.add(progress));
   }
 
   #due(step: number): number {
@@ -278,6 +329,7 @@ export class Session {
       `${error.message}: going back to step ${step}, with half the learning rate, ${lr} ` +
         `(${this.#restores} of ${MOST_RESTORES} times)`,
     );
+    await this.save(); // So that a run that is resumed has the rate and the count too.
   }
 
   /** After the device was lost: once, on a new one. */
@@ -288,11 +340,16 @@ export class Session {
     const checkpoint = await folder.checkpoints.newest(listener.warn), step = checkpoint?.state.step ?? 0;
     listener.warn(`WARNING: ${error.message.replace(/: start again$/, "")}: going on from step ${step} on a new one`);
     startOver();
-    this.#opened = await this.#options.open();
+    const opened = await this.#options.open(), { paused, rateScale } = this.trainer;
+    this.#opened = opened;
     if (checkpoint) await this.#load(checkpoint);
-    else this.#intervals.sum = 0;
+    else this.#printed.part = this.#noted.part = { sum: 0, steps: 0, since: 0 };
     await folder.metrics.restore(checkpoint ? metricsIn(checkpoint) : "", step);
-    folder.metrics.add({ step, event: "device-lost" });
-    if (this.#stopped) this.trainer.stop();
+    // What was asked of the run still holds.
+    const { trainer } = this, changed = rateScale !== trainer.rateScale;
+    trainer.rateScale = rateScale;
+    folder.metrics.add({ step, event: "device-lost", ...(changed && { lr: trainer.rate(step) }) });
+    if (paused) trainer.pause();
+    if (this.#stopped) trainer.stop();
   }
 }

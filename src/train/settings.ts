@@ -20,6 +20,7 @@ export const SETTINGS = [
     kind: "string",
     value: "DATA",
     default: "cifar10",
+    free: true, // A checkpoint has the checksum of its images.
     help: "cifar10, synthetic, a folder of .bin files, a .tar.gz, or one .bin file",
     group: "Model and data",
   },

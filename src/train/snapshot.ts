@@ -4,13 +4,16 @@
  * @module
  */
 import { DivergedError, UsageError, WeightsError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { variantsOf } from "../graph/variants.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { tensor } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Checkpoint, part, type RunState } from "./checkpoint.ts";
-import type { Trainer } from "./trainer.ts";
+import type { RunConfig } from "./settings.ts";
+import type { Position, Trainer } from "./trainer.ts";
 
 /** What of a run's state the trainer knows. */
 export type TrainerState = Pick<
@@ -82,5 +85,26 @@ export async function restore(trainer: Trainer, { state, tensors }: Checkpoint, 
   }
   setRngState(state.rng);
   trainer.rateScale = state.rateScale;
-  trainer.position = state;
+  trainer.position = positionIn(trainer, state);
+}
+
+/** The position of a checkpoint, also where the run goes on with steps of another size (`--force`). */
+function positionIn({ config, stepsPerEpoch }: Trainer, state: RunState): Position {
+  const imagesOf = ({ batchSize, accumulate }: Partial<RunConfig>) => (batchSize ?? 1) * (accumulate ?? 1);
+  const before = imagesOf(state.config), now = imagesOf(config);
+  const done = Math.floor(state.stepInEpoch * before / now), stepInEpoch = Math.min(done, stepsPerEpoch - 1);
+  const step = (state.epoch - 1) * stepsPerEpoch + stepInEpoch;
+  return step === state.step ? state : { ...state, step, stepInEpoch, lossOfEpoch: 0 };
+}
+
+/** The variants of kernels that were tuned for a device. */
+export function kernelsOf(gpu: Gpu): Record<string, string> {
+  return Object.fromEntries(variantsOf(gpu).chosen);
+}
+
+/** Has a device use the kernels that a run began with, and no others: variants round differently. */
+export function useKernels(gpu: Gpu, kernels: Readonly<Record<string, string>>): void {
+  const { chosen } = variantsOf(gpu);
+  chosen.clear();
+  for (const [key, name] of Object.entries(kernels)) chosen.set(key, name);
 }

@@ -90,7 +90,8 @@ export class Trainer {
   /** The rates of the optimizer's groups. */
   readonly #bases: readonly number[];
   readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, lossOfEpoch: 0, seconds: 0 };
-  #rateScale = 1;
+  /** What the rates are multiplied by, from which step on: steps under way have the scale of before. */
+  #scales = [{ from: 0, scale: 1 }];
   #stop = false;
   #pause: PromiseWithResolvers<void> | null = null;
 
@@ -130,7 +131,12 @@ export class Trainer {
 
   /** The learning rate at a step, counted from 0. */
   rate(step: number): number {
-    return this.#rates?.at(step) ?? this.optimizer.lr;
+    return this.baseRate(step) * this.#scales.findLast(({ from }) => from <= step)!.scale;
+  }
+
+  /** What the optimizer and the schedule give as the learning rate at a step, before it is scaled. */
+  baseRate(step: number): number {
+    return this.#rates?.at(step) ?? this.#bases[0]!;
   }
 
   /** The images that the first `steps` steps take. */
@@ -188,15 +194,16 @@ export class Trainer {
   /** Has the run go on from there. What it trains must be as it was there; see `restore()` of `snapshot.ts`. */
   set position({ step, epoch, stepInEpoch, lossOfEpoch, seconds }: Position) {
     Object.assign(this.#at, { step, epoch, stepInEpoch, lossOfEpoch, seconds });
+    this.#scales = [{ from: 0, scale: this.rateScale }];
   }
 
   /** What the rate that the optimizer and the schedule give is multiplied by. Takes effect with the steps submitted next. */
   get rateScale(): number {
-    return this.#rateScale;
+    return this.#scales.at(-1)!.scale;
   }
 
   set rateScale(scale: number) {
-    this.#rateScale = scale;
+    this.#scales.push({ from: this.#at.step, scale });
     if (this.#rates) this.#rates.scale = scale;
     else this.optimizer.paramGroups.forEach((group, i) => group.lr = this.#bases[i]! * scale);
   }
@@ -242,18 +249,20 @@ export class Trainer {
         const whole = this.#tail === null ? end : Math.min(end, this.stepsPerEpoch - 1), next = due(step);
         const count = tail ? 1 : Math.min(chunk, whole - stepInEpoch, next - step);
         this.#rates?.prepare(this.data.gpu, step, count);
+        // From here on another rate is for the steps after these.
+        at.stepInEpoch += count;
+        at.step += count;
         await (tail ? this.#tail! : this.#step).run(count).catch((error) => {
           throw error instanceof TrainingError ? inRun(error, step) : error;
         });
         const losses = this.#losses(step, count);
         losses.catch(() => {}); // Thrown where it is awaited.
-        at.stepInEpoch += count;
-        at.step += count;
         await pending?.();
         pending = async () => {
           const all = await losses, wrong = all.findIndex((loss) => !Number.isFinite(loss));
           const good = wrong < 0 ? count : wrong, since = at.seconds, seconds = (performance.now() - start) / 1000;
-          at.lossOfEpoch += all.subarray(0, good).reduce((sum, loss) => sum + loss, 0);
+          // One by one, so that the sum does not depend on how many come at a time.
+          at.lossOfEpoch = all.subarray(0, good).reduce((sum, loss) => sum + loss, at.lossOfEpoch);
           at.seconds = seconds;
           const now = { epoch, stepInEpoch: stepInEpoch + good, step: step + good };
           const secondsPerStep = (seconds - first.seconds) / (now.step - first.step);

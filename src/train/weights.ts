@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { writeAtomically } from "../data/files.ts";
+import { join } from "node:path";
+import { fileSize, writeAtomically } from "../data/files.ts";
 import { WeightsError } from "../errors.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
 import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
@@ -33,7 +34,10 @@ export async function saveWeights(module: Module, path: string, config: WeightsC
  * @throws {WeightsError} where it cannot be read, or is malformed.
  */
 export async function readWeights(path: string): Promise<StoredFile> {
-  const { file, bytes } = await readStored(path);
+  const { file, bytes } = await readStored(path).catch(async (error) => {
+    const inside = join(path, "model.safetensors"), size = await fileSize(inside).catch(() => undefined);
+    throw size === undefined ? error : new WeightsError(`${error.message}; the run's weights are ${inside}`);
+  });
   if (file.metadata.checkpoint === undefined) return file;
   return { ...file, tensors: weightsIn(decodeCheckpoint(bytes, path).tensors) };
 }

@@ -150,3 +150,16 @@ Deno.test("a folder that goes away while it is served is an error on the page", 
     assertEquals((await get(server, "/run/lenet-2")).status, 404);
     await assertRejects(() => startBrowsing(folder, { port: 0 }), DataError, "no such file or folder");
   }));
+
+Deno.test("wgrad train --dashboard with a port in use ends with exit code 2 before there is a run", () =>
+  withFolder(async (folder) => {
+    using busy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = busy.addr as Deno.NetAddr;
+    const { code, out, err } = await wgrad(folder, ["train", "--data", "synthetic", "--dashboard", `${port}`]);
+    assertEquals([code, out], [2, []]);
+    assertEquals(
+      err[0],
+      `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another, or let wgrad choose`,
+    );
+    assertEquals([...Deno.readDirSync(folder)], []);
+  }));

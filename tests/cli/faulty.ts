@@ -1,6 +1,7 @@
 /**
  * `wgrad train` on a GPU that fails: `deno run -A faulty.ts FAULT ARGS…`. FAULT is `lose:N`, the device is lost at the N-th
- * submission, `lose:N,M`, and once more, or `memory:N`, of which no more than N bytes can be had.
+ * submission, `lose:N,M`, and once more, `memory:N`, of which no more than N bytes can be had, or `hang:N`, whose N-th read
+ * and all after it take a minute.
  */
 import { command } from "../../src/cli/train.ts";
 import { parse } from "../../src/cli/flags.ts";
@@ -18,6 +19,14 @@ if (kind === "lose") {
       currentGpu()!.fail(new DeviceLostError("the GPU device was lost (injected): start again"));
     }
     return submit.call(this, buffers as GPUCommandBuffer[]);
+  };
+} else if (kind === "hang") {
+  const { mapAsync } = GPUBuffer.prototype;
+  let count = 0;
+  GPUBuffer.prototype.mapAsync = async function (...args) {
+    if (++count === at[0]) console.error("hanging");
+    if (count >= at[0]!) await new Promise((resolve) => setTimeout(resolve, 60_000));
+    return await mapAsync.apply(this, args);
   };
 } else if (kind === "memory") {
   const { createBuffer } = GPUDevice.prototype;

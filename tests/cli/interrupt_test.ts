@@ -3,6 +3,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onInterrupt } from "../../src/cli/interrupt.ts";
 import { readCheckpoint } from "../../src/train/checkpoint_folder.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { withFolder } from "../data/fixtures.ts";
@@ -27,6 +29,9 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
           for (let i = 0; i < 2; i++) child.kill(signal);
         });
         assertEquals(code, exit, err.join("\n"));
+        // No terminal: nothing is drawn.
+        // deno-lint-ignore no-control-regex
+        assertEquals(out.concat(err).filter((line) => /[\x00-\x1f\x7f]/.test(line)), []);
         const run = join(folder, "runs", "run"), weights = join("runs", "run", "model.safetensors");
         const match = /^Interrupted: (\d+) steps in [\d.]+ s; weights in (.*)$/.exec(out.at(-2)!);
         assertEquals([match?.[2], out.at(-1)], [weights, `to go on: wgrad train --resume ${join("runs", "run")}`]);
@@ -43,6 +48,74 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
       }),
   });
 }
+
+Deno.test({
+  name: "a second signal, while the first one waits, ends the process at once, and the run can go on",
+  ignore: !posix,
+  fn: () =>
+    withFolder(async (folder) => {
+      await writeData(folder);
+      const script = fileURLToPath(new URL("faulty.ts", import.meta.url));
+      // The steps under way never end.
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "--quiet", "--no-check", "--allow-all", script, "hang:30", ...ENDLESS.slice(1)],
+        cwd: folder,
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      let text = "", timer: ReturnType<typeof setInterval> | undefined;
+      const out = new Response(child.stdout).text();
+      for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        if (timer !== undefined || !text.includes("hanging")) continue;
+        child.kill("SIGTERM");
+        // Longer than signals of one Ctrl-C are apart.
+        timer = setInterval(() => child.kill("SIGINT"), 700);
+      }
+      clearInterval(timer);
+      assertEquals([(await child.status).code, text.trim().split("\n").at(-1)], [143, "hanging"]);
+      assert(!(await out).includes("Interrupted"));
+      const run = join(folder, "runs", "run"), last = join(run, "checkpoints", "last.safetensors");
+      const { state } = (await readCheckpoint(last))!;
+      assert(state.step > 0 && state.step % 11 === 0, `${state.step}`);
+      const resumed = await wgrad(folder, ["train", "--resume", "run", "--force", "--max-steps", `${state.step + 1}`]);
+      assertEquals(resumed.code, 0, resumed.err.join("\n"));
+    }),
+});
+
+Deno.test("signals within half a second are one; a later one exits, with the code of the first", () => {
+  const { addSignalListener, removeSignalListener, exit } = Deno, { now } = performance;
+  const listeners = new Map<Deno.Signal, () => void>(), exits: (number | undefined)[] = [];
+  let time = 1000, stops = 0;
+  const at = (when: number, signal: Deno.Signal) => {
+    time = when;
+    listeners.get(signal)!();
+  };
+  try {
+    performance.now = () => time;
+    Deno.addSignalListener = (signal, listener) => void listeners.set(signal, listener);
+    Deno.removeSignalListener = (signal) => void listeners.delete(signal);
+    Deno.exit = ((code?: number) => void exits.push(code)) as typeof Deno.exit;
+    const other = posix ? "SIGTERM" : "SIGBREAK";
+    const cases: [first: Deno.Signal, code: number][] = [["SIGINT", 130], [other, posix ? 143 : 130]];
+    for (const [first, code] of cases) {
+      const interruption = onInterrupt(() => stops++);
+      assertEquals([[...listeners.keys()].sort(), interruption.code], [["SIGINT", other], null]);
+      at(1000, first);
+      for (const [when, signal] of [[1000, other], [1001, "SIGINT"], [1499, first]] as const) at(when, signal);
+      assertEquals([stops, interruption.code, exits], [1, code, []]);
+      at(1501, "SIGINT");
+      assertEquals([stops, exits], [1, [code]]);
+      interruption[Symbol.dispose]();
+      assertEquals(listeners.size, 0);
+      [stops, exits.length] = [0, 0];
+    }
+  } finally {
+    performance.now = now;
+    Object.assign(Deno, { addSignalListener, removeSignalListener, exit });
+  }
+});
 
 for (const file of ["metrics.jsonl", "model.safetensors"]) {
   Deno.test(`${file} that cannot be written ends the run with one line and exit code 1`, () =>
@@ -75,29 +148,43 @@ Deno.test({
     withFolder(async (folder) => {
       await writeData(folder);
       const quoted = [Deno.execPath(), ...COMMAND].map((word) => `'${word}'`).join(" ");
-      const train = async (...flags: string[]) => {
-        const command = `${quoted} train --data data --epochs 9 --log-every 10 ${flags.join(" ")}`;
+      const train = async (columns: number, ...flags: string[]) => {
+        const command = `stty cols ${columns}; ${quoted} train --data data --epochs 9 --log-every 10 ${
+          flags.join(" ")
+        }`;
         // `script` runs it on a terminal of its own.
         const { code, stdout } = await execute("script", ["-qec", command, "/dev/null"], { cwd: folder });
         assertEquals(code, 0, stdout);
         return stdout;
       };
-      const text = await train();
-      const bars = text.split("\r\x1b[K").slice(1).map((part) => part.split("\r\n")[0]!);
-      const drawn = bars.filter((bar) => bar !== "").filter((bar) => !/^(\[\d|Finished)/.test(bar));
-      assert(drawn.length > 0, text);
-      for (const bar of drawn) {
-        const shape =
-          /^epoch \d\/9 \[#*\.*\] (\d+)\/11 {2}loss \d+\.\d{3} {2}lr 0\.001 {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
-        assert(shape.test(bar) && bar.length < 80, bar);
+      const barsOf = (text: string) => {
+        const bars = text.split("\r\x1b[K").slice(1).map((part) => part.split("\r\n")[0]!);
+        return bars.filter((bar) => bar !== "" && !/^(\[\d|Finished)/.test(bar));
+      };
+      const shapes: [columns: number, shape: RegExp, last: RegExp][] = [
+        [
+          80,
+          /^epoch \d\/9 \[#*\.*\] \d+\/11 {2}loss \d+\.\d{3} {2}lr 0\.001 {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/,
+          /^epoch 9\/9 \[#+\] 11\/11 /,
+        ],
+        [40, /^epoch \d\/9 \[#*\.*\] \d+\/11 {2}loss \d+\.\d{3}$/, /^epoch 9\/9 \[#+\] 11\/11 /],
+      ];
+      let text = "";
+      for (const [columns, shape, last] of shapes) {
+        text = await train(columns);
+        const drawn = barsOf(text);
+        assert(drawn.length > 0, text);
+        for (const bar of drawn) assert(shape.test(bar) && bar.length < columns, bar);
+        assert(last.test(drawn.at(-1)!), drawn.at(-1));
+        // deno-lint-ignore no-control-regex
+        assertEquals(text.replaceAll("\r\x1b[K", "").replaceAll("\r\n", "").match(/[\x00-\x1f\x7f]/), null);
       }
-      assert(/^epoch 9\/9 \[#+\] 11\/11 /.test(drawn.at(-1)!), drawn.at(-1));
       // A line of the tutorial starts where the bar was, and nothing of the bar stays behind.
       const screen = text.split("\r\n").map((line) => line.split("\r\x1b[K").at(-1)!);
       assertEquals(screen.filter((line) => line.startsWith("[")).length, 9);
       assertEquals(screen.filter((line) => line.includes("images/s")), []);
       for (const flag of ["--no-progress", "--quiet"]) {
-        const plain = await train(flag);
+        const plain = await train(80, flag);
         assert(!plain.includes("images/s") && !plain.includes("\x1b"), plain);
         assert(plain.includes("Accuracy of the network"), plain);
       }

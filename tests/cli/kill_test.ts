@@ -9,7 +9,7 @@ import { withFolder } from "../data/fixtures.ts";
 import { bits } from "../support/random.ts";
 import { metricsOf, namesIn, wgrad, writeData } from "./support.ts";
 
-const KILLS = 50, STEPS = 3000;
+const KILLS = 50, STEPS = 400;
 /** Each step is saved, so that many of the kills come while it writes. */
 const args = (name: string) => [
   ...["train", "--data", "data", "--epochs", "100000", "--max-steps", String(STEPS), "--name", name, "--tune", "off"],
@@ -22,14 +22,22 @@ async function kill(folder: string, name: string, times: number, seed: number): 
   for (let i = 0; i < times; i++) {
     const begun = await Deno.stat(join(run, "config.json")).then(() => true, () => false);
     const command = begun ? ["train", "--resume", name] : args(name);
-    // Most while it trains and saves; some while it starts.
-    const early = i % 2 === 1, delay = bits(seed + i, 1)[0]! / 2 ** 32 * (early ? 2000 : 400);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const killLater = (child: Deno.ChildProcess) => timer ??= setTimeout(() => child.kill("SIGKILL"), delay);
+    // Soon after one of the first lines, so that no machine gets far in between; half of them earlier, if it comes to it.
+    const [moment, line] = bits(seed + i, 2), share = moment! / 2 ** 32, after = 1 + line! % 3;
+    const timers: ReturnType<typeof setTimeout>[] = [];
+    const killIn = (milliseconds: number, child: Deno.ChildProcess) => {
+      timers.push(setTimeout(() => {
+        timers.forEach(clearTimeout);
+        child.kill("SIGKILL");
+      }, milliseconds));
+    };
+    let seen = false;
     const { err } = await wgrad(folder, [...command, "--save-every", "1"], (child, lines) => {
-      if (lines.some((line) => line.startsWith("["))) killLater(child);
-    }, (child) => early && killLater(child));
-    clearTimeout(timer);
+      if (seen || lines.filter((line) => line.startsWith("[")).length < after) return;
+      seen = true;
+      killIn(100 * share, child);
+    }, (child) => i % 2 === 1 && killIn(2000 * share, child));
+    timers.forEach(clearTimeout);
     assertEquals(err.filter((line) => /error|WARNING/.test(line)), []);
     let newest = 0;
     for (const file of await Deno.stat(checkpoints).then(() => namesIn(checkpoints), () => [])) {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
 import { deno, filesOf, read } from "./support.ts";
 
 for (const args of [["fmt", "--check"], ["lint"], ["check", "--quiet", "--frozen"]]) {
@@ -26,4 +27,15 @@ Deno.test("deno.lock holds integrity hashes and names no host", () => {
   const lock = read("deno.lock");
   assert(lock.includes('"integrity"'));
   assert(!/https?:|resolved|tarball/.test(lock));
+});
+
+Deno.test("main.lock is the part of deno.lock that the program needs, since Deno downloads all that a lock names", async () => {
+  const { code, stderr } = await deno("cache", "--quiet", "--frozen", "--lock=main.lock", "main.ts");
+  assertEquals(code, 0, `${stderr}\nRenew it: rm main.lock && deno cache --lock=main.lock main.ts`);
+  const [own, all] = ["main.lock", "deno.lock"].map((path) => JSON.parse(read(path)).npm);
+  for (const [name, entry] of Object.entries(own)) assertEquals(entry, all[name], name);
+  assertEquals(Object.keys(own).filter((name) => /onnxruntime|playwright/.test(name)), []);
+  for (const name of ["wgrad", "pack"] as const) {
+    assert(config.tasks[name].command.includes(" --lock=main.lock "), name);
+  }
 });

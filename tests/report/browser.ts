@@ -41,7 +41,22 @@ export interface Watched {
   readonly requests: string[];
 }
 
-/** Opens an address in a new window. */
+/** Has the page keep the charts that it makes, of which else only the pixels could be seen, in `charts`. */
+const KEEP_CHARTS = `{
+  window.charts = [];
+  let made;
+  const set = (uPlot) => {
+    made = new Proxy(uPlot, {
+      construct(target, args) {
+        charts.push(new target(...args));
+        return charts.at(-1);
+      },
+    });
+  };
+  Object.defineProperty(window, "uPlot", { get: () => made, set });
+}`;
+
+/** Opens an address in a new window, whose charts are in its global `charts`. */
 export async function open(
   browser: Browser,
   url: string,
@@ -56,6 +71,7 @@ export async function open(
   page.on("request", (request) => {
     if (!request.url().startsWith("data:")) requests.push(request.url());
   });
+  await page.addInitScript(KEEP_CHARTS);
   await page.goto(url);
   return { page, complaints, requests };
 }

@@ -35,6 +35,11 @@ Deno.test("addLine() takes steps that are done again for those from before", () 
   for (const step of [3, 4, 5]) addLine(series, { step, loss: 10 * step, lr: 0.1 });
   assertEquals(series.curves.loss, { x: [1, 2, 3, 4, 5], y: [1, 2, 30, 40, 50] });
   assertEquals(series.events, [{ step: 2, event: "resume", from: "last" }]);
+  for (const event of ["restore", "device-lost"]) {
+    addLine(series, { step: 5, valLoss: 1 });
+    addLine(series, { step: 2, event });
+    assertEquals([series.curves.loss!.x, series.curves.valLoss!.x], [[1, 2], []]);
+  }
 });
 
 Deno.test("addLine() passes over what is no number, and keeps memory bounded", () => {

@@ -4,8 +4,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { DataError, UsageError, WeightsError, WgradError } from "../../src/errors.ts";
-import { encodeCheckpoint, type RunState } from "../../src/train/checkpoint.ts";
+import { decodeCheckpoint, encodeCheckpoint, type RunState } from "../../src/train/checkpoint.ts";
 import { CheckpointFolder, readCheckpoint } from "../../src/train/checkpoint_folder.ts";
+import type { StoredTensor } from "../../src/io/stored.ts";
 import { configFromJson, makeConfig } from "../../src/train/config.ts";
 import { claimRun, RunFolder } from "../../src/train/run_folder.ts";
 import { lockRun } from "../../src/train/run_lock.ts";
@@ -56,7 +57,7 @@ Deno.test("a run's folder starts with its configuration and no metrics; a full d
 Deno.test("a folder is locked by one at a time; the lock's file goes with it, and one left behind bars nobody", () =>
   withFolder(async (path) => {
     const first = await lockRun(path), file = join(path, "run.lock");
-    assertEquals([first.stale, await Deno.readTextFile(file)], [false, `${Deno.pid}\n`]);
+    assertEquals([first.stale, await Deno.readTextFile(file)], [null, `${Deno.pid}\n`]);
     const refused = await assertRejects(() => lockRun(path), UsageError);
     assertEquals(
       refused.message,
@@ -66,19 +67,51 @@ Deno.test("a folder is locked by one at a time; the lock's file goes with it, an
     await assertRejects(() => Deno.stat(file), Deno.errors.NotFound);
     await Deno.writeTextFile(file, "999999999\n");
     const second = await lockRun(path);
-    assertEquals([second.stale, await Deno.readTextFile(file)], [true, `${Deno.pid}\n`]);
+    assertEquals([second.stale, await Deno.readTextFile(file)], ["999999999", `${Deno.pid}\n`]);
     await second[Symbol.asyncDispose]();
   }));
 
 /** A checkpoint with nothing in it but noise. */
-function checkpoint(step: number): Uint8Array<ArrayBuffer> {
+function checkpoint(step: number, change: object = {}): Uint8Array<ArrayBuffer> {
   const data = new Float32Array(bits(step, 500).buffer);
-  const state = { step, note: "x".repeat(50) } as unknown as RunState;
-  return encodeCheckpoint({ state, tensors: new Map([["model.a", { dtype: "F32", shape: [500], data }]]) }, {
-    model: "lenet",
-    normalize: "half",
-  });
+  const part = { sum: 1, steps: 1, since: 0 }, best = { step: 10, loss: 1, accuracy: 0.5 };
+  const state: RunState = {
+    ...{ step, epoch: 1, stepInEpoch: step, lossOfEpoch: 3, printed: part, noted: part, seconds: 1, rateScale: 1 },
+    ...{ restores: 0, schedule: null, rng: [0, 0, 0], best: step < 10 ? null : best, config: {}, kernels: {} },
+    data: { images: 42, sha256: "0" },
+    ...change,
+  };
+  const tensors = new Map<string, StoredTensor>([
+    ["model.a", { dtype: "F32", shape: [500], data }],
+    ["metrics", { dtype: "U8", shape: [0], data: new Uint8Array(0) }],
+  ]);
+  return encodeCheckpoint({ state, tensors }, { model: "lenet", normalize: "half" });
 }
+
+Deno.test("a checkpoint whose state is none is refused, though its checksum is right", () => {
+  assertEquals(decodeCheckpoint(checkpoint(5), "a").state.step, 5);
+  const wrong: object[] = [
+    { step: null },
+    { step: -1 },
+    { stepInEpoch: 6 },
+    { epoch: 0 },
+    { seconds: "1" },
+    { rateScale: -1 },
+    { rng: "x" },
+    { rng: [0, 0] },
+    { printed: 1 },
+    { noted: { sum: 1 } },
+    { best: { step: 1 } },
+    { config: [] },
+    { data: undefined },
+    { data: { images: 1 } },
+    { kernels: { a: 1 } },
+  ];
+  for (const change of wrong) {
+    const error = assertThrows(() => decodeCheckpoint(checkpoint(5, change), "a"), WeightsError);
+    assertEquals(error.message, "a is no checkpoint of a run", JSON.stringify(change));
+  }
+});
 
 const never = (line: string) => {
   throw new Error(line);
@@ -97,7 +130,14 @@ Deno.test("the newest checkpoints stay, the best beside them; the newest is know
     // The clock went back by a year between the two.
     await Deno.utime(join(folder.path, "step-000000020.safetensors"), 1, 1);
     assertEquals((await folder.newest(never))!.state.step, 20);
-    // After a resume from an earlier one, the later ones are of another time.
+    assertEquals(await folder.rewind((await folder.newest(never))!), true);
+    assertEquals(names(), stay);
+    // After a resume from an earlier one, the later ones are of another time, also where it is killed at once.
+    assertEquals(await folder.rewind((await readCheckpoint(join(folder.path, "step-000000015.safetensors")))!), true);
+    assertEquals(names(), ["best.safetensors", "step-000000015.safetensors"]);
+    assertEquals(await folder.rewind(decodeCheckpoint(checkpoint(9), "a")), false);
+    assertEquals(names(), []);
+    for (const step of [10, 15, 20]) await folder.save(checkpoint(step), step, step === 10);
     await folder.save(checkpoint(12), 12, false);
     assertEquals(names(), ["best.safetensors", "last.safetensors", "step-000000012.safetensors"]);
     assertEquals((await folder.newest(never))!.state.step, 12);

@@ -3,15 +3,18 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { holdOut } from "../../src/data/holdout.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import type { Checkpoint } from "../../src/train/checkpoint.ts";
 import { makeConfig } from "../../src/train/config.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
+import { parseMetrics } from "../../src/train/metrics.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { type Listener, type Opened, Session } from "../../src/train/session.ts";
 import type { GivenConfig } from "../../src/train/settings.ts";
+import { restore } from "../../src/train/snapshot.ts";
 import { makeTrainer } from "../../src/train/trainer.ts";
 
 /** A session in `path`, which goes on from `checkpoint`, with all that it said. */
@@ -34,14 +37,17 @@ export async function openSession(
   const dataset = held ? { ...whole, train: held.train } : whole;
   const open = async (): Promise<Opened> => {
     const gpu = await requestGpu();
+    const tested = held?.validation ?? (config.evalEvery === undefined ? null : dataset.test);
     return {
       trainer: await makeTrainer(gpu, config, dataset),
-      tests: held && await DeviceData.upload(gpu, dataset, held.validation),
+      tests: tested && await DeviceData.upload(gpu, dataset, tested),
     };
   };
   await Deno.mkdir(path, { recursive: true });
   const folder = await RunFolder.open(path, config, checkpoint);
-  const session = await Session.open(
+  const opened = await open();
+  if (checkpoint) await restore(opened.trainer, checkpoint, path);
+  const session = Session.open(
     {
       config,
       dataset,
@@ -54,14 +60,14 @@ export async function openSession(
         ...listener,
       },
     },
-    await open(),
+    opened,
     checkpoint,
   );
   return { session, said, warned };
 }
 
 /** The bits of all that training changes, by name. */
-export function bitsOf({ tensors }: Checkpoint): Map<string, string> {
+export function bitsOf({ tensors }: Pick<Checkpoint, "tensors">): Map<string, string> {
   return new Map(
     [...tensors].filter(([name]) => name !== "metrics").map(([name, { data }]) => [
       name,
@@ -75,4 +81,16 @@ export async function newestOf(session: Session): Promise<Checkpoint> {
   return (await session.folder.checkpoints.newest((line) => {
     throw new Error(line);
   }))!;
+}
+
+/** The lines of a run's metrics. */
+export function metricsOf(path: string): { [key: string]: number | undefined }[] {
+  const file = join(path, "metrics.jsonl");
+  return parseMetrics(Deno.readTextFileSync(file), file) as unknown as { [key: string]: number | undefined }[];
+}
+
+/** The steps of the numbered checkpoints. */
+export function savedSteps({ checkpoints: { path } }: RunFolder): number[] {
+  const steps = [...Deno.readDirSync(path)].flatMap(({ name }) => /^step-(\d+)/.exec(name)?.[1] ?? []);
+  return steps.map(Number).sort((a, b) => a - b);
 }

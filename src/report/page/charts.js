@@ -119,7 +119,8 @@ class Chart {
     if (this.panel.hidden) return;
     // Points of nothing or less have no place on a logarithmic scale.
     const shown = (y) => this.#logarithmic ? y.map((value) => value > 0 ? value : null) : y;
-    const data = uPlot.join(lines.map(({ x, y }) => [x, shown(y)]));
+    // Copied, since the curves grow, and what is drawn is compared with what it was.
+    const data = uPlot.join(lines.map(({ x, y }) => [x.slice(), shown(y)]));
     const made = JSON.stringify([this.#logarithmic, this.#byTime, lines.map(({ label, look }) => [label, look])]);
     if (made === this.#made) {
       // Who looks at a part goes on seeing that part.
@@ -181,7 +182,7 @@ class Chart {
           ...axis,
           size: 34,
           gap: 8,
-          values: (_, ticks) => ticks.map(byTime ? clock : short),
+          values: (_, ticks) => byTime ? ticks.map(clock) : short(ticks),
           ...(byTime && { incrs: TIMES }),
         },
         {
@@ -189,7 +190,7 @@ class Chart {
           size: 56,
           gap: 6,
           values: (_, ticks) =>
-            ticks.map((value) => value === null ? "" : format === percent ? percent(value, 0) : number(value)),
+            ticks.map((value) => value === null ? "" : format === percent ? `${number(100 * value)} %` : number(value)),
         },
       ],
       series: [
@@ -270,9 +271,8 @@ function showLast(chart) {
   chart.setLegend({ idxs: chart.data.map((values) => nearest(values, values.length - 1)) }, false);
 }
 
-/** `12k`, `1.5M`: as short as labels of an axis must be. */
-function short(value) {
-  if (value === null) return "";
-  const [divisor, unit] = value >= 1e6 ? [1e6, "M"] : value >= 1e4 ? [1e3, "k"] : [1, ""];
-  return `${number(value / divisor)}${unit}`;
+/** `5k`, `12k`: as short as labels of an axis must be, and all in the unit of the last. */
+function short(ticks) {
+  const most = Math.max(...ticks), [divisor, unit] = most >= 1e6 ? [1e6, "M"] : most >= 1e4 ? [1e3, "k"] : [1, ""];
+  return ticks.map((value) => value === null ? "" : `${number(value / divisor)}${value === 0 ? "" : unit}`);
 }

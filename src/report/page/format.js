@@ -75,7 +75,9 @@ export function clock(value) {
  * @returns {string}
  */
 export function setting(value) {
-  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return NOTHING;
+  if (value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0)) {
+    return NOTHING;
+  }
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.map(setting).join(", ");
   if (typeof value === "object") return JSON.stringify(value);

@@ -9,7 +9,7 @@ import { stateLabel } from "./sections.js";
 import { addLine } from "./series.js";
 
 /** States after which nothing more comes. */
-const ENDED = ["finished", "failed"];
+const ENDED = ["finished", "failed", "stopped"];
 
 /** The token that the page's own address carries, and every request must. */
 export const token = new URLSearchParams(location.search).get("token") ?? "";
@@ -157,10 +157,10 @@ function makeBar() {
       paused = state === "paused";
       pause.textContent = paused ? "Resume" : "Pause";
       if (document.activeElement !== rate && rate.dataset.lr !== String(lr)) {
-        rate.value = lr;
+        rate.value = Number(lr.toPrecision(4));
         rate.dataset.lr = String(lr);
       }
-      pause.disabled = stop.disabled = state === "stopping";
+      enable(["running", "paused"].includes(state));
       controls.hidden = ENDED.includes(state);
     },
   };

@@ -12,6 +12,7 @@ const STATES = {
   running: ["running", "good"],
   paused: ["paused", "warn"],
   stopping: ["stopping", "warn"],
+  testing: ["testing", "good"],
   finished: ["finished", "done"],
   failed: ["failed", "bad"],
   stopped: ["not finished", "warn"],
@@ -115,7 +116,9 @@ export function confusion({ evaluation }) {
             "tr",
             {},
             h("td"),
-            ...classes.map((name) => h("th", { scope: "col" }, h("span", {}, name))),
+            ...classes.map((name) =>
+              h("th", { scope: "col", style: { width: `${90 / classes.length}%` } }, h("span", {}, name))
+            ),
           ),
         ),
         h("tbody", {}, ...rows),

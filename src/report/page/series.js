@@ -52,19 +52,34 @@ export function addLine({ curves, events }, line) {
   if (typeof step !== "number" || !Number.isFinite(step)) return;
   if (typeof line.event === "string") {
     if (events.length < MAX_EVENTS) events.push({ ...line, step, event: line.event });
+    // The run went back: the steps after this one are still to come.
+    if (["restore", "device-lost"].includes(line.event)) {
+      for (const curve of Object.values(curves)) cut(curve, step + 1);
+    }
     return;
   }
   for (const name of CURVES) {
     const y = line[name], curve = curves[name];
     // The time of an evaluation would repeat that of its step.
     if (typeof y !== "number" || !Number.isFinite(y) || (name === "seconds" && line.loss === undefined)) continue;
-    while (curve.x.length > 0 && curve.x[curve.x.length - 1] >= step) {
-      curve.x.pop();
-      curve.y.pop();
-    }
+    cut(curve, step);
     curve.x.push(step);
     curve.y.push(y);
     if (curve.x.length >= 2 * MAX_POINTS) curves[name] = thin(curve, MAX_POINTS);
+  }
+}
+
+/**
+ * Drops the points from a step on.
+ *
+ * @param {Curve} curve
+ * @param {number} step
+ * @returns {void}
+ */
+function cut({ x, y }, step) {
+  while (x.length > 0 && x[x.length - 1] >= step) {
+    x.pop();
+    y.pop();
   }
 }
 

@@ -1,0 +1,81 @@
+/**
+ * What the live page costs a run: `wgrad train` without a page, with one that nobody has open, and with one that is open,
+ * in turn, round after round, forwards and backwards. Each round gives ratios, and the median of those counts.
+ *
+ *     deno run -A bench/dashboard.ts [--rounds 5] [--steps 800] [--batch-size 32] [--browser]
+ *
+ * An open page is a client in this process that reads all events, or Chromium with `--browser`, which draws them: on the
+ * machine that trains without a GPU, what it draws takes the processor from the run.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(fileURLToPath(import.meta.url), "../.."),
+  folder = await Deno.makeTempDir({ prefix: "wgrad-page-" });
+const { rounds, steps, "batch-size": batch, browser: drawn } = parseArgs(Deno.args, {
+  string: ["rounds", "steps", "batch-size"],
+  boolean: ["browser"],
+  default: { rounds: "5", steps: "800", "batch-size": "32" },
+});
+const browser = drawn ? await (await import("../tests/report/browser.ts")).startBrowser() : null;
+const WAYS = ["no page", "served", "open"] as const;
+
+/** Reads all events of a page to their end. @returns their bytes. */
+async function listen(url: string): Promise<number> {
+  let bytes = 0;
+  for await (const part of (await fetch(url.replace("/?", "/events?"))).body!) bytes += part.length;
+  return bytes;
+}
+
+/** A run. @returns its steps in a second, of which the first, for which kernels are compiled, do not count. */
+async function train(way: typeof WAYS[number], name: string): Promise<number> {
+  const args = ["--data", "synthetic", "--epochs", "1000", "--batch-size", batch, "--max-steps", steps, "--lr", "0.01"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "-q", "wgrad", "train", ...args, "--log-every", "20", "--out", folder, "--name", name]
+      .concat(way === "no page" ? [] : ["--dashboard", "0"]),
+    cwd: root,
+    env: { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const errors = new Response(child.stderr).text();
+  let text = "", page: Promise<unknown> | undefined;
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const url = way === "open" && !page && /^dashboard: (http\S+)\n/m.exec(text)?.[1];
+    if (url) page = browser ? browser.newPage().then((tab) => tab.goto(url)) : listen(url);
+  }
+  if (!(await child.status).success || (way === "open" && !page)) throw new Error(`the run failed: ${await errors}`);
+  const seen = await page;
+  if (seen === 0) throw new Error("the page was told nothing");
+  for (const tab of browser?.contexts() ?? []) await tab.close();
+  const metrics = (await Deno.readTextFile(join(folder, name, "metrics.jsonl"))).trim().split("\n");
+  const lines: { step: number; seconds: number }[] = metrics.map((line) => JSON.parse(line)).filter(({ loss }) => loss);
+  const first = lines[Math.floor(lines.length / 8)]!, last = lines.at(-1)!;
+  return (last.step - first.step) / (last.seconds - first.seconds);
+}
+
+const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+
+try {
+  const rates = WAYS.map((): number[] => []);
+  for (let round = 0; round < Number(rounds); round++) {
+    const order = [...WAYS.keys()];
+    for (const i of round % 2 ? order.reverse() : order) rates[i]!.push(await train(WAYS[i]!, `${round}-${i}`));
+    console.error(
+      `round ${round + 1}: ${WAYS.map((way, i) => `${way} ${rates[i]![round]!.toFixed(1)}`).join(", ")} steps/s`,
+    );
+  }
+  console.log("| page | steps/s, median | of the rate without, median |\n| --- | --- | --- |");
+  WAYS.forEach((way, i) => {
+    const ratio = median(rates[i]!.map((rate, round) => rate / rates[0]![round]!));
+    console.log(`| ${way} | ${median(rates[i]!).toFixed(1)} | ${(100 * ratio).toFixed(1)} % |`);
+  });
+} finally {
+  await browser?.close();
+  await Deno.remove(folder, { recursive: true });
+}

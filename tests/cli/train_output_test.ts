@@ -1,0 +1,88 @@
+/**
+ * The lines and the bar of a run, for terminals of any width.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { bar, type BarOf, intervalLine } from "../../src/cli/train_output.ts";
+import type { Progress } from "../../src/train/trainer.ts";
+
+const FULL =
+  /^epoch \d+\/\d+ \[#*\.*\] \d+\/\d+ {2}loss [\d.]+ {2}lr [\de.-]+ {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
+
+/** Batches of 4: 12,500 an epoch, unless there are fewer images. */
+function run(epochs: number, rate = 0.001, images = 50_000): BarOf {
+  const stepsPerEpoch = Math.ceil(images / 4);
+  return {
+    stepsPerEpoch,
+    totalSteps: epochs * stepsPerEpoch,
+    images: (steps) => Math.floor(steps / stepsPerEpoch) * images + Math.min((steps % stepsPerEpoch) * 4, images),
+    rate: () => rate,
+    config: { epochs },
+  };
+}
+
+function at(trainer: BarOf, step: number, more: Partial<Progress> = {}): Progress {
+  const epoch = Math.ceil(step / trainer.stepsPerEpoch), stepInEpoch = step - (epoch - 1) * trainer.stepsPerEpoch;
+  const losses = Float32Array.of(2.25, 2.3125);
+  return { epoch, step, stepInEpoch, losses, since: 0, seconds: 1, secondsPerStep: 0.002, ...more };
+}
+
+Deno.test("the bar shows how far the epoch is, loss, rate, images/s, and the time to the end of the run", () => {
+  const tutorial = run(2);
+  assertEquals(
+    bar(tutorial, at(tutorial, 6250), 100),
+    "epoch 1/2 [##########..........] 6250/12500  loss 2.281  lr 0.001  2000 images/s  00:38 left",
+  );
+  assertEquals(
+    bar(tutorial, at(tutorial, 25_000), 100),
+    "epoch 2/2 [####################] 12500/12500  loss 2.281  lr 0.001  2000 images/s  00:00 left",
+  );
+  // --max-steps ends the second epoch early, and the last batch of the first has two images.
+  const short = { ...run(2, 1.23456e-5, 42), totalSteps: 16 };
+  assertEquals(
+    bar(short, at(short, 15), 100),
+    "epoch 2/2 [################....] 4/5  loss 2.281  lr 0.0000123  2000 images/s  00:00 left",
+  );
+  assertEquals(/(\d+) images/.exec(bar(short, at(short, 11), 100))![1], "1500");
+  const slow = run(100);
+  assert(bar(slow, at(slow, 2, { secondsPerStep: 0.5 }), 100).endsWith("  8 images/s  173:36:39 left"));
+});
+
+Deno.test("the bar is shorter than the terminal is wide, and what is needed most stays longest", () => {
+  const cases: [BarOf, Progress][] = [2, 9, 100, 1e6].flatMap((epochs) =>
+    [0.001, 1.234e-7].flatMap((rate) => {
+      const trainer = run(epochs, rate), last = trainer.totalSteps;
+      return [2, 6250, 12_500, last].map((step): [BarOf, Progress] => [trainer, at(trainer, step)]);
+    })
+  );
+  cases.push([run(2), at(run(2), 9, { losses: Float32Array.of(123456.789), secondsPerStep: 1e-6 })]);
+  for (const [trainer, progress] of cases) {
+    let before = 0;
+    for (let columns = 10; columns <= 120; columns++) {
+      const text = bar(trainer, progress, columns), what = `${columns}: ${text}`;
+      assert(text.length < columns && /^[ -~]*$/.test(text), what);
+      const shown = [/\d+\/\d+( |$).*\d/, /loss \d+\.\d{3}( |$)/, /left$/, /images\/s/, / lr /].map((one) =>
+        one.test(text)
+      );
+      // Each that is there has all before it, and what a narrow terminal has a wide one has too.
+      const count = shown.lastIndexOf(true) + 1;
+      if (columns >= 40) assert(shown.slice(0, count).every(Boolean) && count >= before, what);
+      before = Math.max(before, count);
+      if (columns >= 40 && progress.epoch < 1000 && trainer.config.epochs < 1000) assert(shown[1], what);
+      if (columns >= 120) assert(FULL.test(text), what);
+    }
+  }
+  const tutorial = run(2), widths = [20, 30, 40, 60, 80].map((columns) => bar(tutorial, at(tutorial, 6250), columns));
+  assertEquals(widths, [
+    "epoch 1/2 6250/1250",
+    "epoch 1/2 [###...] 6250/12500",
+    "epoch 1/2 6250/12500  loss 2.281",
+    "epoch 1/2 [######......] 6250/12500  loss 2.281  00:38 left",
+    "epoch 1/2 [###....] 6250/12500  loss 2.281  lr 0.001  2000 images/s  00:38 left",
+  ]);
+});
+
+Deno.test("a line of the log is the tutorial's", () => {
+  const line = { epoch: 1, step: 2000, stepInEpoch: 2000, loss: 2.19651, seconds: 1 };
+  assertEquals(intervalLine(line), "[1,  2000] loss: 2.197");
+  assertEquals(intervalLine({ ...line, epoch: 10, stepInEpoch: 123456 }), "[10, 123456] loss: 2.197");
+});
