@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./compare.ts"),
   },
   {
+    name: "report",
+    summary: "Write the report of a run: one page with its curves and results",
+    load: () => import("./report.ts"),
+  },
+  {
     name: "dashboard",
     summary: "Serve a page with the runs of a folder, and compare them",
     load: () => import("./dashboard.ts"),

@@ -3,15 +3,16 @@
  *
  * @module
  */
-import { join } from "node:path";
 import { writeAtomically } from "../data/files.ts";
 import { UsageError } from "../errors.ts";
-import { compareRuns, type Comparison } from "../report/comparison.ts";
+import { compareRuns, type Comparison, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";
 import { figuresOf } from "../report/page/series.js";
+import { checkOverwrite } from "../report/report.ts";
 import { readRun } from "../report/view.ts";
 import { defineCommand } from "./flags.ts";
-import { Output } from "./output.ts";
+import { Output, printable } from "./output.ts";
+import { folderOf } from "./run_names.ts";
 
 /** `wgrad compare`. */
 export const command = defineCommand({
@@ -27,7 +28,7 @@ export const command = defineCommand({
       kind: "string",
       value: "FILE",
       default: "compare.html",
-      help: "Where to write the page",
+      help: "Where to write the page: a new file, or one that is such a page already",
     },
     { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" },
   ],
@@ -37,6 +38,10 @@ export const command = defineCommand({
   ],
   async run({ values: { out, json }, positional }) {
     if (positional.length < 2) throw new UsageError("compare needs two runs or more; see wgrad compare --help");
+    if (positional.length > MAX_COMPARED) {
+      throw new UsageError(`compare shows ${MAX_COMPARED} runs at most, got ${positional.length}`);
+    }
+    await checkOverwrite(out);
     const output = new Output({ json });
     const found = await Promise.all(
       positional.map(async (name) => await readRun(await folderOf(name), { weights: false })),
@@ -57,19 +62,12 @@ export const command = defineCommand({
   },
 });
 
-/** The folder of a run: what is named, or what has that name in `runs`. */
-async function folderOf(name: string): Promise<string> {
-  const isThere = async (path: string) => await Deno.stat(path).then(() => true, () => false);
-  const inRuns = join("runs", name);
-  return !await isThere(name) && await isThere(inRuns) ? inRuns : name;
-}
-
-/** The lines of a table. A row of a setting that differs ends its name with `*`. */
+/** The lines of a table, for a terminal. A row of a setting that differs ends its name with `*`. */
 function tableOf({ names, rows }: Comparison): string[] {
   const cells = [
     ["", ...names],
     ...rows.map(({ label, differs, values }) => [differs ? `${label} *` : label, ...values]),
-  ];
+  ].map((row) => row.map(printable));
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

@@ -36,6 +36,7 @@ export const command = defineCommand({
     using _ = onInterrupt(stop);
     const server = await startBrowsing(folder, { port, host });
     console.log(`The runs in ${folder}: ${server.url}`);
+    if (server.note) console.log(server.note);
     await stopped;
     await server.close();
     return 0;

@@ -67,3 +67,8 @@ export function duration(seconds: number): string {
   const hours = Math.floor(whole / 3600), rest = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
   return hours > 0 ? `${hours}:${rest}` : rest;
 }
+
+/** Text from outside as a terminal may see it: without control characters. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);
+}

@@ -16,7 +16,7 @@ import { MODEL_FLAGS } from "./convert.ts";
 import { classNames } from "./class_names.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
-import { Output } from "./output.ts";
+import { Output, printable } from "./output.ts";
 
 /** The settings of a run that `predict` has too, and the same. */
 type Shared = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
@@ -140,6 +140,3 @@ function print(
     output.result(`  ${printable(name).padEnd(width)}  ${bar}  ${(100 * probability).toFixed(2).padStart(6)} %`);
   }
 }
-
-/** Text from outside as a terminal may see it: without control characters. */
-const printable = (text: string) => text.replace(/\p{C}/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);

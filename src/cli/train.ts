@@ -159,7 +159,8 @@ async function train(
 
   const { path, lock } = resumed ? { ...resumed, lock: null } : await claimRun(config);
   await using _ = lock;
-  const environment = describeRun(gpu, trainer, dataset, started), before = resumed && await readEnvironment(path);
+  const environment = await describeRun(gpu, trainer, dataset, started),
+    before = resumed && await readEnvironment(path);
   const from = trainer.position.step, { finished: _ended, ...begun } = before ?? {};
   const runFile: Omit<RunFile, "finished"> = {
     ...environment,
@@ -195,7 +196,7 @@ async function train(
     opened,
     checkpoint,
   );
-  live?.show(session);
+  await live?.show(session);
   let trained = false;
   using interruption = onInterrupt(() => {
     output.warn(
@@ -215,10 +216,18 @@ async function train(
   await saveWeights(session.trainer.model, folder.weights, { ...config, classes: dataset.classes });
   const interrupted = steps < trainer.totalSteps, what = interrupted ? "Interrupted" : "Finished training";
   output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${folder.weights}`);
+  const done = {
+    trainSeconds: seconds,
+    imagesPerSecond: images / seconds,
+    steps,
+    out: path,
+    adapter: gpu.adapter.name,
+  };
   if (interrupted) {
     await report(path);
     output.say(`to go on: wgrad train --resume ${path}`);
     live?.trained("stopped");
+    output.json({ interrupted: true, ...done });
     return interruption.code ?? 130; // The page may have stopped it too.
   }
   trained = true;
@@ -233,15 +242,7 @@ async function train(
   await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
   output.say(`report: ${join(path, "report.html")}`);
   live?.trained("finished");
-  output.json({
-    accuracy,
-    loss,
-    trainSeconds: seconds,
-    imagesPerSecond: images / seconds,
-    steps,
-    out: path,
-    adapter: gpu.adapter.name,
-  });
+  output.json({ accuracy, loss, ...done });
   return 0;
 }
 
@@ -251,7 +252,7 @@ async function report(path: string): Promise<void> {
   await writeReport(path);
 }
 
-function describeRun(gpu: Gpu, trainer: Trainer, { name }: Dataset, started: Date): Environment {
+function describeRun(gpu: Gpu, trainer: Trainer, { name }: Dataset, started: Date): Promise<Environment> {
   return environment({
     adapter: gpu.adapter,
     data: { name, ...trainer.data.identity },

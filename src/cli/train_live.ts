@@ -5,6 +5,9 @@
  */
 import { UsageError } from "../errors.ts";
 import type { Live, LiveState } from "../report/live.ts";
+import { addLine } from "../report/page/series.js";
+import type { RunView } from "../report/view.ts";
+import type { EvaluationFile } from "../train/evaluation_file.ts";
 import type { Session } from "../train/session.ts";
 import type { Progress } from "../train/trainer.ts";
 import type { Output } from "./output.ts";
@@ -22,6 +25,8 @@ export class LiveRun implements AsyncDisposable {
   readonly #output: Output;
   #session!: Session;
   #state!: LiveState;
+  /** What a page is shown that opens: kept up to date, since reading a long run's files would hold the training up. */
+  #view: RunView | null = null;
   /** Where the run is no longer training. */
   #after: "testing" | "finished" | "stopped" | null = null;
 
@@ -40,7 +45,7 @@ export class LiveRun implements AsyncDisposable {
     const live = startLive({
       ...(port === true ? {} : { port }),
       host,
-      snapshot: () => readRun(run.#session.folder.path),
+      snapshot: async () => run.#view ?? await readRun(run.#session.folder.path),
       controls: {
         pause: () => run.#ask((session) => session.pause(), "paused"),
         resume: () => run.#ask((session) => session.resume(), "resumed"),
@@ -53,10 +58,15 @@ export class LiveRun implements AsyncDisposable {
   }
 
   /** Shows a run that begins, and says where. Before this nobody knows the token. */
-  show(session: Session): void {
-    const { trainer } = session, { step, epoch } = trainer.position;
+  async show(session: Session): Promise<void> {
+    const { trainer, folder: { path, metrics } } = session, { step, epoch } = trainer.position;
     this.#session = session;
-    session.folder.metrics.heard = (lines) => this.#live.publish("metrics", lines);
+    const { readRun } = await import("../report/view.ts");
+    this.#view = await readRun(path).catch(() => null); // What is wrong with a file of it, is told to the page.
+    metrics.heard = (lines) => {
+      for (const line of lines) if (this.#view) addLine(this.#view.series, { ...line });
+      this.#live.publish("metrics", lines);
+    };
     this.#state = {
       state: "running",
       step,
@@ -69,6 +79,7 @@ export class LiveRun implements AsyncDisposable {
     };
     this.#tell();
     this.#output.result(`dashboard: ${this.#live.url}`);
+    if (this.#live.note) this.#output.result(this.#live.note);
   }
 
   /** Shows how far the run is. */
@@ -96,7 +107,8 @@ export class LiveRun implements AsyncDisposable {
   }
 
   /** Shows the result of the last test. */
-  evaluation(result: object): void {
+  evaluation(result: EvaluationFile): void {
+    if (this.#view) this.#view = { ...this.#view, evaluation: result };
     this.#live.publish("evaluation", result);
   }
 

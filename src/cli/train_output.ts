@@ -4,7 +4,6 @@
  * @module
  */
 import type { Interval } from "../train/intervals.ts";
-import type { RunConfig } from "../train/settings.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { duration, type Output } from "./output.ts";
 
@@ -39,7 +38,8 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
     `${rate} images/s`,
     `lr ${Number(trainer.rate(step - 1).toPrecision(3))}`,
   ];
-  const head = `epoch ${epoch}/${trainer.config.epochs}`, order = [0, 1, 4, 3, 2];
+  // --max-steps may end the run in an earlier epoch.
+  const head = `epoch ${epoch}/${Math.ceil(trainer.totalSteps / trainer.stepsPerEpoch)}`, order = [0, 1, 4, 3, 2];
   for (let count = parts.length; count > 0; count--) {
     const shown = order.filter((i) => i < count).map((i) => parts[i]).join("  ");
     const room = columns - 1 - head.length - shown.length - 4;
@@ -53,6 +53,4 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
 }
 
 /** What the bar needs of a trainer. */
-export interface BarOf extends Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate"> {
-  readonly config: Pick<RunConfig, "epochs">;
-}
+export type BarOf = Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate">;

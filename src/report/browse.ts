@@ -6,13 +6,11 @@
  */
 import { join } from "node:path";
 import { fileError, fileSize } from "../data/files.ts";
-import { WgradError } from "../errors.ts";
+import { DataError, WgradError } from "../errors.ts";
+import { MAX_COMPARED } from "./comparison.ts";
 import { type BadRun, browsePage, comparePage, reportPage } from "./page.ts";
 import { html, type Server, type ServerOptions, startServer, text } from "./server.ts";
 import { readRun, type RunView } from "./view.ts";
-
-/** Runs that one comparison may show. */
-const MAX_COMPARED = 24;
 
 /**
  * Serves the runs in `folder`.
@@ -60,11 +58,15 @@ async function listRuns(folder: string): Promise<(RunView | BadRun)[]> {
   return runs;
 }
 
-/** The names of the folders in `folder` that hold a run, in the order of their numbers. */
+/** The names of the folders in `folder` that hold a run, or cannot be looked into, in the order of their numbers. */
 async function namesOfRuns(folder: string): Promise<string[]> {
   try {
+    if ((await Deno.stat(folder)).isFile) throw new DataError(`${folder} is a file, and no folder of runs`);
     const names: string[] = [];
-    for await (const { name } of Deno.readDir(folder)) if (await pathOf(folder, name) !== undefined) names.push(name);
+    for await (const { name } of Deno.readDir(folder)) {
+      // One that is locked to us must not hide the others; what is wrong with it, reading it says.
+      if (await pathOf(folder, name).catch(() => name) !== undefined) names.push(name);
+    }
     return names.sort(new Intl.Collator("en", { numeric: true }).compare);
   } catch (error) {
     throw fileError("read the runs in", folder, error);

@@ -5,8 +5,11 @@
  * @module
  */
 import { loss, NOTHING, number, percent, setting, time } from "./page/format.js";
-import { figuresOf } from "./page/series.js";
+import { figuresOf, settingsOf } from "./page/series.js";
 import type { RunView } from "./view.ts";
+
+/** Runs that one comparison may show: the page has 8 colours and 3 kinds of lines. */
+export const MAX_COMPARED = 24;
 
 /** A setting or a result of all runs. */
 export interface Row {
@@ -43,18 +46,18 @@ const RESULTS: readonly [
   ["steps", "steps", number],
   ["best loss", "bestLoss", loss, "min"],
   ["last loss", "lastLoss", loss, "min"],
-  ["validation accuracy", "valAccuracy", (value) => percent(value, 2), "max"],
-  ["test accuracy", "testAccuracy", (value) => percent(value, 2), "max"],
-  ["test loss", "testLoss", loss, "min"],
+  ["best validation accuracy", "valAccuracy", (value) => percent(value, 2), "max"],
+  ["last test accuracy", "testAccuracy", (value) => percent(value, 2), "max"],
+  ["last test loss", "testLoss", loss, "min"],
   ["time", "seconds", time],
-  ["images/s", "imagesPerSecond", (value) => number(value === null ? null : Math.round(value)), "max"],
+  ["last images/s", "imagesPerSecond", (value) => number(value === null ? null : Math.round(value)), "max"],
 ];
 
 /** Compares runs. */
 export function compareRuns(runs: readonly RunView[]): Comparison {
-  const keys = new Set([...SHOWN, ...runs.flatMap(({ config }) => Object.keys(config))]);
+  const configs = runs.map(settingsOf), keys = new Set([...SHOWN, ...configs.flatMap(Object.keys)]);
   const settings = [...keys].filter((key) => !OWN.includes(key)).map((key): Row => {
-    const values = runs.map(({ config }) => setting(config[key]));
+    const values = configs.map((config) => setting(config[key]));
     return { label: kebab(key), values, differs: new Set(values).size > 1, best: [] };
   });
   const figures = runs.map(figuresOf);

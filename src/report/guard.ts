@@ -43,6 +43,13 @@ export function urlOf({ host, port, token }: Guarded): string {
   return `http://${name}:${port}/?token=${token}`;
 }
 
+/** How other machines reach a page, where they can. */
+export function noteOf(host: Host): string | undefined {
+  if (host === "127.0.0.1" || host === "::1") return undefined;
+  const own = host === "::" ? "[::1]" : "127.0.0.1";
+  return `on another machine put this one's address for ${own}; it is plain HTTP, which the network between can read`;
+}
+
 /** Whether a request may be answered. The reason of a refusal is not told: it would help nobody but an attacker. */
 export function allowed({ headers, method, url }: Request, guarded: Guarded): boolean {
   const host = headers.get("host") ?? "", origin = headers.get("origin");

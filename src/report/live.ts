@@ -1,17 +1,19 @@
 /**
- * The live page of a run that trains: it shows what `wgrad report` shows, is told what is new, and has the run paused,
+ * The live page of a run that trains: it shows what `report.html` will, is told what is new, and has the run paused,
  * stopped, or its learning rate changed.
  *
  * @module
  */
 import { WgradError } from "../errors.ts";
-import { isF32 } from "../ops/options.ts";
 import { EventStream, type LiveEvents } from "./events.ts";
 import { livePage } from "./page.ts";
 import { html, json, readJson, type ServerOptions, startServer } from "./server.ts";
 import type { RunView } from "./view.ts";
 
 export type { LiveEvents, LiveState } from "./events.ts";
+
+/** The largest learning rate, as of `--lr`. */
+const MAX_LR = 1e6;
 
 /** What a page may ask of the run. Each is called at most once a request, and what it throws is told to the page. */
 export interface Controls {
@@ -20,7 +22,7 @@ export interface Controls {
   resume(): void;
   /** Ends the run after the steps under way, and saves. */
   stop(): void;
-  /** @param lr the learning rate from the next step on: a finite number of at least 0. */
+  /** @param lr the learning rate from the next step on: a number from 0 to a million. */
   setLr(lr: number): void;
 }
 
@@ -35,6 +37,8 @@ export interface LiveOptions extends ServerOptions {
 export interface Live {
   /** The address to print. */
   readonly url: string;
+  /** What others must know who open it from elsewhere; undefined where they cannot. */
+  readonly note: string | undefined;
   /** Tells the open pages what is new; without one this does nothing. */
   publish<E extends keyof LiveEvents>(event: E, data: LiveEvents[E]): void;
   /** Sends what has not been sent yet, and ends the server. */
@@ -48,7 +52,7 @@ export interface Live {
  */
 export function startLive({ controls, snapshot, ...where }: LiveOptions): Live {
   const events = new EventStream();
-  const { url, close } = startServer(where, (request, { pathname }) => {
+  const { url, note, close } = startServer(where, (request, { pathname }) => {
     const route = `${request.method} ${pathname}`;
     if (route === "GET /") return html(livePage());
     if (route === "GET /events") return events.connect(snapshot);
@@ -57,6 +61,7 @@ export function startLive({ controls, snapshot, ...where }: LiveOptions): Live {
   });
   return {
     url,
+    note,
     publish: (event, data) => events.publish(event, data),
     async close() {
       events.close();
@@ -86,7 +91,8 @@ function act(value: unknown, controls: Controls): string | undefined {
   else if (action === "resume") controls.resume();
   else if (action === "stop") controls.stop();
   else if (action !== "lr") return "action must be one of pause, resume, stop, lr";
-  else if (!isF32(lr) || lr < 0) return "lr must be a finite number of at least 0";
+  else if (typeof lr !== "number" || !(lr >= 0 && lr <= MAX_LR)) return `lr must be a number from 0 to ${MAX_LR}`;
+  else if (lr > 0 && Math.fround(lr) === 0) return `lr ${lr} is so small that training would have it as 0`;
   else controls.setLr(lr);
   return undefined;
 }

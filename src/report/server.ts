@@ -5,7 +5,7 @@
  * @module
  */
 import { UsageError, WgradError } from "../errors.ts";
-import { allowed, type Guarded, HEADERS, type Host, makeToken, urlOf } from "./guard.ts";
+import { allowed, type Guarded, HEADERS, type Host, makeToken, noteOf, urlOf } from "./guard.ts";
 
 /** The port that is tried first where none is asked for. */
 export const DEFAULT_PORT = 8484;
@@ -27,6 +27,8 @@ export interface ServerOptions {
 export interface Server {
   /** The address to open, with its token. */
   readonly url: string;
+  /** What others must know who open it from elsewhere; undefined where they cannot. */
+  readonly note: string | undefined;
   /** The token, which every link of a page must carry. */
   readonly token: string;
   /** Frees the port, and waits half a second at most for the answers under way. */
@@ -67,6 +69,7 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
   const guarded: Guarded = { host, port: server.addr.port, token };
   return {
     url: urlOf(guarded),
+    note: noteOf(host),
     token,
     async close() {
       // The port is free at once. A client that does not end its request must not hold up the end of the process.

@@ -5,7 +5,7 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { fileChunks, fileError, fileSize } from "../data/files.ts";
+import { fileChunks, fileError, fileSize, readWhole } from "../data/files.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
 import { shorten } from "../io/stored.ts";
@@ -126,17 +126,18 @@ async function readRecord(path: string): Promise<Record<string, unknown>> {
 /** The first layer's filters. A report can do without them, so weights that cannot be read are passed over. */
 async function readFilters(path: string): Promise<Filters | undefined> {
   try {
-    return filtersOf(decodeSafetensors(await Deno.readFile(path), path));
+    const bytes = await readWhole(path);
+    return bytes && filtersOf(decodeSafetensors(bytes, path));
   } catch (error) {
-    if (error instanceof WgradError || error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError("read", path, error);
+    if (error instanceof WgradError) return undefined;
+    throw error;
   }
 }
 
 /** Whether a process holds the lock of a run. */
 async function isLocked(path: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path, { read: true, write: true });
+    using file = await Deno.open(path, { read: true });
     return !await file.tryLock(false);
   } catch {
     return false; // No lock, or no permission to ask.

@@ -1,9 +1,11 @@
 /**
- * What a run ran on and with, for its `run.json`: with `config.json` this is all that it takes to run it again.
+ * What a run ran on and with, for its `run.json`: with `config.json` this is all that it takes to run it again. But for the
+ * driver's version, which WebGPU does not tell: a name of an adapter may have it.
  *
  * @module
  */
 import type { AdapterDescription } from "../gpu/device.ts";
+import { makerOf, vulkanDrivers } from "../gpu/makers.ts";
 import { VERSION } from "../version.ts";
 
 /** The pieces. */
@@ -24,7 +26,14 @@ export interface EnvironmentParts {
 }
 
 /** What `run.json` holds. */
-export interface Environment extends Omit<EnvironmentParts, "command" | "started"> {
+export interface Environment extends Omit<EnvironmentParts, "adapter" | "command" | "started"> {
+  /** `vendor` is the maker's name, where it is known. */
+  readonly adapter: AdapterDescription & {
+    /** As it was asked for; null: the system's own. */
+    readonly backend: string | null;
+    /** See `vulkanDrivers()`; not there where none is found. */
+    readonly vulkanDrivers?: readonly string[];
+  };
   /** The version of wgrad. */
   readonly wgrad: string;
   /** The versions of what it runs on. */
@@ -40,15 +49,23 @@ export interface Environment extends Omit<EnvironmentParts, "command" | "started
 }
 
 /** Describes a run. */
-export function environment({ adapter, data, seed, command, started }: EnvironmentParts): Environment {
-  const { version, build } = Deno;
+export async function environment(
+  { adapter, data, seed, command, started }: EnvironmentParts,
+): Promise<Environment> {
+  const { version, build } = Deno, drivers = await vulkanDrivers();
   return {
     wgrad: VERSION,
     command: command.map(shellWord).join(" "),
     started: started.toISOString(),
     seed,
     data: { ...data },
-    adapter: { ...adapter },
+    adapter: {
+      ...adapter,
+      vendor: makerOf(adapter.vendor),
+      // The flag --backend is there too, once there is a device.
+      backend: Deno.env.get("DENO_WEBGPU_BACKEND") || null,
+      ...(drivers.length > 0 && { vulkanDrivers: drivers }),
+    },
     os: build.os,
     arch: build.arch,
     deno: version.deno,

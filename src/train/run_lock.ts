@@ -11,6 +11,9 @@ import { UsageError } from "../errors.ts";
 /** The file's name. */
 export const LOCK = "run.lock";
 
+/** How often the lock is tried, and milliseconds between. */
+const TRIES = 10, PAUSE = 20;
+
 /** Held until it is disposed of. */
 export interface RunLock extends AsyncDisposable {
   /** The process that had the folder, and ended without tidying up. */
@@ -29,7 +32,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
     const file = await open(path);
     try {
       const before = await contentOf(file);
-      if (!await tryLock(file)) {
+      if (!await tryLockOften(file)) {
         const owner = /^\d+/.exec(before);
         throw new UsageError(
           `${folder} is in use by another run${owner ? `, of process ${owner}` : ""}: wait for it, or end it first`,
@@ -54,6 +57,15 @@ export async function lockRun(folder: string): Promise<RunLock> {
       file.close();
       throw fileError("lock", path, error);
     }
+  }
+}
+
+/** Tries more than once: a page that lists runs has a lock for a moment, to see whether it is free. */
+async function tryLockOften(file: Deno.FsFile): Promise<boolean> {
+  for (let tries = 1;; tries++) {
+    if (await tryLock(file)) return true;
+    if (tries === TRIES) return false;
+    await new Promise((done) => setTimeout(done, PAUSE));
   }
 }
 

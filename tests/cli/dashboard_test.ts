@@ -66,8 +66,10 @@ Deno.test({
 Deno.test("wgrad dashboard refuses a folder that is not there, a port in use and an unknown host", () =>
   withFolder(async (folder) => {
     await Deno.mkdir(join(folder, "runs"));
+    await Deno.writeTextFile(join(folder, "one.txt"), "");
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }), { port } = listener.addr;
     const cases: [string[], number, string][] = [
+      [["one.txt"], 1, "error: one.txt is a file, and no folder of runs"],
       [["nowhere"], 1, "error: cannot read the runs in nowhere: no such file or folder"],
       [
         ["--port", `${port}`],
@@ -96,6 +98,26 @@ Deno.test("the list has the runs of the folder in the order of their numbers, th
     assertEquals(data.runs.map(({ name }: { name: string }) => name), ["broken", "lenet-2", "lenet-10"]);
     assert(data.runs[0].error.includes("config.json"), data.runs[0].error);
   }));
+
+Deno.test({
+  name: "an entry that cannot be looked into is listed with its fault, and hides no other",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withRuns(async (first, folder) => {
+      await Deno.mkdir(join(folder, "loop"));
+      await Deno.symlink("config.json", join(folder, "loop", "config.json"));
+      await Deno.remove(join(folder, "lenet-2", "model.safetensors"));
+      await Deno.mkdir(join(folder, "lenet-2", "model.safetensors"));
+      const again = await startBrowsing(folder, { port: 0 });
+      await again.close();
+      const { status, data } = await get(first, "/");
+      const names = data.runs.map(({ name }: { name: string }) => name);
+      assertEquals([status, names], [200, ["lenet-2", "lenet-10", "loop"]]);
+      assert(data.runs[2].error.includes("symbolic links"), data.runs[2].error);
+      const run = await get(first, "/run/lenet-2");
+      assertEquals([run.status, run.data.run.filters], [200, undefined]);
+    }),
+});
 
 Deno.test("a run's page and a comparison show what the files hold at that moment", () =>
   withRuns(async (server, folder) => {

@@ -6,6 +6,7 @@ import { GpuError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/gpu/device.ts";
 import { systemOf } from "../../src/cli/doctor_system.ts";
 import { tensor } from "../../src/mod.ts";
+import { OPTIMIZERS } from "../../src/optim/registry.ts";
 import { compare, selfTest } from "../../src/train/self_test.ts";
 import { execute, filesOf } from "../project/support.ts";
 import { COMMAND } from "./support.ts";
@@ -58,6 +59,8 @@ Deno.test("wgrad doctor tells the versions, the adapter, the self test and that 
     assert(adapter.limits.maxStorageBufferBindingSize! >= 128 * 1024 * 1024);
     assert(adapter.features.length > 0);
     assert(report.selfTest.length >= 50 && report.selfTest.every(({ ok }) => ok));
+    const tested = report.selfTest.map(({ name }) => name);
+    assertEquals(Object.keys(OPTIMIZERS).filter((name) => !tested.includes(`optimizer ${name}`)), []);
     assertEquals(report.ceilings.map(({ unit }) => unit), ["GFLOP/s", "GB/s", "dispatches/s"]);
     assert(report.ceilings.every(({ rate }) => rate > 0));
     assertEquals([report.runs.writable, report.cache.writable], [true, true]);

@@ -50,6 +50,31 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
 }
 
 Deno.test({
+  name: "an interrupted train --json ends stdout with an object",
+  ignore: !posix,
+  fn: () =>
+    withFolder(async (folder) => {
+      await writeData(folder);
+      let text = "";
+      const { code, out } = await wgrad(folder, [...ENDLESS, "--json"], undefined, async (child) => {
+        // With --json the lines of the run are on stderr.
+        const log = join(folder, "runs", "run", "metrics.jsonl");
+        while (text === "") {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          text = await Deno.readTextFile(log).catch(() => "");
+        }
+        child.kill("SIGINT");
+      });
+      assertEquals([code, out.length], [130, 1]);
+      const { interrupted, steps, out: path, trainSeconds, imagesPerSecond, adapter } = JSON.parse(out[0]!);
+      assertEquals([interrupted, path], [true, join("runs", "run")]);
+      assert(steps > 0 && trainSeconds > 0 && imagesPerSecond > 0 && adapter.length > 0, out[0]);
+      const { state } = (await readCheckpoint(join(folder, path, "checkpoints", "last.safetensors")))!;
+      assertEquals(steps, state.step);
+    }),
+});
+
+Deno.test({
   name: "a second signal, while the first one waits, ends the process at once, and the run can go on",
   ignore: !posix,
   fn: () =>
@@ -74,7 +99,10 @@ Deno.test({
         timer = setInterval(() => child.kill("SIGINT"), 700);
       }
       clearInterval(timer);
-      assertEquals([(await child.status).code, text.trim().split("\n").at(-1)], [143, "hanging"]);
+      assertEquals([(await child.status).code, text.trim().split("\n").at(-1)], [
+        143,
+        "stopping after the steps under way; again: at once",
+      ]);
       assert(!(await out).includes("Interrupted"));
       const run = join(folder, "runs", "run"), last = join(run, "checkpoints", "last.safetensors");
       const { state } = (await readCheckpoint(last))!;
@@ -132,11 +160,11 @@ for (const file of ["metrics.jsonl", "model.safetensors"]) {
       assertEquals(code, 1);
       assertEquals(err.filter((line) => line.startsWith("error:")).length, 1);
       assert(err.at(-1)!.startsWith(`error: cannot write ${join("runs", "run", file)}: `), err.at(-1));
-      // No temporary file stays behind.
-      const saved = file === "metrics.jsonl" ? [] : ["checkpoints"];
+      // No temporary file stays behind. What fails while it trains is in the report.
+      const trained = file === "model.safetensors";
       assertEquals(filesOf(join(folder, "runs", "run")), [
-        ...[...saved, "config.json", "events", "metrics.csv", "metrics.jsonl"],
-        ...[...saved.map(() => file), "run.json"],
+        ...[...(trained ? ["checkpoints"] : []), "config.json", "events", "metrics.csv", "metrics.jsonl"],
+        ...[trained ? file : "report.html", "run.json"],
       ]);
     }));
 }

@@ -141,6 +141,46 @@ Deno.test("wgrad predict reads folders in order, names what is broken, goes on, 
   for (const { error } of failed) assert(run.err.includes(`error: ${error}`), run.err.join("\n"));
 });
 
+Deno.test({
+  name: "wgrad predict names pipes, and folders that it may not read, and goes on",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const pipes = join(folder, "pipes"), good = encodePng(images[0]!);
+    await writeFiles(join(pipes, "locked"), new Map([["x.png", good]]));
+    await writeFiles(join(pipes, "other"), new Map([["y.png", good]]));
+    await writeFiles(pipes, new Map([["z.png", good]]));
+    for (const name of ["a.png", "other/b.jpg", "no image"]) {
+      assert((await new Deno.Command("mkfifo", { args: [join(pipes, name)] }).output()).success);
+    }
+    // Root may read everything: it is the permission that is taken away.
+    const args = [...COMMAND.slice(0, -1), "--deny-read=pipes/locked", COMMAND.at(-1)!, "predict", "--json"];
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...args, "--weights", weights, "pipes", "pipes/no image"],
+      cwd: folder,
+      env: { NO_COLOR: "1", XDG_RUNTIME_DIR: "", WGRAD_DATA: folder },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    // Where it waits for a writer, it would wait for ever.
+    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const { code, stdout, stderr } = await child.output();
+    clearTimeout(timer);
+    const err = new TextDecoder().decode(stderr);
+    assertEquals(code, 1, err);
+    const { images: found, failed }: Result = JSON.parse(new TextDecoder().decode(stdout));
+    assertEquals(found.map(({ file }) => file), ["pipes/other/y.png", "pipes/z.png"]);
+    const pipe = (file: string) => [file, `cannot read ${file}: it is no plain file; - is the standard input`];
+    assertEquals(failed.map(({ file, error }) => [file, error]), [
+      pipe("pipes/a.png"),
+      ["pipes/locked", "cannot read pipes/locked: this program was started without permission for it"],
+      pipe("pipes/other/b.jpg"),
+      pipe("pipes/no image"),
+    ]);
+    for (const { error } of failed) assert(err.includes(`error: ${error}\n`), err);
+  },
+});
+
 Deno.test("wgrad predict prints bars for the standard input, in the names that the weights state", async () => {
   const { tensors, metadata } = decodeSafetensors(await Deno.readFile(weights), weights);
   const names = Array.from({ length: 10 }, (_, i) => `kind ${i}`);

@@ -64,16 +64,18 @@ Deno.test("train --json and eval --json: one object on stdout, the lines on stde
       testLoss: result.loss,
       testAccuracy: result.accuracy,
     });
-    assertEquals(metrics.map(({ epoch, stepInEpoch, step, lr }) => [epoch, stepInEpoch, step, lr]), [
-      [1, 5, 5, 0.001],
-      [1, 10, 10, 0.001],
-      [2, 5, 16, 0.001],
-      [2, 10, 21, 0.001],
-    ]);
-    assertEquals(metrics.map(({ loss }) => loss!.toFixed(3)), losses.map((line) => line.slice(-5)));
-    metrics.forEach(({ step, seconds, imagesPerSecond }, i) => {
-      const images = step! * 4 - (i > 1 ? 2 : 0);
-      assert(Math.abs(imagesPerSecond! - images / seconds!) < 1e-6 && seconds! > (metrics[i - 1]?.seconds ?? 0));
+    // A run as short as this has a line of metrics for each step, whatever is printed.
+    assertEquals(
+      metrics.map(({ epoch, stepInEpoch, step, lr }) => [epoch, stepInEpoch, step, lr]),
+      Array.from({ length: 22 }, (_, i) => [i < 11 ? 1 : 2, i % 11 + 1, i + 1, 0.001]),
+    );
+    const means = [0, 5, 11, 16].map((from) =>
+      metrics.slice(from, from + 5).reduce((sum, { loss }) => sum + loss! / 5, 0)
+    );
+    assertEquals(means.map((loss) => loss.toFixed(3)), losses.map((line) => line.slice(-5)));
+    metrics.forEach(({ stepInEpoch, seconds, imagesPerSecond }, i) => {
+      const images = stepInEpoch === 11 ? 2 : 4, took = seconds! - (metrics[i - 1]?.seconds ?? 0);
+      assert(took > 0 && Math.abs(imagesPerSecond! * took / images - 1) < 1e-6, `${i}`);
     });
 
     const weights = join(result.out, "model.safetensors");
@@ -133,7 +135,7 @@ Deno.test("train --data synthetic says so where the accuracy stands, also under 
     const { code, out, err } = await wgrad(folder, ["train", ...args]);
     assertEquals(code, 0, err.join("\n"));
     assert(out[0]!.startsWith("Accuracy of the network on the 2000 SYNTHETIC test images: "), out[0]);
-    assertEquals(metricsOf(join(folder, "runs", "lenet-gray-1")).map(({ step }) => step), [3]);
+    assertEquals(metricsOf(join(folder, "runs", "lenet-gray-1")).map(({ step }) => step), [1, 2, 3, 3]);
   }));
 
 Deno.test("a loss that is not finite: exit 1, one line with the step, and the metrics of the steps before", () =>
@@ -145,7 +147,9 @@ Deno.test("a loss that is not finite: exit 1, one line with the step, and the me
     const match = /^error: the loss is (?:NaN|Infinity) at step (\d+): training diverged; try a smaller --lr$/
       .exec(err.at(-1)!);
     assert(match !== null, err.join("\n"));
-    const steps = metricsOf(join(folder, "runs", "lenet-1")).map(({ step }) => step);
+    const metrics = metricsOf(join(folder, "runs", "lenet-1")), failed = metrics.pop();
+    assertEquals<unknown>({ ...failed, step: 0 }, { step: 0, event: "failed", why: err.at(-1)!.replace("error: ", "") });
+    const steps = metrics.map(({ step }) => step);
     assertEquals(steps, Array.from({ length: Number(match![1]) - 1 }, (_, i) => i + 1));
     assert(steps.length > 0);
     assertEquals(filesOf(join(folder, "runs", "lenet-1")), [
@@ -153,6 +157,7 @@ Deno.test("a loss that is not finite: exit 1, one line with the step, and the me
       "events",
       "metrics.csv",
       "metrics.jsonl",
+      "report.html",
       "run.json",
     ]);
   }));
@@ -168,7 +173,7 @@ Deno.test("a command that cannot do its work ends with one line, and leaves noth
     const cases: [args: string[], code: number, message: RegExp][] = [
       [["eval"], 2, /^error: eval needs --weights FILE; see wgrad eval --help$/],
       [["eval", "--weights", "none"], 1, /^error: cannot read none: no such file or folder$/],
-      [["eval", "--weights", "data"], 1, /^error: cannot read data: .*directory/],
+      [["eval", "--weights", "data"], 1, /^error: cannot read data: it is a folder$/],
       [
         ["eval", "--weights", "empty"],
         1,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { compareRuns } from "../../src/report/comparison.ts";
 import { addLine, noSeries } from "../../src/report/page/series.js";
 import type { RunView } from "../../src/report/view.ts";
+import { lockRun } from "../../src/train/run_lock.ts";
 import { wgrad } from "../cli/support.ts";
 import { writeRun } from "./fixtures.ts";
 
@@ -27,10 +28,10 @@ Deno.test("compareRuns() shows the main settings, the others where they differ, 
   assertEquals(row("lr"), { label: "lr", values: ["0.1", "0.2"], differs: true, best: [] });
   assertEquals(row("weight-decay"), { label: "weight-decay", values: ["0", "0.01"], differs: true, best: [] });
   assertEquals(row("batch-size")?.values, ["–", "–"]);
-  for (const label of ["momentum", "opt", "name", "test accuracy"]) assertEquals(row(label), undefined, label);
+  for (const label of ["momentum", "opt", "name", "last test accuracy"]) assertEquals(row(label), undefined, label);
   assertEquals(row("last loss"), { label: "last loss", values: ["2.500", "2.000"], differs: false, best: [1] });
   assertEquals(row("best loss")?.best, []); // The same.
-  assertEquals(row("validation accuracy")?.values, ["50.00 %", "–"]);
+  assertEquals(row("best validation accuracy")?.values, ["50.00 %", "–"]);
   assertEquals(row("steps")?.values, ["9", "5"]);
 });
 
@@ -51,7 +52,7 @@ Deno.test("wgrad compare prints a table and writes a page; runs are found by fol
     assertEquals(err[0]?.trim().split(/ +/), ["a", "b"]);
     assert(err.some((line) => /^lr \* +0\.05 +0\.1$/.test(line)), err.join("\n"));
     assert(err.some((line) => /^model +lenet +lenet$/.test(line)), err.join("\n"));
-    assert(err.some((line) => /^test accuracy +58\.53 % +58\.53 %$/.test(line)), err.join("\n"));
+    assert(err.some((line) => /^last test accuracy +58\.53 % +58\.53 %$/.test(line)), err.join("\n"));
     const { runs } = JSON.parse(out.at(-1)!);
     assertEquals([out.length, runs.length, runs[0].testAccuracy, runs[1].config.lr], [1, 2, 0.5853, 0.1]);
     assert((await Deno.readTextFile(join(folder, "new", "c.html"))).startsWith("<!DOCTYPE html>"));
@@ -59,6 +60,46 @@ Deno.test("wgrad compare prints a table and writes a page; runs are found by fol
     assertEquals([none.code, none.err], [1, ["error: cannot read the run nope: no such file or folder"]]);
     const one = await wgrad(folder, ["compare", "a"]);
     assertEquals([one.code, one.err], [2, ["error: compare needs two runs or more; see wgrad compare --help"]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("wgrad compare shows control characters as text, keeps files of others, and takes 24 runs at most", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["a", "b"]) await writeRun(join(folder, name), { config: { model: "\u001b]0;pwn\u0007" } });
+    const first = await wgrad(folder, ["compare", "a", "b"]);
+    assertEquals(first.code, 0, first.err.join("\n"));
+    assert(first.out.some((line) => line.includes("\\u{1b}]0;pwn\\u{7}")), first.out.join("\n"));
+    assert(!/[\x00-\x09\x0b-\x1f]/.test(first.out.join("\n")));
+    assertEquals((await wgrad(folder, ["compare", "a", "b"])).code, 0); // The page is its own.
+    for (const file of [join("a", "config.json"), "a"]) {
+      const { code, out, err } = await wgrad(folder, ["compare", "a", "b", "--out", file]);
+      const why = "is there already, and is no page that wgrad has made: choose another file";
+      assertEquals([code, out, err], [2, [], [`error: ${file} ${why}`]]);
+    }
+    assert((await Deno.readTextFile(join(folder, "a", "config.json"))).startsWith("{"));
+    const many = await wgrad(folder, ["compare", ...Array(25).fill("a")]);
+    assertEquals([many.code, many.err], [2, ["error: compare shows 24 runs at most, got 25"]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("wgrad report writes the report of a run anew, as it stands", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const run = join("runs", "a"), page = join(run, "report.html");
+    await writeRun(join(folder, run));
+    const { code, out, err } = await wgrad(folder, ["report", "a"]);
+    assertEquals([code, out, err], [0, [`report: ${page}`], []]);
+    assert((await Deno.readTextFile(join(folder, page))).includes('"state":"finished"'));
+    await using _ = await lockRun(join(folder, run));
+    assertEquals((await wgrad(folder, ["report", run, "--json"])).out, [JSON.stringify({ report: page })]);
+    assert((await Deno.readTextFile(join(folder, page))).includes('"state":"running"'));
+    const none = await wgrad(folder, ["report", "nope"]);
+    assertEquals([none.code, none.err], [1, ["error: cannot read the run nope: no such file or folder"]]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

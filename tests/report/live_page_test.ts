@@ -133,6 +133,37 @@ browserTest(
 );
 
 browserTest(
+  "a page that nobody sees gives its place away, and one that gets none says so, and tries again",
+  (browser) =>
+    withFolder(async (folder) => {
+      await Deno.writeTextFile(join(folder, "config.json"), "{}");
+      await using run = new FakeRun(folder);
+      const { page } = await open(browser, run.live.url, SIZE);
+      await page.locator("canvas").first().waitFor();
+      const show = (hidden: boolean) =>
+        page.evaluate(`Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));`);
+      // All places but the page's own; once it is hidden there is one more.
+      const take = () => fetch(run.live.url.replace("/?", "/events?"));
+      const others = [];
+      for (let i = 0; i < 15; i++) others.push(await take());
+      const refused = await take();
+      assertEquals(refused.status, 503);
+      await refused.text();
+      await show(true);
+      let last = await take();
+      for (; last.status === 503; last = await take()) await last.text();
+      await show(false);
+      await page.getByText("Too many pages of this run are open").waitFor();
+      for (const { body } of [last, ...others]) await body!.cancel();
+      await page.getByText("Too many pages of this run are open").waitFor({ state: "hidden" });
+      assertEquals(await page.getByRole("button", { name: "Pause" }).isEnabled(), true);
+      await run.live.close();
+      await page.getByText("The run's server does not answer").waitFor();
+    }),
+);
+
+browserTest(
   "the list of runs leads to a run's page, to a comparison, and back",
   (browser) =>
     withFolder(async (folder) => {

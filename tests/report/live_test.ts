@@ -165,11 +165,14 @@ Deno.test("a snapshot that fails ends the page's stream, not the run", async () 
 
 Deno.test("controls do what the page asks for, once each", () =>
   withLive(async (live, asked) => {
-    const actions = [{ action: "pause" }, { action: "resume" }, { action: "lr", lr: 0 }, { action: "lr", lr: 1e-3 }];
+    const actions = [{ action: "pause" }, { action: "resume" }, { action: "lr", lr: 0 }, { action: "lr", lr: 1e-3 }, {
+      action: "lr",
+      lr: 1e6,
+    }];
     for (const action of [...actions, { action: "stop" }]) {
       assertEquals(await post(live, JSON.stringify(action)), [200, { ok: true }]);
     }
-    assertEquals(asked, ["pause", "resume", 0, 1e-3, "stop"]);
+    assertEquals(asked, ["pause", "resume", 0, 1e-3, 1e6, "stop"]);
   }));
 
 Deno.test("controls refuse what is no action, and a learning rate that is not a number of at least 0", () =>
@@ -180,10 +183,12 @@ Deno.test("controls refuse what is no action, and a learning rate that is not a 
     for (const body of ["[]", "{}", '{"action":"save"}', '{"action":["pause"]}', '{"action":"__proto__"}']) {
       assertEquals(await post(live, body), [400, { error: "action must be one of pause, resume, stop, lr" }]);
     }
-    for (const lr of ["-1", '"0.1"', "null", "1e999", "1e39", "-1e-9", "[1]"]) {
+    for (const lr of ["-1", '"0.1"', "null", "1e999", "1e39", "-1e-9", "[1]", "1e7"]) {
       const answer = await post(live, `{"action":"lr","lr":${lr}}`);
-      assertEquals(answer, [400, { error: "lr must be a finite number of at least 0" }], lr);
+      assertEquals(answer, [400, { error: "lr must be a number from 0 to 1000000" }], lr);
     }
+    const tiny = await post(live, '{"action":"lr","lr":1e-50}');
+    assertEquals(tiny, [400, { error: "lr 1e-50 is so small that training would have it as 0" }]);
     assertEquals(asked, []);
   }));
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { browsePage, comparePage } from "../../src/report/page.ts";
@@ -79,7 +79,7 @@ Deno.test({
           const { page, complaints, requests } = await open(browser, url, { width: 360, height: 640 });
           assertEquals(
             await page.evaluate(NAMES),
-            ["Loss", "Accuracy", "Learning rate", "Throughput"].map((name) => `${name} over steps`),
+            ["Loss", "Accuracy", "Learning rate", "Throughput (images/s)"].map((name) => `${name} over steps`),
           );
           assertEquals(await page.evaluate(OVERFLOW), 0);
           assertEquals(await page.evaluate(FAINT), []);
@@ -121,7 +121,7 @@ Deno.test({
           const { page, complaints } = await open(browser, url, { width: 1200, height: 800 });
           const legend = page.locator(".u-legend").first(), values = () => legend.locator(".u-value").allTextContents();
           const names = () => legend.locator(".u-label").allTextContents();
-          assertEquals(await names(), ["step", "measured", "training", "validation", "test"]);
+          assertEquals(await names(), ["step", "training", "training, smoothed", "validation", "test"]);
           const idle = await values();
           assertEquals([idle[0], idle.at(-1)], ["7,800", "1.210"]);
           await page.locator(".u-over").first().hover({ position: { x: 100, y: 50 } });
@@ -156,6 +156,11 @@ Deno.test({
         assertEquals([await compared.page.evaluate(OVERFLOW), await compared.page.evaluate(FAINT)], [0, []]);
         await compared.page.getByLabel("By time").first().check();
         assertEquals(await compared.page.locator(".u-label").first().textContent(), "time");
+        const values = await compared.page.locator(".u-legend").first().locator(".u-value").allTextContents();
+        const measured = runs.map(({ series }) => series.curves.loss!.y.at(-1)!.toFixed(3));
+        for (const [i, one] of measured.entries()) {
+          assertMatch(values[i + 1]!, new RegExp(`^${one} \\(smoothed \\d\\.\\d+\\)$`));
+        }
 
         const list = await write("l.html", browsePage("runs", [...runs, { name: "bad", error: "bad holds no run" }]));
         const { page, complaints } = await open(browser, `${list}?token=t`, { width: 360, height: 640 });

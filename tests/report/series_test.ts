@@ -1,6 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { clock, loss, number, percent, setting, time } from "../../src/report/page/format.js";
-import { addLine, figuresOf, MAX_POINTS, noSeries, secondsAt, smooth, thin } from "../../src/report/page/series.js";
+import {
+  addLine,
+  figuresOf,
+  MAX_POINTS,
+  noSeries,
+  secondsAt,
+  settingsOf,
+  smooth,
+  thin,
+} from "../../src/report/page/series.js";
 import { uniform } from "../support/random.ts";
 
 Deno.test("thin() keeps the ends, every peak of a stretch, and the order", () => {
@@ -19,11 +28,12 @@ Deno.test("thin() keeps the ends, every peak of a stretch, and the order", () =>
   assertEquals(thin({ x, y: x.map(() => 1) }, 10).x.length, 6);
 });
 
-Deno.test("smooth() leaves constants and lines alone, has no lag, and does nothing with a decay of 0", () => {
+Deno.test("smooth() leaves constants alone, does nothing with a decay of 0, and never looks ahead", () => {
   assertEquals(smooth([2, 2, 2], 0.9), [2, 2, 2]);
   assertEquals(smooth([3, 1, 2], 0), [3, 1, 2]);
+  assertEquals(smooth([4, 1], 0.5), [4, 2]); // (0.5 * 4 + 1) / 1.5, as TensorBoard has it.
+  assertEquals(smooth([5, 1, 7, 900], 0.8).slice(0, 3), smooth([5, 1, 7], 0.8));
   const line = Array.from({ length: 201 }, (_, i) => i);
-  assertAlmostEquals(smooth(line, 0.8)[100]!, 100, 1e-6);
   const noisy = line.map((i) => i % 2), calm = smooth(noisy, 0.9);
   for (const value of calm.slice(50, 150)) assertAlmostEquals(value, 0.5, 0.03);
 });
@@ -81,6 +91,18 @@ Deno.test("figuresOf() sums a run up, and says null where there is nothing", () 
   assertEquals(figuresOf({ series }), { ...expected, testLoss: 3, testAccuracy: 0.25 });
   const evaluation = { loss: 4, accuracy: 0.125 };
   assertEquals(figuresOf({ series, evaluation }), { ...expected, testLoss: 4, testAccuracy: 0.125 });
+});
+
+Deno.test("settingsOf() says where the learning rate was changed on the way", () => {
+  const series = noSeries(), config = { lr: 0.001, epochs: 2 };
+  addLine(series, { step: 1, event: "resume" });
+  addLine(series, { step: 2, event: "device-lost" });
+  assertEquals(settingsOf({ series, config }), config);
+  for (const event of [{ event: "lr", from: 1, to: 2 }, { event: "restore", lr: 1 }, { event: "device-lost", lr: 1 }]) {
+    const changed = noSeries();
+    addLine(changed, { step: 3, ...event });
+    assertEquals(settingsOf({ series: changed, config }), { lr: "0.001, then changed", epochs: 2 });
+  }
 });
 
 Deno.test("secondsAt() finds the time of a step, between and beyond what was measured", () => {

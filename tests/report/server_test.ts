@@ -183,6 +183,11 @@ Deno.test("a server listens on this machine's own address alone, unless another 
     await withServer(async (server, port) => {
       assertEquals((await fetch(server.url)).status, 415); // As above: there is no body.
       const everywhere = host === "0.0.0.0" || host === "::";
+      assertEquals(
+        server.note?.includes(`address for ${new URL(server.url).hostname};`),
+        everywhere || undefined,
+        host,
+      );
       if (outside === undefined) return;
       const { address } = outside, path = `/?token=${server.token}`;
       const reached = await exchange(`http://${address}:${port}`, [`GET ${path} HTTP/1.1`, `host: ${address}:${port}`])

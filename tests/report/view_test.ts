@@ -5,7 +5,7 @@ import { DataError } from "../../src/errors.ts";
 import { filtersOf } from "../../src/report/filters.ts";
 import { readRun } from "../../src/report/view.ts";
 import { evaluationFromJson } from "../../src/train/evaluation_file.ts";
-import { lockRun } from "../../src/train/run_lock.ts";
+import { LOCK, lockRun } from "../../src/train/run_lock.ts";
 import { writeRun } from "./fixtures.ts";
 
 /** Gives `use` a folder of its own. */
@@ -67,6 +67,16 @@ Deno.test("readRun() says running while another has the run's lock, but not of a
       assertEquals((await readRun(folder, { ended: true })).state, "finished");
     }
     assertEquals((await readRun(folder)).state, "finished");
+  }));
+
+Deno.test("a look at whether a run is locked does not keep another from locking it", () =>
+  inFolder(async (folder) => {
+    const file = join(folder, LOCK);
+    await Deno.writeTextFile(file, "");
+    const looking = await Deno.open(file, { read: true });
+    assert(await looking.tryLock(false));
+    setTimeout(() => looking.close(), 60);
+    await using _ = await lockRun(folder);
   }));
 
 Deno.test("readRun() refuses in a line what is no run", () =>

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { environment } from "../../src/train/environment.ts";
+import { vulkanDrivers } from "../../src/gpu/makers.ts";
 import { VERSION } from "../../src/version.ts";
 
 const PARTS = {
@@ -10,19 +11,44 @@ const PARTS = {
   started: new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 678)),
 };
 
-Deno.test("environment() says what a run ran on and with", () => {
-  assertEquals(environment(PARTS), {
+Deno.test("environment() says what a run ran on and with", async () => {
+  const drivers = await vulkanDrivers(), backend = Deno.env.get("DENO_WEBGPU_BACKEND") || null;
+  assertEquals(await environment(PARTS), {
     wgrad: VERSION,
     command: "wgrad train",
     started: "2026-01-02T03:04:05.678Z",
     seed: 3,
     data: PARTS.data,
-    adapter: PARTS.adapter,
+    adapter: { ...PARTS.adapter, backend, ...(drivers.length > 0 && { vulkanDrivers: drivers }) },
     os: Deno.build.os,
     arch: Deno.build.arch,
     deno: Deno.version.deno,
     v8: Deno.version.v8,
   });
+});
+
+Deno.test("environment() has the maker's name, the backend that was asked for, and the drivers that are installed", async () => {
+  const of = async (vendor: string) => {
+    return (await environment({ ...PARTS, adapter: { ...PARTS.adapter, vendor } })).adapter;
+  };
+  const vendors = ["65541", "4318", "apple", "77", ""];
+  const found = await Promise.all(vendors.map(async (vendor) => (await of(vendor)).vendor));
+  assertEquals(found, ["Mesa", "NVIDIA", "apple", "77", ""]);
+  const { readDir } = Deno, before = Deno.env.get("DENO_WEBGPU_BACKEND");
+  try {
+    Deno.readDir = async function* (folder) {
+      if (folder !== "/etc/vulkan/icd.d") throw new Deno.errors.NotCapable("not ours");
+      for (const name of ["radeon.x86_64.json", "README"]) yield { name } as Deno.DirEntry;
+      await Promise.resolve();
+    };
+    Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+    const { backend, vulkanDrivers } = await of("");
+    assertEquals([backend, vulkanDrivers], ["vulkan", Deno.build.os === "linux" ? ["radeon.x86_64"] : undefined]);
+  } finally {
+    Deno.readDir = readDir;
+    if (before === undefined) Deno.env.delete("DENO_WEBGPU_BACKEND");
+    else Deno.env.set("DENO_WEBGPU_BACKEND", before);
+  }
 });
 
 Deno.test({
@@ -46,11 +72,11 @@ Deno.test({
       "#",
       ";&|",
     ];
-    const { command } = environment({ ...PARTS, command: ["printf", "%s\\0", ...words] });
+    const { command } = await environment({ ...PARTS, command: ["printf", "%s\\0", ...words] });
     const { stdout } = await new Deno.Command("sh", { args: ["-c", command] }).output();
     assertEquals(new TextDecoder().decode(stdout).split("\0").slice(0, -1), words);
     assertEquals(
-      environment({ ...PARTS, command: ["wgrad", "--opt", "betas=0.9,0.99"] }).command,
+      (await environment({ ...PARTS, command: ["wgrad", "--opt", "betas=0.9,0.99"] })).command,
       "wgrad --opt betas=0.9,0.99",
     );
   },

@@ -161,7 +161,7 @@ Deno.test("loadWeights() names what does not fit, and what cannot be read", () =
     const other = await assertRejects(() => loadWeights(path, { model: "lenet-gray" }), WeightsError);
     assert(other.message.includes("conv1.weight has shape [6, 3, 5, 5] instead of [6, 1, 5, 5]"), other.message);
 
-    for (const [name, why] of [["none", "no such file or folder"], ["", "directory"]]) {
+    for (const [name, why] of [["none", "no such file or folder"], ["", "it is a folder"]]) {
       const error = await assertRejects(() => loadWeights(join(folder, name!)), WeightsError);
       assert(error.message.toLowerCase().includes(why!) && !error.message.includes("\n"), error.message);
     }

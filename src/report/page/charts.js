@@ -10,8 +10,8 @@ import { MAX_POINTS, secondsAt, smooth, thin } from "./series.js";
 /** Pixels. */
 const HEIGHT = 230;
 
-/** How much of the past a smoothed curve keeps from point to point, given how many points it has. */
-const decayOf = (count) => Math.min(0.98, Math.max(0.6, 1 - 12 / count));
+/** How much of the past a smoothed curve keeps from point to point: about a twentieth of `count` points, 20 at most. */
+const decayOf = (count) => Math.min(0.95, Math.max(0.6, 1 - 20 / count));
 
 /** Seconds between the ticks of an axis of time. */
 const TIMES = [1, 2, 5, 10, 15, 30].flatMap((n) => [n, 60 * n, 3600 * n]).concat(86400, 172800, 432000, 864000)
@@ -29,7 +29,7 @@ const CHARTS = [
   { title: "Accuracy", curves: [["valAccuracy", "validation"], ["testAccuracy", "test"]], format: percent },
   { title: "Learning rate", curves: [["lr", "learning rate"]], format: number, logarithmic: true },
   {
-    title: "Throughput",
+    title: "Throughput (images/s)",
     curves: [["imagesPerSecond", "images/s"]],
     format: (value) => number(Math.round(value)),
     smoothed: "imagesPerSecond",
@@ -47,6 +47,26 @@ const COMPARED = [
 /** The curves of one run that have not the first colour, and those that are single points. */
 const COLOURS = { valLoss: 2, valAccuracy: 2, testLoss: 3, testAccuracy: 3 };
 const POINTS = ["testLoss", "testAccuracy"];
+
+/** The kinds of lines: the first eight of several runs have the first, the next eight the second. */
+const LOOKS = ["line", "dashed", "dotted"];
+
+/** The dashes and gaps of a line, in pixels. */
+const DASHES = { dashed: [7, 4], dotted: [2, 4] };
+
+/** One of several runs: its colour in the style sheet, and its kind of line. */
+const styleOf = (run) => [`--run-${run % 8 + 1}`, LOOKS[Math.floor(run / 8)]];
+
+/** A line as the background of a small box. */
+function patch(stroke, look) {
+  const full = `var(${stroke})`;
+  if (look === "faint") return `color-mix(in srgb, ${full} 35%, transparent)`;
+  if (look === "dashed") return `linear-gradient(90deg, ${full} 40%, #0000 0 60%, ${full} 0)`;
+  return look === "dotted" ? `repeating-linear-gradient(90deg, ${full} 0 2px, #0000 0 4px)` : full;
+}
+
+/** The line of one of several runs as the background of a small box. */
+export const patchOf = (run) => patch(...styleOf(run));
 
 /** The value of a colour of the style sheet, as it is now: light, dark or on paper. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -140,19 +160,21 @@ class Chart {
 
   /** What is drawn, in order: each run's curves, a smoothed one over its own values. */
   #lines() {
-    const { curves, smoothed } = this.#what, several = this.#runs.length > 1;
+    const { curves, smoothed: noisy } = this.#what, several = this.#runs.length > 1;
     return this.#runs.flatMap(({ name, series }, run) =>
       curves.flatMap(([key, kind]) => {
         const { x: steps, y } = thin(series.curves[key], MAX_POINTS);
         if (steps.length === 0) return [];
         const x = this.#byTime ? steps.map((step) => secondsAt(series.curves.seconds, step)) : steps;
-        const stroke = several ? `--run-${run % 8 + 1}` : `--curve-${COLOURS[key] ?? 1}`;
-        const look = POINTS.includes(key) ? "points" : run < 8 ? "line" : "dashed";
+        const [stroke, style] = several ? styleOf(run) : [`--curve-${COLOURS[key] ?? 1}`, "line"];
+        const look = POINTS.includes(key) ? "points" : style;
         const line = { label: several ? name : kind, stroke, look, x, y };
-        if (key !== smoothed || !this.#smooth || x.length < 8) return [line];
-        // What was measured shows faintly behind; of several runs that would be too much.
-        const measured = several ? [] : [{ ...line, label: "measured", look: "faint" }];
-        return [...measured, { ...line, y: smooth(y, decayOf(x.length)) }];
+        if (key !== noisy || !this.#smooth || x.length < 8) return [line];
+        const smoothed = { ...line, y: smooth(y, decayOf(x.length)) };
+        // What was measured shows faintly behind; of several runs that would be too much: there the legend alone says it.
+        return several
+          ? [{ ...smoothed, measured: new Map(x.map((x, i) => [x, y[i]])) }]
+          : [{ ...line, look: "faint" }, { ...smoothed, label: `${kind}, smoothed` }];
       })
     );
   }
@@ -180,6 +202,8 @@ class Chart {
       axes: [
         {
           ...axis,
+          label: byTime ? "time" : "step",
+          labelSize: 18,
           size: 34,
           gap: 8,
           values: (_, ticks) => byTime ? ticks.map(clock) : short(ticks),
@@ -195,28 +219,29 @@ class Chart {
       ],
       series: [
         { label: byTime ? "time" : "step", value: (_, value) => byTime ? time(value) : number(value) },
-        ...lines.map(({ label, stroke, look, x }) => ({
+        ...lines.map(({ label, stroke, look, x, measured }) => ({
           label,
           stroke: () => look === "faint" ? `${colour(stroke)}59` : colour(stroke),
           width: look === "points" ? 0 : look === "faint" ? 1 : 2,
-          ...(look === "dashed" && { dash: [7, 4] }),
+          dash: DASHES[look],
           spanGaps: true,
           points: {
             show: look === "points" || (look !== "faint" && x.length <= 40),
             size: look === "points" ? 10 : 6,
             fill: () => colour(stroke),
           },
-          value: (_, value) => value === null || value === undefined ? "–" : format(value),
+          value: ({ data }, value, _, i) => {
+            if (value === null || value === undefined) return "–";
+            const own = measured?.get(data[0][i]);
+            return own === undefined ? format(value) : `${format(own)} (smoothed ${format(value)})`;
+          },
         })),
       ],
       legend: {
         markers: {
           fill: (_, i) => {
             const { stroke, look } = lines[i - 1] ?? {};
-            if (look === "faint") return `color-mix(in srgb, var(${stroke}) 35%, transparent)`;
-            return look === "dashed"
-              ? `linear-gradient(90deg, var(${stroke}) 40%, #0000 0 60%, var(${stroke}) 0)`
-              : `var(${stroke})`;
+            return patch(stroke, look);
           },
         },
       },
@@ -248,12 +273,12 @@ class Chart {
 
   /** The chart in words. */
   #description(lines) {
-    const parts = lines.filter(({ look }) => look !== "faint").map(({ label, x, y }) =>
-      `${label} from ${this.#what.format(y[0])} at step ${number(x[0])} to ${this.#what.format(y.at(-1))} at step ${
-        number(x.at(-1))
-      }`
-    );
-    return `${this.#what.title} over steps: ${parts.join("; ")}`;
+    const { format, title } = this.#what, at = (x) => this.#byTime ? `at ${time(x)}` : `at step ${number(x)}`;
+    const parts = lines.filter(({ look }) => look !== "faint").map(({ label, x, y, measured = new Map() }) => {
+      const [first, last] = [0, -1].map((i) => `${format(measured.get(x.at(i)) ?? y.at(i))} ${at(x.at(i))}`);
+      return `${label} from ${first} to ${last}`;
+    });
+    return `${title} over ${this.#byTime ? "time" : "steps"}: ${parts.join("; ")}`;
   }
 }
 

@@ -32,10 +32,10 @@ export function withToken(path) {
  * @returns the bar that shows how far the run is, and its controls.
  */
 export function follow({ show, update }) {
-  let run, ended = false;
+  let run, ended = false, stream;
   const bar = makeBar();
-  const events = new EventSource(withToken("events"));
-  const on = (name, act) => events.addEventListener(name, (event) => act(JSON.parse(event.data)));
+  const on = (name, act) => listeners.push([name, (event) => act(JSON.parse(event.data))]);
+  const listeners = [["open", () => bar.connected(true)], ["error", () => lost()]];
   on("snapshot", (view) => {
     run = view;
     bar.say("");
@@ -60,17 +60,44 @@ export function follow({ show, update }) {
     run.state = state.state;
     show(run);
   });
-  events.addEventListener("open", () => bar.connected(true));
-  events.addEventListener("error", () => {
-    if (ended) return events.close();
+  /** Listens, but for a page that nobody sees: it would keep its place from another. */
+  const listen = () => {
+    stream?.close();
+    stream = undefined;
+    if (document.hidden || ended) return;
+    stream = new EventSource(withToken("events"));
+    for (const [name, act] of listeners) stream.addEventListener(name, act);
+  };
+  /** An event source does not tell why it has failed: this asks, and tries again. */
+  const lost = async () => {
+    const failed = stream;
+    failed.close();
+    if (ended) return;
     bar.connected(false);
-    bar.say(
-      events.readyState === EventSource.CLOSED
-        ? "The run's server does not answer any more: the run has ended, or its address has changed."
-        : "The connection is lost. Trying again …",
-    );
-  });
+    const status = await statusOf(withToken("events"));
+    if (stream !== failed) return; // It was hidden meanwhile, or shown again.
+    bar.say(LOST[status] ?? LOST[0]);
+    if (status !== 403) setTimeout(() => stream === failed && listen(), status === 503 ? 5000 : 2000);
+  };
+  document.addEventListener("visibilitychange", listen);
+  listen();
   return bar.element;
+}
+
+/** What is said of a stream that was lost, by what the server answers then; 0 where it does not. */
+const LOST = {
+  0: "The run's server does not answer: the run has ended, or the connection is lost. Trying again …",
+  200: "The connection was lost. Trying again …",
+  403: "Another run has this address now, or this one was started anew: open the address that it printed.",
+  503: "Too many pages of this run are open: close one. Trying again …",
+};
+
+/** The status of an answer that is not read; 0 where there is none. */
+async function statusOf(path) {
+  const asking = new AbortController();
+  const status = await fetch(path, { signal: asking.signal }).then(({ status }) => status, () => 0);
+  asking.abort();
+  return status;
 }
 
 /** The bar, its buttons, and a line for what there is to say. */

@@ -6,8 +6,10 @@
  */
 import { charts } from "./charts.js";
 import { h, panel } from "./dom.js";
+import { number } from "./format.js";
 import { follow, withToken } from "./live.js";
 import { confusion, events, figures, filters, mistakes, perClass, stateLabel, table } from "./sections.js";
+import { settingsOf } from "./series.js";
 import { comparison, list } from "./tables.js";
 
 const { mode, home, version, ...data } = JSON.parse(document.getElementById("data").textContent);
@@ -60,11 +62,15 @@ function details(run) {
     filters(run),
     confusion(run),
     mistakes(run),
-    table("Settings", run.config),
+    table("Settings", settingsOf(run)),
     table("Environment", flat(run.environment)),
     events(run),
     run.badLines > 0
-      ? panel("Damaged lines", {}, h("p", {}, `${run.badLines} lines of metrics.jsonl could not be read.`))
+      ? panel(
+        "Damaged lines",
+        {},
+        h("p", {}, `${number(run.badLines)} line${run.badLines === 1 ? "" : "s"} of metrics.jsonl could not be read.`),
+      )
       : undefined,
   ].filter((part) => part !== undefined);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { patchOf } from "./charts.js";
 import { h, panel } from "./dom.js";
 import { loss, NOTHING, number, percent, setting, time } from "./format.js";
 import { figuresOf } from "./series.js";
@@ -28,8 +29,8 @@ export function stateLabel(state) {
 export function figures(run) {
   const of = figuresOf(run), { testAccuracy, valAccuracy } = of;
   const main = testAccuracy === null && valAccuracy !== null
-    ? ["Validation accuracy", percent(valAccuracy, 2)]
-    : ["Test accuracy", percent(testAccuracy, 2)];
+    ? ["Best validation accuracy", percent(valAccuracy, 2)]
+    : ["Last test accuracy", percent(testAccuracy, 2)];
   const rows = [
     main,
     ["Test loss", loss(of.testLoss)],
@@ -59,7 +60,7 @@ export function perClass(runs) {
         h("span.fill", {
           style: {
             width: `${100 * (share ?? 0)}%`,
-            background: `var(${runs.length > 1 ? `--run-${i % 8 + 1}` : "--curve-1"})`,
+            background: runs.length > 1 ? patchOf(i) : "var(--curve-1)",
           },
         }),
       ),

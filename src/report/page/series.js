@@ -124,24 +124,31 @@ export function secondsAt({ x, y }, step) {
 }
 
 /**
- * Smooths values without a lag: the mean of an exponential average from the left and one from the right, each corrected
- * for its start as Adam's are.
+ * Smooths values by an exponential average of each and those before it, corrected for its start as Adam's are. It is what
+ * TensorBoard draws.
  *
  * @param {readonly number[]} values
  * @param {number} decay from 0, which changes nothing, to below 1.
  * @returns {number[]}
  */
 export function smooth(values, decay) {
-  const average = (/** @type {readonly number[]} */ values) => {
-    let sum = 0, weight = 0;
-    return values.map((value) => {
-      sum = decay * sum + value;
-      weight = decay * weight + 1;
-      return sum / weight;
-    });
-  };
-  const right = average(values.toReversed()).toReversed();
-  return average(values).map((left, i) => (left + right[i]) / 2);
+  let sum = 0, weight = 0;
+  return values.map((value) => {
+    sum = decay * sum + value;
+    weight = decay * weight + 1;
+    return sum / weight;
+  });
+}
+
+/**
+ * The settings of a run; its learning rate says so where another was set on the way.
+ *
+ * @param {{ series: Series, config: Readonly<Record<string, unknown>> }} run
+ * @returns {Readonly<Record<string, unknown>>}
+ */
+export function settingsOf({ series, config }) {
+  const changed = series.events.some((line) => line.event === "lr" || "lr" in line);
+  return changed ? { ...config, lr: `${config.lr ?? "unknown"}, then changed` } : config;
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { patchOf } from "./charts.js";
 import { h, panel } from "./dom.js";
 import { loss, number, percent, time } from "./format.js";
 import { token, withToken } from "./live.js";
@@ -11,7 +12,7 @@ import { stateLabel } from "./sections.js";
 /** The table of a comparison: a column is a run, a row a setting or a result. */
 export function comparison({ names, rows }) {
   const heads = names.map((name, i) =>
-    h("th", { scope: "col" }, h("span.swatch", { style: { background: `var(--run-${i % 8 + 1})` } }), name)
+    h("th", { scope: "col" }, h("span.swatch", { style: { background: patchOf(i) } }), name)
   );
   const body = rows.map(({ label, values, differs, best }) =>
     h(
