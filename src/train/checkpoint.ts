@@ -120,8 +120,7 @@ function checkpointState(text: string): RunState | undefined {
     return undefined;
   }
   const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
-  const isPart = (part: PartOfInterval) =>
-    isRecord(part) && isCount(part.steps) && [part.sum, part.since].every(Number.isFinite);
+  const isPart = (part: PartOfInterval) => isRecord(part) && isCount(part.steps) && Number.isFinite(part.sum);
   const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
   const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
     numbers.every(Number.isFinite) && [state.printed, state.noted].every(isPart) && state.seconds >= 0 &&

@@ -12,12 +12,10 @@ export interface Interval {
   /** Steps done when it ended, in this epoch and in all. */
   readonly stepInEpoch: number;
   readonly step: number;
-  /** The mean loss of its steps, and how many they were. */
+  /** The mean loss of its steps. */
   readonly loss: number;
-  readonly steps: number;
-  /** Seconds since training began, and those that the interval took. */
+  /** Seconds since training began. */
   readonly seconds: number;
-  readonly took: number;
 }
 
 /** An interval that is under way, as plain JSON. */
@@ -25,14 +23,12 @@ export interface PartOfInterval {
   /** The sum of its losses, and how many they are. */
   readonly sum: number;
   readonly steps: number;
-  /** Seconds since training began when it began. */
-  readonly since: number;
 }
 
 /** Cuts steps into intervals. */
 export class Intervals {
   /** The interval under way. */
-  part: PartOfInterval = { sum: 0, steps: 0, since: 0 };
+  part: PartOfInterval = { sum: 0, steps: 0 };
 
   /**
    * @param every the steps in an interval.
@@ -44,24 +40,21 @@ export class Intervals {
   /** Takes the next steps. @returns the intervals that end among them. */
   add({ epoch, stepInEpoch, step, losses, since, seconds }: Progress): Interval[] {
     const ended: Interval[] = [], count = losses.length;
-    if (this.last === undefined && stepInEpoch === count) this.part = { sum: 0, steps: 0, since }; // A new epoch.
+    if (this.last === undefined && stepInEpoch === count) this.part = { sum: 0, steps: 0 }; // A new epoch.
     losses.forEach((loss, i) => {
-      const left = count - 1 - i, { sum, steps, since: began } = this.part;
-      this.part = { sum: sum + loss, steps: steps + 1, since: began };
+      const left = count - 1 - i, { sum, steps } = this.part;
+      this.part = { sum: sum + loss, steps: steps + 1 };
       const place = this.last === undefined ? stepInEpoch - left : step - left;
       if (place % this.every !== 0 && place !== this.last) return;
-      // Only the end of the last step was timed. Those before it were as long as each other.
-      const now = seconds - (seconds - since) * left / count;
       ended.push({
         epoch,
         stepInEpoch: stepInEpoch - left,
         step: step - left,
         loss: this.part.sum / this.part.steps,
-        steps: this.part.steps,
-        seconds: now,
-        took: now - began,
+        // Only the end of the last step was timed. Those before it were as long as each other.
+        seconds: seconds - (seconds - since) * left / count,
       });
-      this.part = { sum: 0, steps: 0, since: now };
+      this.part = { sum: 0, steps: 0 };
     });
     return ended;
   }

@@ -23,6 +23,8 @@ import { batchOptions, type Progress, type Trainer } from "./trainer.ts";
 const MOST_RESTORES = 3;
 /** The lines of metrics that a run has at least, if it has so many steps, whatever is printed. */
 const LEAST_LINES = 500;
+/** Seconds over which the throughput is taken, at least. */
+const PACE_SECONDS = 2;
 /** How often histograms are drawn. */
 const MOST_HISTOGRAMS = 100;
 
@@ -75,6 +77,8 @@ export class Session {
   /** The step that was saved last. */
   #saved = -1;
   #begun = { step: 0, seconds: 0 };
+  /** Where the throughput was taken last, and what it was. */
+  #pace: { step: number; seconds: number; rate?: number } = { step: 0, seconds: 0 };
   /** What the run goes on from, until it begins. */
   #from: Checkpoint | null = null;
   #deviceLost = false;
@@ -96,6 +100,7 @@ export class Session {
     if (from) session.#take(from);
     const { step, seconds } = session.trainer.position;
     session.#begun = { step, seconds };
+    session.#pace = { step, seconds };
     return session;
   }
 
@@ -231,6 +236,7 @@ export class Session {
 
   /** What the trainer does not know of. */
   #take({ state }: Checkpoint): void {
+    this.#pace = { step: this.trainer.position.step, seconds: state.seconds };
     this.#printed.part = state.printed;
     this.#noted.part = state.noted;
     this.#restores = Math.max(this.#restores, state.restores);
@@ -241,13 +247,22 @@ export class Session {
   #report(progress: Progress): void {
     const { trainer, folder } = this;
     folder.metrics.add(
-      ...this.#noted.add(progress).map(({ steps, took, ...interval }) => ({
+      ...this.#noted.add(progress).map((interval) => ({
         ...interval,
         lr: trainer.rate(interval.step - 1),
-        imagesPerSecond: (trainer.images(interval.step) - trainer.images(interval.step - steps)) / took,
+        imagesPerSecond: this.#throughput(interval),
       })),
     );
     this.#options.listener.progress(progress, this.#printed.add(progress));
+  }
+
+  /** Images per second, over two seconds at least: when a chunk of steps ended is known less well than that. */
+  #throughput({ step, seconds }: Interval): number {
+    const { trainer } = this, from = this.#pace, images = trainer.images(step) - trainer.images(from.step);
+    const took = seconds - from.seconds, now = images / took;
+    if (took < PACE_SECONDS) return from.rate ?? now;
+    this.#pace = { step, seconds, rate: now };
+    return now;
   }
 
   #due(step: number): number {
@@ -343,7 +358,7 @@ export class Session {
     const opened = await this.#options.open(), { paused, rateScale } = this.trainer;
     this.#opened = opened;
     if (checkpoint) await this.#load(checkpoint);
-    else this.#printed.part = this.#noted.part = { sum: 0, steps: 0, since: 0 };
+    else this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
     await folder.metrics.restore(checkpoint ? metricsIn(checkpoint) : "", step);
     // What was asked of the run still holds.
     const { trainer } = this, changed = rateScale !== trainer.rateScale;

@@ -136,6 +136,33 @@ Deno.test({
           assertEquals(complaints, []);
         },
       );
+      await step(
+        "24 runs have 24 looks; axes are named; a changed rate and a damaged line are told",
+        async (folder) => {
+          await writeRun(join(folder, "a"), { lines: 20 });
+          const text = '{"step":1300,"event":"lr","from":0.05,"to":0.01}\n{\n';
+          await Deno.writeTextFile(join(folder, "a", "metrics.jsonl"), text, { append: true });
+          const run = await readRun(join(folder, "a")), file = join(folder, "c.html");
+          const runs = Array.from({ length: 24 }, (_, i) => ({ ...run, name: `run ${i}` }));
+          await Deno.writeTextFile(file, comparePage(runs));
+          const compared = await open(browser, pathToFileURL(file).href, { width: 1200, height: 800 });
+          const looks = await compared.page.evaluate<string[][]>(`[".swatch", ".u-legend:first-of-type .u-marker"].map(
+          (name) => [...document.querySelectorAll(name)].slice(-24).map((box) => getComputedStyle(box).background))`);
+          for (const some of looks) assertEquals(new Set(some).size, 24);
+          const AXES = "charts.filter(({ root }) => root.isConnected).map(({ axes: [x] }) => x.label).join()";
+          assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,step");
+          await compared.page.getByLabel("By time").first().check();
+          assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,time");
+
+          const { page } = await open(browser, pathToFileURL(await writeReport(join(folder, "a"))).href, {
+            width: 1200,
+            height: 800,
+          });
+          await page.getByText("1 line of metrics.jsonl could not be read.").waitFor();
+          await page.getByText("0.05, then changed").waitFor();
+          assertEquals([...compared.complaints], []);
+        },
+      );
       await step("the pages of several runs and of the list draw themselves", async (folder) => {
         await writeRun(join(folder, "a"));
         await writeRun(join(folder, "b"), { config: { lr: 0.1 }, lines: 5000 });

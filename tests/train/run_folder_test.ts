@@ -74,7 +74,7 @@ Deno.test("a folder is locked by one at a time; the lock's file goes with it, an
 /** A checkpoint with nothing in it but noise. */
 function checkpoint(step: number, change: object = {}): Uint8Array<ArrayBuffer> {
   const data = new Float32Array(bits(step, 500).buffer);
-  const part = { sum: 1, steps: 1, since: 0 }, best = { step: 10, loss: 1, accuracy: 0.5 };
+  const part = { sum: 1, steps: 1 }, best = { step: 10, loss: 1, accuracy: 0.5 };
   const state: RunState = {
     ...{ step, epoch: 1, stepInEpoch: step, lossOfEpoch: 3, printed: part, noted: part, seconds: 1, rateScale: 1 },
     ...{ restores: 0, schedule: null, rng: [0, 0, 0], best: step < 10 ? null : best, config: {}, kernels: {} },
