@@ -84,12 +84,12 @@ export class LiveRun implements AsyncDisposable {
 
   /** Shows how far the run is. */
   progress({ epoch, step, losses, secondsPerStep }: Progress): void {
-    const { trainer } = this.#session, images = trainer.images(step) - trainer.images(step - losses.length);
+    const { trainer } = this.#session;
     this.#tell({
       step,
       epoch,
       loss: losses.reduce((sum, one) => sum + one, 0) / losses.length,
-      imagesPerSecond: images / losses.length / secondsPerStep,
+      imagesPerSecond: trainer.images(step) / step / secondsPerStep,
       secondsLeft: secondsPerStep * (trainer.totalSteps - step),
     });
   }

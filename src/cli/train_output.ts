@@ -26,9 +26,7 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
   const { epoch, step, stepInEpoch, losses, secondsPerStep } = progress;
   const steps = Math.min(trainer.stepsPerEpoch, trainer.totalSteps - (step - stepInEpoch));
   const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
-  const rate = Math.round(
-    (trainer.images(step) - trainer.images(step - losses.length)) / losses.length / secondsPerStep,
-  );
+  const rate = Math.round(trainer.images(step) / step / secondsPerStep);
   const left = duration(secondsPerStep * (trainer.totalSteps - step));
   // The most needed first.
   const parts = [
