@@ -15,6 +15,14 @@ import { classNames } from "./class_names.ts";
 import type { Flag } from "./flags.ts";
 import type { Output } from "./output.ts";
 
+/** The flag of commands that use weights. */
+export const WEIGHTS_FLAG = {
+  name: "weights",
+  kind: "string",
+  value: "FILE",
+  help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
+} as const satisfies Flag;
+
 /** The flags of both commands, and of `eval`, about what the weights are of. */
 export const MODEL_FLAGS = [
   {

@@ -8,7 +8,7 @@ import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../train/settings.ts";
 import { checkFits } from "../train/trainer.ts";
 import { loadWeights } from "../train/weights.ts";
-import { MODEL_FLAGS } from "./convert.ts";
+import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
 import { Output } from "./output.ts";
@@ -24,12 +24,7 @@ export const command = defineCommand({
   summary: "Test saved weights: loss, accuracy, per-class accuracy",
   description: "Loads the weights into a fresh model and runs it over the test images.",
   flags: [
-    {
-      name: "weights",
-      kind: "string",
-      value: "FILE",
-      help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
-    },
+    WEIGHTS_FLAG,
     ...MODEL_FLAGS,
     { name: "split", kind: "choice", choices: ["test", "train"], default: "test", help: "Part of the data to test on" },
     ...SHARED,

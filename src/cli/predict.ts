@@ -12,7 +12,7 @@ import { predictModel } from "../train/predict.ts";
 import { SETTINGS } from "../train/settings.ts";
 import { batchOptions } from "../train/trainer.ts";
 import { loadWeights } from "../train/weights.ts";
-import { MODEL_FLAGS } from "./convert.ts";
+import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { classNames } from "./class_names.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
@@ -41,12 +41,7 @@ export const command = defineCommand({
     "is 1 at the end.",
   positional: [{ name: "IMAGE", rest: true, help: "A file, a folder with all in it, or - for the standard input" }],
   flags: [
-    {
-      name: "weights",
-      kind: "string",
-      value: "FILE",
-      help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
-    },
+    WEIGHTS_FLAG,
     ...MODEL_FLAGS,
     { name: "topk", kind: "integer", min: 1, default: 3, help: "Classes to print of each image" },
     {

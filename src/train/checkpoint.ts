@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
 import type { StoredTensor } from "../io/stored.ts";
+import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "./device_data.ts";
 import type { PartOfInterval } from "./intervals.ts";
@@ -115,19 +116,18 @@ function checkpointState(text: string): RunState | undefined {
     return undefined;
   }
   const isCount = (value: unknown) => Number.isSafeInteger(value) && value as number >= 0;
-  const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!isRecord(state) || !isRecord(state.config) || !isRecord(state.data) || !isRecord(state.kernels)) {
+  if (!isPlain(state) || !isPlain(state.config) || !isPlain(state.data) || !isPlain(state.kernels)) {
     return undefined;
   }
   const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
-  const isPart = (part: PartOfInterval) => isRecord(part) && isCount(part.steps) && Number.isFinite(part.sum);
+  const isPart = (part: PartOfInterval) => isPlain(part) && isCount(part.steps) && Number.isFinite(part.sum);
   const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
   const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
     numbers.every(Number.isFinite) && [state.printed, state.noted].every(isPart) && state.seconds >= 0 &&
     state.rateScale >= 0 &&
     Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
     Object.values(kernels).every((name) => typeof name === "string") &&
-    (best === null || (isRecord(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
+    (best === null || (isPlain(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
   return fits ? state : undefined;
 }
 

@@ -100,7 +100,6 @@ export class Session {
     if (from) session.#take(from);
     const { step, seconds } = session.trainer.position;
     session.#begun = { step, seconds };
-    session.#pace = { step, seconds };
     return session;
   }
 

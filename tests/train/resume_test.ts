@@ -4,8 +4,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { variantsOf } from "../../src/graph/variants.ts";
 import type { GivenConfig } from "../../src/train/settings.ts";
 import { parseMetrics } from "../../src/train/metrics.ts";
+import { useKernels } from "../../src/train/snapshot.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { images } from "./fixtures.ts";
 import { bitsOf, newestOf, openSession } from "./session_support.ts";
@@ -80,3 +82,22 @@ for (const [name, given] of Object.entries(CASES)) {
       if (given.valSplit) assert(expected.state.best && metricsOf(straight).some((line) => "valLoss" in line));
     }));
 }
+
+Deno.test("a checkpoint has the kernels that were tuned, and a run that goes on uses those and no others", () =>
+  withFolder(async (folder) => {
+    const { session } = await openSession(folder, images(8), { epochs: 1 }), { gpu } = session.trainer.data;
+    const { chosen } = variantsOf(gpu), before = [...chosen];
+    try {
+      chosen.clear();
+      chosen.set("matmul 2x2", "tile 8");
+      await session.save();
+      const { state: { kernels } } = await newestOf(session);
+      // Tuned meanwhile, by another run.
+      chosen.set("matmul 2x2", "tile 16").set("conv2d 3x3", "shared");
+      useKernels(gpu, kernels);
+      assertEquals([...chosen], [["matmul 2x2", "tile 8"]]);
+    } finally {
+      chosen.clear();
+      for (const [key, name] of before) chosen.set(key, name);
+    }
+  }));
