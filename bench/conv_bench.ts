@@ -1,7 +1,7 @@
 /**
  * Convolution 3x3: forward, input gradient, weight gradient.
  */
-import { CONV_PARTS, convCase } from "../src/train/bench_kernels.ts";
+import { CONV_PARTS, convCase } from "../src/measure/kernels.ts";
 import { register } from "./support.ts";
 
 for (const part of CONV_PARTS) {

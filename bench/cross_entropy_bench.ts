@@ -1,7 +1,7 @@
 /**
  * Softmax and cross-entropy with their gradient.
  */
-import { crossEntropyCase } from "../src/train/bench_kernels.ts";
+import { crossEntropyCase } from "../src/measure/kernels.ts";
 import { register } from "./support.ts";
 
 await register(crossEntropyCase(8192, 100), 8);

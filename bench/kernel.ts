@@ -4,9 +4,9 @@
  * @module
  */
 import { UsageError } from "../src/errors.ts";
-import { requestGpu } from "../src/gpu/device.ts";
-import { time } from "../src/train/bench.ts";
-import { CONV_PARTS, convCase, matmulCase } from "../src/train/bench_kernels.ts";
+import { requestGpu } from "../src/backend/webgpu/device.ts";
+import { time } from "../src/tune/timing.ts";
+import { CONV_PARTS, convCase, matmulCase } from "../src/measure/kernels.ts";
 
 const [what = "", ...rest] = (Deno.args[0] ?? "").split("-");
 const part = CONV_PARTS.find((one) => one.startsWith(rest[0] ?? "-"));

@@ -1,7 +1,7 @@
 /**
  * Square matrix products.
  */
-import { matmulCase } from "../src/train/bench_kernels.ts";
+import { matmulCase } from "../src/measure/kernels.ts";
 import { register } from "./support.ts";
 
 await register(matmulCase(256), 16);

@@ -1,7 +1,7 @@
 /**
  * Max-pooling, forward and gradient.
  */
-import { poolCase } from "../src/train/bench_kernels.ts";
+import { poolCase } from "../src/measure/kernels.ts";
 import { register } from "./support.ts";
 
 await register(poolCase("forward", 32, 64, 32), 8);

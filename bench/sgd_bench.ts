@@ -1,7 +1,7 @@
 /**
  * The update of SGD with momentum, all parameters in one kernel.
  */
-import { sgdCase } from "../src/train/bench_kernels.ts";
+import { sgdCase } from "../src/measure/kernels.ts";
 import { register } from "./support.ts";
 
 await register(sgdCase(62_006), 128);

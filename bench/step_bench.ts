@@ -1,7 +1,7 @@
 /**
  * A whole training step of LeNet, at batch 4 and 128.
  */
-import { benchStep } from "../src/train/bench_step.ts";
+import { benchStep } from "../src/measure/steps.ts";
 import { register } from "./support.ts";
 
 for (const [batchSize, times] of [[4, 32], [128, 2]] as const) {

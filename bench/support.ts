@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { requestGpu } from "../src/gpu/device.ts";
-import { wait } from "../src/train/bench.ts";
+import { requestGpu } from "../src/backend/webgpu/device.ts";
+import { wait } from "../src/tune/timing.ts";
 
 /** What can be benchmarked: see `BenchCase`. */
 export interface Subject {

@@ -13,7 +13,7 @@ export {
   WeightsError,
   WgradError,
 } from "./errors.ts";
-export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./gpu/device.ts";
+export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./backend/webgpu/device.ts";
 export type { Data, DType, Shape } from "./graph/node.ts";
 export { type HookHandle, Tensor } from "./tensor/tensor.ts";
 export {
@@ -38,7 +38,7 @@ export { type BackwardOptions, grad, type GradOptions } from "./tensor/grad.ts";
 export { gradcheck, type GradcheckOptions } from "./tensor/gradcheck.ts";
 export { detectAnomaly, setDetectAnomaly } from "./tensor/anomaly.ts";
 export { load, save } from "./nn/files.ts";
-export { exportOnnx, type OnnxOptions } from "./nn/onnx_export.ts";
+export { exportOnnx, type OnnxOptions } from "./onnx/export.ts";
 export * as F from "./nn/functional.ts";
-export * as nn from "./nn/mod.ts";
+export * as nn from "./nn.ts";
 export * as optim from "./optim/mod.ts";

@@ -15,7 +15,7 @@ const FILES = 5;
 const LONG = ["tests/cli/kill_test.ts", "tests/ops/variants_test.ts", "tests/train/update_test.ts"];
 /** Tests that use programs from outside where there are any. Where CI installs those meanwhile, these wait so long. */
 const WAIT_MINUTES = 4;
-const LATE = /^tests\/(cli|data|io|nn|report|train)\//;
+const LATE = /^tests\/(cli|data|files|image|io|measure|nn|onnx|report|run|train|tune)\//;
 
 /** The files of tests under a path. */
 function filesOf(path: string): string[] {

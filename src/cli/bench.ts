@@ -4,10 +4,11 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { measure, type Measured, waitCost } from "../train/bench.ts";
-import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
-import { kernelCases, type MakeCase } from "../train/bench_kernels.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { waitCost } from "../tune/timing.ts";
+import { measure, type Measured } from "../measure/bench.ts";
+import { dispatchCase, fmaCase, streamCase } from "../measure/ceilings.ts";
+import { kernelCases, type MakeCase } from "../measure/kernels.ts";
 import {
   benchStep,
   type DispatchTime,
@@ -15,9 +16,9 @@ import {
   type ModelName,
   profileStep,
   type StepFigures,
-} from "../train/bench_step.ts";
-import { SETTINGS } from "../train/settings.ts";
-import { title } from "../train/tuner.ts";
+} from "../measure/steps.ts";
+import { SETTINGS } from "../config/settings.ts";
+import { title } from "../tune/tuner.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";

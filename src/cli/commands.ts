@@ -5,7 +5,7 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { didYouMean } from "../train/setting.ts";
+import { didYouMean } from "../config/setting.ts";
 import type { Command } from "./flags.ts";
 
 /** A subcommand as the list knows it. */

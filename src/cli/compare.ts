@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { writeAtomically } from "../data/files.ts";
+import { writeAtomically } from "../files/files.ts";
 import { UsageError } from "../errors.ts";
 import { compareRuns, type Comparison, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { fileError, writeAtomically } from "../data/files.ts";
+import { fileError, writeAtomically } from "../files/files.ts";
 import { UsageError } from "../errors.ts";
 import { encodeWeights, FORMATS } from "../io/formats.ts";
-import { MODELS } from "../nn/models.ts";
+import { MODELS } from "../models/models.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
-import { labelsOf } from "../train/checkpoint.ts";
+import { labelsOf } from "../run/checkpoint.ts";
 import { storedState } from "../nn/files.ts";
-import type { LoadedWeights } from "../train/weights.ts";
+import type { LoadedWeights } from "../run/weights.ts";
 import { classNames } from "./class_names.ts";
 import type { Flag } from "./flags.ts";
 import type { Output } from "./output.ts";
@@ -81,7 +81,7 @@ export async function writeWeights(
 
 /** The ONNX file of a network with its weights. */
 async function onnxOf({ module, model, normalize, metadata }: LoadedWeights): Promise<Uint8Array> {
-  const { exportOnnx } = await import("../nn/onnx_export.ts");
+  const { exportOnnx } = await import("../onnx/export.ts");
   const { channels } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
   return await exportOnnx(module, {
     name: model,

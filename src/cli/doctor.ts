@@ -5,10 +5,10 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import { type Gpu, remedy, requestGpu } from "../gpu/device.ts";
-import { loadChoices } from "../train/choices.ts";
-import { selfTest, type Tested } from "../train/self_test.ts";
-import { SETTINGS } from "../train/settings.ts";
+import { type Gpu, remedy, requestGpu } from "../backend/webgpu/device.ts";
+import { loadChoices } from "../tune/choices.ts";
+import { selfTest, type Tested } from "../measure/self_test.ts";
+import { SETTINGS } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import { type Finding, inspectCache, inspectRuns } from "./doctor_files.ts";
 import { describeAdapter, measureCeilings } from "./doctor_gpu.ts";

@@ -5,10 +5,11 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { makerOf, vulkanDrivers } from "../gpu/makers.ts";
-import { measure, type Measured, waitCost } from "../train/bench.ts";
-import { dispatchCase, fmaCase, streamCase } from "../train/bench_ceilings.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { makerOf, vulkanDrivers } from "../backend/webgpu/makers.ts";
+import { waitCost } from "../tune/timing.ts";
+import { measure, type Measured } from "../measure/bench.ts";
+import { dispatchCase, fmaCase, streamCase } from "../measure/ceilings.ts";
 
 /** What an adapter may be driven through where nothing was asked for; Deno does not tell which it took. */
 const BACKENDS: Readonly<Record<string, string>> = {

@@ -5,9 +5,9 @@
  */
 import { openDataset } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
-import { SETTINGS } from "../train/settings.ts";
+import { SETTINGS } from "../config/settings.ts";
 import { checkFits } from "../train/trainer.ts";
-import { loadWeights } from "../train/weights.ts";
+import { loadWeights } from "../run/weights.ts";
 import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";

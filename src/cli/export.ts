@@ -5,7 +5,7 @@
  */
 import { extname } from "node:path";
 import { UsageError } from "../errors.ts";
-import { loadWeights } from "../train/weights.ts";
+import { loadWeights } from "../run/weights.ts";
 import { checkNew, MODEL_FLAGS, WRITE_FLAGS, writeWeights, WRITTEN } from "./convert.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";

@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
-import { camelCase, complaint, defaultOf, didYouMean, numberOf, type Setting, type Values } from "../train/setting.ts";
+import { camelCase, complaint, defaultOf, didYouMean, numberOf, type Setting, type Values } from "../config/setting.ts";
 
 /**
  * One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`; a list's items one

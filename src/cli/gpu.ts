@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Gpu, requestGpu } from "../gpu/device.ts";
-import type { RunConfig } from "../train/settings.ts";
-import { loadChoices, saveChoices } from "../train/choices.ts";
-import { offersOf, tune, type Tuned, type TuneOptions } from "../train/tuner.ts";
+import { type Gpu, requestGpu } from "../backend/webgpu/device.ts";
+import type { RunConfig } from "../config/settings.ts";
+import { loadChoices, saveChoices } from "../tune/choices.ts";
+import { offersOf, tune, type Tuned, type TuneOptions } from "../tune/tuner.ts";
 import { variantsOf } from "../graph/variants.ts";
 import type { Output } from "./output.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { defaultOf } from "../train/setting.ts";
+import { defaultOf } from "../config/setting.ts";
 import type { CommandEntry } from "./commands.ts";
 import { type Command, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { loadWeights } from "../train/weights.ts";
+import { loadWeights } from "../run/weights.ts";
 import { checkNew, MODEL_FLAGS, WRITE_FLAGS, writeWeights } from "./convert.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { complaint, defaultOf } from "../train/setting.ts";
+import { complaint, defaultOf } from "../config/setting.ts";
 import type { CommandEntry } from "./commands.ts";
 import { type Command, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
 import { grouped, spelling, usage } from "./help.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 import { CIFAR10_LAYOUT } from "../data/cifar.ts";
-import { decodeImage } from "../data/image.ts";
-import { findImages, readImageFile, STDIN } from "../data/image_files.ts";
-import { type Fit, fitImage } from "../data/image_resize.ts";
+import { decodeImage } from "../image/decode.ts";
+import { findImages, readImageFile, STDIN } from "../image/files.ts";
+import { type Fit, fitImage } from "../image/resize.ts";
 import { UsageError, WeightsError, WgradError } from "../errors.ts";
 import { predictModel } from "../train/predict.ts";
-import { SETTINGS } from "../train/settings.ts";
+import { SETTINGS } from "../config/settings.ts";
 import { batchOptions } from "../train/trainer.ts";
-import { loadWeights } from "../train/weights.ts";
+import { loadWeights } from "../run/weights.ts";
 import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { classNames } from "./class_names.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";

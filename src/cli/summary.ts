@@ -4,13 +4,13 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { MODELS } from "../nn/models.ts";
-import { makeConfig } from "../train/config.ts";
-import { SETTINGS } from "../train/settings.ts";
-import { type Layer, layersOf } from "../train/summary.ts";
-import { type Paper, type StepMemory, stepMemory } from "../train/summary_memory.ts";
-import { makeOptimizer } from "../train/update_config.ts";
+import { requestGpu } from "../backend/webgpu/device.ts";
+import { MODELS } from "../models/models.ts";
+import { makeConfig } from "../config/config.ts";
+import { SETTINGS } from "../config/settings.ts";
+import { type Layer, layersOf } from "../measure/summary.ts";
+import { type Paper, type StepMemory, stepMemory } from "../measure/memory.ts";
+import { makeOptimizer } from "../config/update.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
 

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../gpu/device.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
 import { batchOptions } from "../train/trainer.ts";
-import type { LoadedWeights } from "../train/weights.ts";
+import type { LoadedWeights } from "../run/weights.ts";
 import type { Output } from "./output.ts";
 
 /** Runs loaded weights over a split, and prints the accuracies as the tutorial does. */

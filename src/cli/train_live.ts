@@ -7,8 +7,8 @@ import { UsageError } from "../errors.ts";
 import type { Live, LiveState } from "../report/live.ts";
 import { addLine } from "../report/page/series.js";
 import type { RunView } from "../report/view.ts";
-import type { EvaluationFile } from "../train/evaluation_file.ts";
-import type { Session } from "../train/session.ts";
+import type { EvaluationFile } from "../run/evaluation_file.ts";
+import type { Session } from "../run/session.ts";
 import type { Progress } from "../train/trainer.ts";
 import type { Output } from "./output.ts";
 

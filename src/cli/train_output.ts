@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Interval } from "../train/intervals.ts";
+import type { Interval } from "../run/intervals.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { duration, type Output } from "./output.ts";
 

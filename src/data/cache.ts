@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import type { OfficialFile } from "./cifar.ts";
-import { fileChunks, fileSize, sha256 } from "./files.ts";
+import { fileChunks, fileSize, sha256 } from "../files/files.ts";
 
 /**
  * The cache folder: `$WGRAD_DATA`, else `$XDG_CACHE_HOME/wgrad`, else `%LOCALAPPDATA%\wgrad` on Windows, else

@@ -7,7 +7,7 @@
  */
 import { basename, join } from "node:path";
 import { DataError, UsageError } from "../errors.ts";
-import { entriesInOrder, listArchive } from "./archive.ts";
+import { entriesInOrder, listArchive } from "../files/archive.ts";
 import { cacheFolder, checkFiles } from "./cache.ts";
 import {
   CIFAR100_LAYOUT,
@@ -18,7 +18,7 @@ import {
   recordBytes,
   type RecordLayout,
 } from "./cifar.ts";
-import { fileChunks, fileError, fileSize, sha256 } from "./files.ts";
+import { fileChunks, fileError, fileSize, sha256 } from "../files/files.ts";
 import { type Batch, raggedLength, readRecords } from "./records.ts";
 import { fetchCifar10 } from "./sources.ts";
 import { openSynthetic } from "./synthetic.ts";

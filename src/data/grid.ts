@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { ADVANCE, drawText, LINE_HEIGHT } from "./font.ts";
-import type { RgbImage } from "./png.ts";
+import { ADVANCE, drawText, LINE_HEIGHT } from "../image/font.ts";
+import type { RgbImage } from "../image/rgb.ts";
 import type { Batch } from "./records.ts";
 
 /** Image `index` of a batch of RGB records, its planes interleaved. */

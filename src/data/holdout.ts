@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../errors.ts";
 import type { Batch, Split } from "./dataset.ts";
-import { permute, permuteKey } from "./random.ts";
+import { permute, permuteKey } from "../random.ts";
 
 /** The orders of epochs are numbered from 0; this one is none of theirs. */
 const HOLDOUT = 0xffffffff;

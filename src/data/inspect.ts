@@ -5,11 +5,11 @@
  */
 import { basename, join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { readArchive } from "./archive.ts";
+import { readArchive } from "../files/archive.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "./cifar.ts";
 import type { Split } from "./dataset.ts";
-import { fileChunks, sha256 } from "./files.ts";
-import { permute, permuteKey } from "./random.ts";
+import { fileChunks, sha256 } from "../files/files.ts";
+import { permute, permuteKey } from "../random.ts";
 import type { Batch } from "./records.ts";
 
 /** Reads a split to its end, which checks every record. Returns the records of each class, [classes]. */

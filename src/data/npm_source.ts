@@ -6,10 +6,10 @@
  */
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
-import { readArchive } from "./archive.ts";
+import { readArchive } from "../files/archive.ts";
 import { CIFAR10_LAYOUT, recordBytes } from "./cifar.ts";
-import { fileError, removeQuietly, writeSynced } from "./files.ts";
-import { decodePng } from "./png.ts";
+import { fileError, removeQuietly, writeSynced } from "../files/files.ts";
+import { decodePng } from "../image/rgb.ts";
 
 /** Options of `stageFromNpm`. */
 export interface NpmOptions {

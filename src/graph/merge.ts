@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
-import { align, type Block, type Storage } from "../gpu/memory.ts";
-import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../gpu/merge_text.ts";
-import { type Binding, rangesOf, type Shader } from "../gpu/pipeline.ts";
-import { MOST_UNIFORM, type Window } from "../gpu/uniforms.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { align, type Block, type Storage } from "../backend/webgpu/memory.ts";
+import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
+import { type Binding, rangesOf, type Shader } from "../backend/webgpu/pipeline.ts";
+import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
 import type { Copy } from "./commands.ts";
 
 /** A dispatch that has its places, but no pipeline yet. */

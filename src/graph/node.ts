@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Block, Storage } from "../gpu/memory.ts";
-import type { Constants, Kernel } from "../gpu/specialize.ts";
+import type { Block, Storage } from "../backend/webgpu/memory.ts";
+import type { Constants, Kernel } from "../wgsl/specialize.ts";
 import type { Variants } from "./variants.ts";
 
 export type DType = "f32" | "u32";

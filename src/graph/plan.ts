@@ -5,9 +5,9 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { align, allocateStorage, type Block, type Storage } from "../gpu/memory.ts";
-import { bind, pipelineOf, shaderOf } from "../gpu/pipeline.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { align, allocateStorage, type Block, type Storage } from "../backend/webgpu/memory.ts";
+import { bind, pipelineOf, shaderOf } from "../backend/webgpu/pipeline.ts";
 import type { Command, Copy } from "./commands.ts";
 import { upload } from "./leaves.ts";
 import { merge, merges, type Pending } from "./merge.ts";

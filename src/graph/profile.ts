@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
-import { Block, read, type Storage } from "../gpu/memory.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { Block, read, type Storage } from "../backend/webgpu/memory.ts";
 import { type Command, encodeCopy, encodeRun, type Run, submit } from "./commands.ts";
 
 /** What one dispatch of a step takes. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
-import type { Storage } from "../gpu/memory.ts";
-import { compiled } from "../gpu/pipeline.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Storage } from "../backend/webgpu/memory.ts";
+import { compiled } from "../backend/webgpu/pipeline.ts";
 import { type Command, submit } from "./commands.ts";
 import { lost, upload } from "./leaves.ts";
 import type { Value } from "./node.ts";

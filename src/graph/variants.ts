@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Device, Node } from "./node.ts";
 
 /** A way to run an op. */

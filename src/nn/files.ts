@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readWhole, writeAtomically } from "../data/files.ts";
+import { readWhole, writeAtomically } from "../files/files.ts";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
 import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";

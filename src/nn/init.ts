@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { fillNormal, fillUniform, permute, randomUint32 } from "../data/random.ts";
+import { fillNormal, fillUniform, permute, randomUint32 } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Shape, withoutGradients } from "../graph/node.ts";
 import { checkOptions, describe } from "../ops/options.ts";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import source from "../../shaders/activation.wgsl" with { type: "text" };
+import source from "../../shaders/elementwise/activation.wgsl" with { type: "text" };
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid, requireType } from "./shape.ts";
 
-const kernel = { file: "activation.wgsl", source };
+const kernel = { file: "elementwise/activation.wgsl", source };
 
 export type Activation =
   | "sigmoid"
@@ -23,7 +23,7 @@ export type Activation =
   | "logSigmoid"
   | "hardswish";
 
-/** Each activation's number in `activation.wgsl`, its gradient's name, and whether that is computed from x or y. */
+/** Each activation's number in `elementwise/activation.wgsl`, its gradient's name, and whether that is computed from x or y. */
 const ACTIVATIONS: Record<Activation, [code: number, gradName: string, from: "x" | "y"]> = {
   sigmoid: [0, "SigmoidBackward0", "y"],
   tanh: [1, "TanhBackward0", "y"],
@@ -39,7 +39,7 @@ const ACTIVATIONS: Record<Activation, [code: number, gradName: string, from: "x"
   hardswish: [10, "HardswishBackward0", "x"],
 };
 
-/** An activation's options, as `activation.wgsl` has them. */
+/** An activation's options, as `elementwise/activation.wgsl` has them. */
 export type ActivationParameters = readonly [number?, number?];
 
 /** The op of one kernel run: the activation of x, or, of x (or y) and dy, its gradient. */

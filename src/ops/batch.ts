@@ -4,17 +4,17 @@
  *
  * @module
  */
-import gatherSource from "../../shaders/gather_batch.wgsl" with { type: "text" };
-import pickSource from "../../shaders/pick.wgsl" with { type: "text" };
-import recordSource from "../../shaders/record_loss.wgsl" with { type: "text" };
-import shuffleSource from "../../shaders/shuffle.wgsl" with { type: "text" };
+import gatherSource from "../../shaders/batch/gather_batch.wgsl" with { type: "text" };
+import pickSource from "../../shaders/shape/pick.wgsl" with { type: "text" };
+import recordSource from "../../shaders/loss/record_loss.wgsl" with { type: "text" };
+import shuffleSource from "../../shaders/batch/shuffle.wgsl" with { type: "text" };
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 
-const gatherKernel = { file: "gather_batch.wgsl", source: gatherSource };
-const pickKernel = { file: "pick.wgsl", source: pickSource };
-const recordKernel = { file: "record_loss.wgsl", source: recordSource };
-const shuffleKernel = { file: "shuffle.wgsl", source: shuffleSource };
+const gatherKernel = { file: "batch/gather_batch.wgsl", source: gatherSource };
+const pickKernel = { file: "shape/pick.wgsl", source: pickSource };
+const recordKernel = { file: "loss/record_loss.wgsl", source: recordSource };
+const shuffleKernel = { file: "batch/shuffle.wgsl", source: shuffleSource };
 
 interface ShuffleAttrs {
   readonly halfBits: number;

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import source from "../../shaders/cat.wgsl" with { type: "text" };
+import source from "../../shaders/shape/cat.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { narrow } from "./pad.ts";
 import { axis, linearGrid, text, view } from "./shape.ts";
 
-const kernel = { file: "cat.wgsl", source };
+const kernel = { file: "shape/cat.wgsl", source };
 
 export interface CatAttrs {
   readonly shape: Shape;

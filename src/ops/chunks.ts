@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { Storage } from "../gpu/memory.ts";
-import { MOST_WINDOWS, UNIFORM_BYTES } from "../gpu/uniforms.ts";
+import type { Storage } from "../backend/webgpu/memory.ts";
+import { MOST_WINDOWS, UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import type { Device, Dispatch, Target, Value } from "../graph/node.ts";
 import { divisors } from "./tiling.ts";
 

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import convSource from "../../shaders/conv2d.wgsl" with { type: "text" };
-import weightSource from "../../shaders/conv2d_grad_weight.wgsl" with { type: "text" };
+import convSource from "../../shaders/conv/conv2d.wgsl" with { type: "text" };
+import weightSource from "../../shaders/conv/conv2d_grad_weight.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { chunksOf, deal, imagesOf } from "./chunks.ts";
@@ -31,8 +31,8 @@ import {
   wideConstants,
 } from "./tiling.ts";
 
-const convKernel = { file: "conv2d.wgsl", source: convSource };
-const weightKernel = { file: "conv2d_grad_weight.wgsl", source: weightSource };
+const convKernel = { file: "conv/conv2d.wgsl", source: convSource };
+const weightKernel = { file: "conv/conv2d_grad_weight.wgsl", source: weightSource };
 
 export interface ConvOptions {
   readonly stride: Pair;
@@ -118,7 +118,7 @@ export const convGradInputOp: Op<GradInputAttrs> = {
 
 const ONE: Pair = [1, 1];
 
-/** How `conv2d.wgsl` walks its input. */
+/** How `conv/conv2d.wgsl` walks its input. */
 interface Walk {
   /** The shape of the input, scattered if it is given by windows. */
   readonly from: readonly number[];
@@ -131,7 +131,7 @@ interface Walk {
   readonly window: Pair;
 }
 
-/** `conv2d.wgsl` from the inputs of `node` to `y`. `constants` say how w lies and what is done with the result. */
+/** `conv/conv2d.wgsl` from the inputs of `node` to `y`. `constants` say how w lies and what is done with the result. */
 function convDispatches(
   node: Node,
   y: Value,

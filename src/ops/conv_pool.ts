@@ -3,7 +3,7 @@
  *
  * @module
  */
-import source from "../../shaders/conv2d_pool.wgsl" with { type: "text" };
+import source from "../../shaders/conv/conv2d_pool.wgsl" with { type: "text" };
 import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
@@ -21,7 +21,7 @@ import {
   wideConstants,
 } from "./tiling.ts";
 
-const kernel = { file: "conv2d_pool.wgsl", source };
+const kernel = { file: "conv/conv2d_pool.wgsl", source };
 
 export interface ConvPoolAttrs {
   readonly conv: ConvAttrs;

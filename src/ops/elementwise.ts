@@ -4,15 +4,15 @@
  *
  * @module
  */
-import binarySource from "../../shaders/binary.wgsl" with { type: "text" };
-import unarySource from "../../shaders/unary.wgsl" with { type: "text" };
+import binarySource from "../../shaders/elementwise/binary.wgsl" with { type: "text" };
+import unarySource from "../../shaders/elementwise/unary.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { constant, type DType, type Op, record, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "./shape.ts";
 
-const unary = { file: "unary.wgsl", source: unarySource };
-const binary = { file: "binary.wgsl", source: binarySource };
+const unary = { file: "elementwise/unary.wgsl", source: unarySource };
+const binary = { file: "elementwise/binary.wgsl", source: binarySource };
 
 /** Refuses what `dtype` cannot hold. */
 export function checkNumber(value: number, dtype: DType): void {
@@ -30,7 +30,7 @@ export function scalar(value: number, dtype: DType = "f32"): Value {
 
 export type Unary = "neg" | "exp" | "log" | "sqrt" | "abs" | "relu" | "sign" | "square";
 
-/** Each op's number in `unary.wgsl`, its gradient's name, and its gradient from x, y and dy. */
+/** Each op's number in `elementwise/unary.wgsl`, its gradient's name, and its gradient from x, y and dy. */
 const UNARY: Record<Unary, [code: number, gradName: string, grad: (x: Value, y: Value, dy: Value) => Value]> = {
   neg: [0, "NegBackward0", (_x, _y, dy) => apply("neg", dy)],
   exp: [1, "ExpBackward0", (_x, y, dy) => combine("mul", dy, y)],
@@ -74,7 +74,7 @@ export type Binary = Arithmetic | Comparison | "pow" | GradientPart;
 
 type BinaryGrad = (a: Value, b: Value, y: Value, dy: Value) => Value;
 
-/** Each op's number in `binary.wgsl`, its gradient's name, and the gradients of both operands before `sumTo`. */
+/** Each op's number in `elementwise/binary.wgsl`, its gradient's name, and the gradients of both operands before `sumTo`. */
 const BINARY: Record<Binary, [number, string, BinaryGrad, BinaryGrad] | [number]> = {
   add: [0, "AddBackward0", (_a, _b, _y, dy) => dy, (_a, _b, _y, dy) => dy],
   sub: [1, "SubBackward0", (_a, _b, _y, dy) => dy, (_a, _b, _y, dy) => apply("neg", dy)],

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import checkSource from "../../shaders/check_finite.wgsl" with { type: "text" };
+import checkSource from "../../shaders/elementwise/check_finite.wgsl" with { type: "text" };
 import { constant, type Op, record, type Value } from "../graph/node.ts";
 
-const checkKernel = { file: "check_finite.wgsl", source: checkSource };
+const checkKernel = { file: "elementwise/check_finite.wgsl", source: checkSource };
 
 /** Inputs: the list of flags, and what is checked. */
 const checkOp: Op<null> = {

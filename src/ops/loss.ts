@@ -7,28 +7,28 @@
  *
  * @module
  */
-import crossEntropySource from "../../shaders/cross_entropy.wgsl" with { type: "text" };
-import crossEntropyGradSource from "../../shaders/cross_entropy_grad.wgsl" with { type: "text" };
-import labelWeightsSource from "../../shaders/label_weights.wgsl" with { type: "text" };
-import logSoftmaxSource from "../../shaders/log_softmax.wgsl" with { type: "text" };
-import logSoftmaxGradSource from "../../shaders/log_softmax_grad.wgsl" with { type: "text" };
-import nllSource from "../../shaders/nll_loss.wgsl" with { type: "text" };
-import nllGradSource from "../../shaders/nll_loss_grad.wgsl" with { type: "text" };
-import softCrossEntropySource from "../../shaders/soft_cross_entropy.wgsl" with { type: "text" };
+import crossEntropySource from "../../shaders/loss/cross_entropy.wgsl" with { type: "text" };
+import crossEntropyGradSource from "../../shaders/loss/cross_entropy_grad.wgsl" with { type: "text" };
+import labelWeightsSource from "../../shaders/loss/label_weights.wgsl" with { type: "text" };
+import logSoftmaxSource from "../../shaders/loss/log_softmax.wgsl" with { type: "text" };
+import logSoftmaxGradSource from "../../shaders/loss/log_softmax_grad.wgsl" with { type: "text" };
+import nllSource from "../../shaders/loss/nll_loss.wgsl" with { type: "text" };
+import nllGradSource from "../../shaders/loss/nll_loss_grad.wgsl" with { type: "text" };
+import softCrossEntropySource from "../../shaders/loss/soft_cross_entropy.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { apply, combine, scalar } from "./elementwise.ts";
 import { reduce } from "./reduce.ts";
 import { axis, linearGrid, requireType, text, view } from "./shape.ts";
 
-const crossEntropyKernel = { file: "cross_entropy.wgsl", source: crossEntropySource };
-const crossEntropyGradKernel = { file: "cross_entropy_grad.wgsl", source: crossEntropyGradSource };
-const labelWeightsKernel = { file: "label_weights.wgsl", source: labelWeightsSource };
-const logSoftmaxKernel = { file: "log_softmax.wgsl", source: logSoftmaxSource };
-const logSoftmaxGradKernel = { file: "log_softmax_grad.wgsl", source: logSoftmaxGradSource };
-const nllKernel = { file: "nll_loss.wgsl", source: nllSource };
-const nllGradKernel = { file: "nll_loss_grad.wgsl", source: nllGradSource };
-const softCrossEntropyKernel = { file: "soft_cross_entropy.wgsl", source: softCrossEntropySource };
+const crossEntropyKernel = { file: "loss/cross_entropy.wgsl", source: crossEntropySource };
+const crossEntropyGradKernel = { file: "loss/cross_entropy_grad.wgsl", source: crossEntropyGradSource };
+const labelWeightsKernel = { file: "loss/label_weights.wgsl", source: labelWeightsSource };
+const logSoftmaxKernel = { file: "loss/log_softmax.wgsl", source: logSoftmaxSource };
+const logSoftmaxGradKernel = { file: "loss/log_softmax_grad.wgsl", source: logSoftmaxGradSource };
+const nllKernel = { file: "loss/nll_loss.wgsl", source: nllSource };
+const nllGradKernel = { file: "loss/nll_loss_grad.wgsl", source: nllGradSource };
+const softCrossEntropyKernel = { file: "loss/soft_cross_entropy.wgsl", source: softCrossEntropySource };
 
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
 export type Reduction = typeof REDUCTIONS[number];

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import matmulSource from "../../shaders/matmul.wgsl" with { type: "text" };
-import vectorSource from "../../shaders/matmul_vec4.wgsl" with { type: "text" };
+import matmulSource from "../../shaders/matmul/matmul.wgsl" with { type: "text" };
+import vectorSource from "../../shaders/matmul/matmul_vec4.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Device, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { type Blocks, blocksOf, chunksOf, cutsOf, deal, imagesOf } from "./chunks.ts";
@@ -15,8 +15,8 @@ import { sumParts } from "./sum_parts.ts";
 import { choose, dearness, lanesOf, LOAD_GAIN, type Tile } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
-const scalarKernel = { file: "matmul.wgsl", source: matmulSource };
-const vectorKernel = { file: "matmul_vec4.wgsl", source: vectorSource };
+const scalarKernel = { file: "matmul/matmul.wgsl", source: matmulSource };
+const vectorKernel = { file: "matmul/matmul_vec4.wgsl", source: vectorSource };
 
 export interface MatmulAttrs {
   readonly batch: Shape;

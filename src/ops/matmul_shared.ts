@@ -4,14 +4,14 @@
  *
  * @module
  */
-import sharedSource from "../../shaders/matmul_shared.wgsl" with { type: "text" };
-import type { Constants } from "../gpu/specialize.ts";
+import sharedSource from "../../shaders/matmul/matmul_shared.wgsl" with { type: "text" };
+import type { Constants } from "../wgsl/specialize.ts";
 import { type Device, type Dispatch, sizeOf, type Value } from "../graph/node.ts";
 import type { MatmulAttrs } from "./matmul.ts";
 import { linearGrid } from "./shape.ts";
 import type { Tile } from "./tiling.ts";
 
-const kernel = { file: "matmul_shared.wgsl", source: sharedSource };
+const kernel = { file: "matmul/matmul_shared.wgsl", source: sharedSource };
 
 /** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms staged at once. */
 const SHAPES = [

@@ -9,22 +9,22 @@
  *
  * @module
  */
-import combineSource from "../../shaders/norm_combine.wgsl" with { type: "text" };
-import gradSource from "../../shaders/norm_grad.wgsl" with { type: "text" };
-import normSource from "../../shaders/norm.wgsl" with { type: "text" };
-import runningSource from "../../shaders/norm_running.wgsl" with { type: "text" };
-import statsSource from "../../shaders/norm_stats.wgsl" with { type: "text" };
-import sumsSource from "../../shaders/norm_sums.wgsl" with { type: "text" };
+import combineSource from "../../shaders/norm/norm_combine.wgsl" with { type: "text" };
+import gradSource from "../../shaders/norm/norm_grad.wgsl" with { type: "text" };
+import normSource from "../../shaders/norm/norm.wgsl" with { type: "text" };
+import runningSource from "../../shaders/norm/norm_running.wgsl" with { type: "text" };
+import statsSource from "../../shaders/norm/norm_stats.wgsl" with { type: "text" };
+import sumsSource from "../../shaders/norm/norm_sums.wgsl" with { type: "text" };
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 import { sumParts } from "./sum_parts.ts";
 
-const combineKernel = { file: "norm_combine.wgsl", source: combineSource };
-const gradKernel = { file: "norm_grad.wgsl", source: gradSource };
-const normKernel = { file: "norm.wgsl", source: normSource };
-const runningKernel = { file: "norm_running.wgsl", source: runningSource };
-const statsKernel = { file: "norm_stats.wgsl", source: statsSource };
-const sumsKernel = { file: "norm_sums.wgsl", source: sumsSource };
+const combineKernel = { file: "norm/norm_combine.wgsl", source: combineSource };
+const gradKernel = { file: "norm/norm_grad.wgsl", source: gradSource };
+const normKernel = { file: "norm/norm.wgsl", source: normSource };
+const runningKernel = { file: "norm/norm_running.wgsl", source: runningSource };
+const statsKernel = { file: "norm/norm_stats.wgsl", source: statsSource };
+const sumsKernel = { file: "norm/norm_sums.wgsl", source: sumsSource };
 
 /** How x is seen. */
 export interface Layout {
@@ -52,7 +52,7 @@ const MOST_PARTS = 64;
 
 const powerOf2 = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
-/** How workgroups share the sums over sets: see `norm_stats.wgsl`. */
+/** How workgroups share the sums over sets: see `norm/norm_stats.wgsl`. */
 interface Shares {
   /** Parts of a set, of `chunk` elements each. */
   readonly parts: number;

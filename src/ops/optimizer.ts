@@ -4,21 +4,21 @@
  *
  * @module
  */
-import clipSource from "../../shaders/clip_grad.wgsl" with { type: "text" };
-import normSource from "../../shaders/grad_norm.wgsl" with { type: "text" };
-import scalarsSource from "../../shaders/optimizer_scalars.wgsl" with { type: "text" };
-import updateSource from "../../shaders/optimizer_update.wgsl" with { type: "text" };
-import type { Storage } from "../gpu/memory.ts";
-import { align, ALIGNMENT } from "../gpu/memory.ts";
-import type { Constants, Kernel } from "../gpu/specialize.ts";
-import { UNIFORM_BYTES } from "../gpu/uniforms.ts";
+import clipSource from "../../shaders/optim/clip_grad.wgsl" with { type: "text" };
+import normSource from "../../shaders/optim/grad_norm.wgsl" with { type: "text" };
+import scalarsSource from "../../shaders/optim/optimizer_scalars.wgsl" with { type: "text" };
+import updateSource from "../../shaders/optim/optimizer_update.wgsl" with { type: "text" };
+import type { Storage } from "../backend/webgpu/memory.ts";
+import { align, ALIGNMENT } from "../backend/webgpu/memory.ts";
+import type { Constants, Kernel } from "../wgsl/specialize.ts";
+import { UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import { constant, type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { apply } from "./elementwise.ts";
 import { reduce } from "./reduce.ts";
 import { linearGrid } from "./shape.ts";
 
-const clipKernel = { file: "clip_grad.wgsl", source: clipSource };
-const normKernel = { file: "grad_norm.wgsl", source: normSource };
+const clipKernel = { file: "optim/clip_grad.wgsl", source: clipSource };
+const normKernel = { file: "optim/grad_norm.wgsl", source: normSource };
 
 /** What happens to the tensors of a group. */
 export interface Change {
@@ -217,7 +217,7 @@ export function updateOf({ name, kernel, constants, states, ...formula }: Formul
   const { weightDecay = 0, decoupled = false, maximize = false, decays, product = false } = formula;
   const change = {
     name,
-    kernel: joined("optimizer_update.wgsl", updateSource, kernel),
+    kernel: joined("optim/optimizer_update.wgsl", updateSource, kernel),
     constants: {
       ...constants,
       ALONE: false,
@@ -245,7 +245,7 @@ const countOp: Op<Counting> = {
   ],
   overwrites: ({ attrs: { product } }) => product ? [0, 3] : [0],
   dispatches: ({ inputs, outputs, attrs: { kernel, constants, decays, product } }) => [{
-    kernel: joined("optimizer_scalars.wgsl", scalarsSource, kernel),
+    kernel: joined("optim/optimizer_scalars.wgsl", scalarsSource, kernel),
     constants: {
       ...constants,
       ALONE: false,

@@ -4,16 +4,16 @@
  *
  * @module
  */
-import source from "../../shaders/pad.wgsl" with { type: "text" };
+import source from "../../shaders/shape/pad.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { scalar } from "./elementwise.ts";
 import { describe } from "./options.ts";
 import { axis, linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "pad.wgsl", source };
+const kernel = { file: "shape/pad.wgsl", source };
 
-/** What lies around the input, by its number in `pad.wgsl`. */
+/** What lies around the input, by its number in `shape/pad.wgsl`. */
 export const PAD_MODES = ["constant", "reflect", "replicate", "circular"] as const;
 export type PadMode = typeof PAD_MODES[number];
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import source from "../../shaders/pointwise_loss.wgsl" with { type: "text" };
+import source from "../../shaders/loss/pointwise_loss.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
 import { apply, combine } from "./elementwise.ts";
@@ -11,9 +11,9 @@ import type { Reduction } from "./loss.ts";
 import { reduce } from "./reduce.ts";
 import { broadcast, expand, linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "pointwise_loss.wgsl", source };
+const kernel = { file: "loss/pointwise_loss.wgsl", source };
 
-/** Each loss's number in `pointwise_loss.wgsl`, and its gradient's name. */
+/** Each loss's number in `loss/pointwise_loss.wgsl`, and its gradient's name. */
 const LOSSES = {
   mseLoss: [0, "MseLossBackward0"],
   smoothL1Loss: [1, "SmoothL1LossBackward0"],

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import source from "../../shaders/sum_parts.wgsl" with { type: "text" };
+import source from "../../shaders/reduce/sum_parts.wgsl" with { type: "text" };
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid, view } from "./shape.ts";
 
-const kernel = { file: "sum_parts.wgsl", source };
+const kernel = { file: "reduce/sum_parts.wgsl", source };
 
 const sumPartsOp: Op<null> = {
   name: "sumParts",

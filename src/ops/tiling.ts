@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fitsUniform, UNIFORM_BYTES } from "../gpu/uniforms.ts";
+import { fitsUniform, UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import type { Device, Node, Value } from "../graph/node.ts";
 import type { Variant } from "../graph/variants.ts";
 

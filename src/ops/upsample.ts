@@ -4,13 +4,13 @@
  *
  * @module
  */
-import source from "../../shaders/upsample_nearest2d.wgsl" with { type: "text" };
+import source from "../../shaders/shape/upsample_nearest2d.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "upsample_nearest2d.wgsl", source };
+const kernel = { file: "shape/upsample_nearest2d.wgsl", source };
 
 export interface UpsampleAttrs {
   /** The shapes of x and y. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/adadelta.wgsl" with { type: "text" };
+import source from "../../shaders/optim/adadelta.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "adadelta.wgsl", source };
+const kernel = { file: "optim/adadelta.wgsl", source };
 
 export interface AdadeltaOptions extends CommonOptions {
   /** How much of the moving averages is kept in a step, 0 to 1. Default 0.9. */

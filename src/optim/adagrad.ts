@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/adagrad.wgsl" with { type: "text" };
+import source from "../../shaders/optim/adagrad.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "adagrad.wgsl", source };
+const kernel = { file: "optim/adagrad.wgsl", source };
 
 export interface AdagradOptions extends CommonOptions {
   /** How fast the rate falls: it is lr / (1 + (t − 1) lrDecay). Default 0. */

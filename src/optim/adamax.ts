@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/adamax.wgsl" with { type: "text" };
+import source from "../../shaders/optim/adamax.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "adamax.wgsl", source };
+const kernel = { file: "optim/adamax.wgsl", source };
 
 export const ADAMAX: Rule<BetaOptions> = {
   name: "Adamax",

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/lion.wgsl" with { type: "text" };
+import source from "../../shaders/optim/lion.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { betasOf, type RateOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "lion.wgsl", source };
+const kernel = { file: "optim/lion.wgsl", source };
 
 export interface LionOptions extends RateOptions {
   /** How much of the moving average is kept: for this step, and for the next. */

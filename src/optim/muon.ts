@@ -3,8 +3,8 @@
  *
  * @module
  */
-import averageSource from "../../shaders/ema.wgsl" with { type: "text" };
-import sgdSource from "../../shaders/sgd.wgsl" with { type: "text" };
+import averageSource from "../../shaders/optim/ema.wgsl" with { type: "text" };
+import sgdSource from "../../shaders/optim/sgd.wgsl" with { type: "text" };
 import { UsageError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
 import { apply, combine, scalar } from "../ops/elementwise.ts";
@@ -54,11 +54,11 @@ export const MUON: Settings<MuonOptions> = {
 
 const { change: average } = updateOf({
   name: "muon",
-  kernel: { file: "ema.wgsl", source: averageSource },
+  kernel: { file: "optim/ema.wgsl", source: averageSource },
   constants: {},
   states: {},
 });
-const descent = { file: "sgd.wgsl", source: sgdSource };
+const descent = { file: "optim/sgd.wgsl", source: sgdSource };
 
 class MuonGroup extends Group {
   readonly #options: Required<MuonOptions>;

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/radam.wgsl" with { type: "text" };
+import source from "../../shaders/optim/radam.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "radam.wgsl", source };
+const kernel = { file: "optim/radam.wgsl", source };
 
 export interface RAdamOptions extends BetaOptions {
   /** Weight decay as in AdamW. Default false. */

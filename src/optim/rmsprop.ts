@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/rmsprop.wgsl" with { type: "text" };
+import source from "../../shaders/optim/rmsprop.wgsl" with { type: "text" };
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "rmsprop.wgsl", source };
+const kernel = { file: "optim/rmsprop.wgsl", source };
 
 export interface RMSpropOptions extends CommonOptions {
   /** How much of the moving averages is kept in a step. Default 0.99. */

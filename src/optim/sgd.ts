@@ -3,13 +3,13 @@
  *
  * @module
  */
-import momentumSource from "../../shaders/sgd_momentum.wgsl" with { type: "text" };
-import sgdSource from "../../shaders/sgd.wgsl" with { type: "text" };
+import momentumSource from "../../shaders/optim/sgd_momentum.wgsl" with { type: "text" };
+import sgdSource from "../../shaders/optim/sgd.wgsl" with { type: "text" };
 import { type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { GroupOptions, Params } from "./settings.ts";
 
-const plain = { file: "sgd.wgsl", source: sgdSource };
-const withMomentum = { file: "sgd_momentum.wgsl", source: momentumSource };
+const plain = { file: "optim/sgd.wgsl", source: sgdSource };
+const withMomentum = { file: "optim/sgd_momentum.wgsl", source: momentumSource };
 
 export interface SgdOptions {
   /** The learning rate, 0 or more. Default 0.001. */

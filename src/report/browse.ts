@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, fileSize } from "../data/files.ts";
+import { fileError, fileSize } from "../files/files.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { MAX_COMPARED } from "./comparison.ts";
 import { type BadRun, browsePage, comparePage, reportPage } from "./page.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { fileChunks, fileError, writeAtomically } from "../data/files.ts";
+import { fileChunks, fileError, writeAtomically } from "../files/files.ts";
 import { UsageError } from "../errors.ts";
 import { reportPage } from "./page.ts";
 import { readRun } from "./view.ts";

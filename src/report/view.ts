@@ -5,12 +5,12 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { fileChunks, fileError, fileSize, readWhole } from "../data/files.ts";
+import { fileChunks, fileError, fileSize, readWhole } from "../files/files.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
 import { shorten } from "../io/stored.ts";
-import { type EvaluationFile, evaluationFromJson } from "../train/evaluation_file.ts";
-import { LOCK } from "../train/run_lock.ts";
+import { type EvaluationFile, evaluationFromJson } from "../run/evaluation_file.ts";
+import { LOCK } from "../run/lock.ts";
 import { type Filters, filtersOf } from "./filters.ts";
 import { addLine, noSeries, type Series } from "./page/series.js";
 

@@ -6,8 +6,8 @@
  * @module
  */
 import { ShapeError, TrainingError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { read, type Storage } from "../gpu/memory.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { read, type Storage } from "../backend/webgpu/memory.ts";
 import { type Node, setTraces, traces, type Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import { type Known, needed, type Rule, runAfter, runBefore } from "../graph/rewrite.ts";

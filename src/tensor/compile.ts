@@ -4,8 +4,8 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { counters, type Gpu, requestGpu } from "../gpu/device.ts";
-import { allocateStorage, type Storage } from "../gpu/memory.ts";
+import { counters, type Gpu, requestGpu } from "../backend/webgpu/device.ts";
+import { allocateStorage, type Storage } from "../backend/webgpu/memory.ts";
 import { type Copy, submit } from "../graph/commands.ts";
 import { nextId, Value, withoutReads } from "../graph/node.ts";
 import type { DispatchTime } from "../graph/profile.ts";

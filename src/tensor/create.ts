@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fillNormal, fillUniform } from "../data/random.ts";
+import { fillNormal, fillUniform } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Data, type DType, type Shape, sizeOf, withoutGradients } from "../graph/node.ts";
 import { checkNumber } from "../ops/elementwise.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fillNormal, fillUniform, Purpose } from "../data/random.ts";
+import { fillNormal, fillUniform, Purpose } from "../random.ts";
 import { ShapeError, TrainingError } from "../errors.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { strides, text } from "../ops/shape.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { type AdapterDescription, type DeviceOptions, requestGpu } from "../gpu/device.ts";
+import { type AdapterDescription, type DeviceOptions, requestGpu } from "../backend/webgpu/device.ts";
 import { checkOptions } from "../ops/options.ts";
 
 /**

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { Purpose, type RandomKey, randomUint32, seedWords } from "../data/random.ts";
+import { Purpose, type RandomKey, randomUint32, seedWords } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
 import { describe } from "../ops/options.ts";

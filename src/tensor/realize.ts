@@ -4,8 +4,8 @@
  * @module
  */
 import { ShapeError, TrainingError } from "../errors.ts";
-import { requestGpu } from "../gpu/device.ts";
-import { read } from "../gpu/memory.ts";
+import { requestGpu } from "../backend/webgpu/device.ts";
+import { read } from "../backend/webgpu/memory.ts";
 import type { Data } from "../graph/node.ts";
 import { compute } from "./anomaly.ts";
 import { forget } from "./autograd.ts";

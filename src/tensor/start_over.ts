@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { forgetGpu } from "../gpu/device.ts";
+import { forgetGpu } from "../backend/webgpu/device.ts";
 import { renewDropoutState } from "./random_state.ts";
 import { settleAll } from "./realize.ts";
 

@@ -5,11 +5,11 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { permuteHalfBits, permuteKey } from "../data/random.ts";
+import { permuteHalfBits, permuteKey } from "../random.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { DataError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { allocateStorage, write } from "../gpu/memory.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { allocateStorage, write } from "../backend/webgpu/memory.ts";
 import { Value } from "../graph/node.ts";
 import { upload } from "../graph/leaves.ts";
 import { gatherBatch, shuffle } from "../ops/batch.ts";

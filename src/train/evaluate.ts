@@ -4,7 +4,7 @@
  * @module
  */
 import { TrainingError } from "../errors.ts";
-import { read } from "../gpu/memory.ts";
+import { read } from "../backend/webgpu/memory.ts";
 import { crossEntropy } from "../nn/functional.ts";
 import type { Module } from "../nn/module.ts";
 import { compile } from "../tensor/compile.ts";

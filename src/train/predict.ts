@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../gpu/device.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Module } from "../nn/module.ts";
 import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor } from "../tensor/create.ts";

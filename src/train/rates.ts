@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu/device.ts";
-import { write } from "../gpu/memory.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { pick } from "../ops/batch.ts";
 import { combine, scalar } from "../ops/elementwise.ts";

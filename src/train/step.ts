@@ -16,7 +16,7 @@ import { noGrad } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { RunConfig } from "./settings.ts";
+import type { RunConfig } from "../config/settings.ts";
 import type { BatchOptions, DeviceData } from "./device_data.ts";
 import type { Rates } from "./rates.ts";
 

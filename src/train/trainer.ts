@@ -6,23 +6,20 @@
  */
 import type { Dataset } from "../data/dataset.ts";
 import { DivergedError, TrainingError, UsageError } from "../errors.ts";
-import type { Gpu } from "../gpu/device.ts";
-import { read } from "../gpu/memory.ts";
+import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { MODELS } from "../nn/models.ts";
+import { MODELS } from "../models/models.ts";
 import type { Module } from "../nn/module.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { PlateauFactor } from "../optim/schedule_names.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
-import { manualSeed } from "../tensor/random_state.ts";
-import type { RunConfig } from "./settings.ts";
-import { type BatchOptions, DeviceData } from "./device_data.ts";
-import { fineTune } from "./fine_tune.ts";
+import type { RunConfig } from "../config/settings.ts";
+import type { BatchOptions, DeviceData } from "./device_data.ts";
 import { Rates } from "./rates.ts";
 import { gradientsOf, stepProgram } from "./step.ts";
-import { makeOptimizer, makeSchedule } from "./update_config.ts";
+import { makeOptimizer, makeSchedule } from "../config/update.ts";
 
 /** The losses that the GPU keeps until they are read. Two chunks of steps may be under way. */
 const SLOTS = 8192;
@@ -318,22 +315,4 @@ export function checkFits(model: RunConfig["model"], { name, shape, classes }: D
 /** How batches are made for the model that `config` names. */
 export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "normalize">): BatchOptions {
   return { normalize, channels: MODELS[model].channels };
-}
-
-/**
- * Makes the model of a run, initialised by its seed or from a file, uploads the training images, and makes the trainer.
- *
- * @param say is told what weights the model begins with, where they are not random.
- */
-export async function makeTrainer(
-  gpu: Gpu,
-  config: RunConfig,
-  dataset: Dataset,
-  say: (line: string) => void = () => {},
-): Promise<Trainer> {
-  checkFits(config.model, dataset);
-  manualSeed(config.seed);
-  const model = MODELS[config.model].make();
-  await fineTune(model, config, say);
-  return new Trainer(config, model, await DeviceData.upload(gpu, dataset, dataset.train), batchOptions(config));
 }

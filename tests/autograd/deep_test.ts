@@ -3,8 +3,8 @@
  * alone.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Gpu } from "../../src/gpu/device.ts";
-import { Block } from "../../src/gpu/memory.ts";
+import type { Gpu } from "../../src/backend/webgpu/device.ts";
+import { Block } from "../../src/backend/webgpu/memory.ts";
 import { merge, type Pending } from "../../src/graph/merge.ts";
 import { compile, grad, type GradFn, type Tensor, tensor } from "../../src/mod.ts";
 import { assertClose } from "../support/close.ts";

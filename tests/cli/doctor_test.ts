@@ -3,11 +3,11 @@ import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { GpuError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { systemOf } from "../../src/cli/doctor_system.ts";
 import { tensor } from "../../src/mod.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
-import { compare, selfTest } from "../../src/train/self_test.ts";
+import { compare, selfTest } from "../../src/measure/self_test.ts";
 import { execute, filesOf } from "../project/support.ts";
 import { COMMAND } from "./support.ts";
 
@@ -149,13 +149,15 @@ Deno.test("the self test runs every kernel but those that measure, and goes on a
   device.createShaderModule = (about) => {
     for (const [file] of about.label!.matchAll(/\w+\.wgsl/g)) seen.add(file);
     return make(
-      about.label === "upsample_nearest2d.wgsl" ? { ...about, code: about.code.replace("fn main", "fn other") } : about,
+      about.label === "shape/upsample_nearest2d.wgsl"
+        ? { ...about, code: about.code.replace("fn main", "fn other") }
+        : about,
     );
   };
   try {
     const wrong = (await selfTest(gpu)).filter(({ ok }) => !ok);
     assertEquals(wrong.map(({ name }) => name), ["upsampling"]);
-    assert(wrong[0]!.error!.includes("upsample_nearest2d.wgsl"), wrong[0]!.error);
+    assert(wrong[0]!.error!.includes("shape/upsample_nearest2d.wgsl"), wrong[0]!.error);
   } finally {
     device.createShaderModule = make;
   }

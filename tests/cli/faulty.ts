@@ -6,7 +6,7 @@
 import { command } from "../../src/cli/train.ts";
 import { parse } from "../../src/cli/flags.ts";
 import { DeviceLostError, WgradError } from "../../src/errors.ts";
-import { currentGpu } from "../../src/gpu/device.ts";
+import { currentGpu } from "../../src/backend/webgpu/device.ts";
 
 const [fault = "", ...args] = Deno.args, [kind, numbers = ""] = fault.split(":");
 const at = numbers.split(",").map(Number);

@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onInterrupt } from "../../src/cli/interrupt.ts";
-import { readCheckpoint } from "../../src/train/checkpoint_folder.ts";
+import { readCheckpoint } from "../../src/run/checkpoints.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { execute } from "../project/support.ts";

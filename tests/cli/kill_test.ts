@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { readCheckpoint } from "../../src/train/checkpoint_folder.ts";
+import { readCheckpoint } from "../../src/run/checkpoints.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { bits } from "../support/random.ts";
 import { metricsOf, namesIn, wgrad, writeData } from "./support.ts";

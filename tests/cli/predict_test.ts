@@ -9,10 +9,10 @@ import encodeWebp, { init as initWebp } from "npm:@jsquash/webp@1.5.0/encode.js"
 import webpEncoder from "npm:@jsquash/webp@1.5.0/codec/enc/webp_enc_simd.wasm" with { type: "bytes" };
 import { CIFAR10_CLASSES } from "../../src/data/cifar.ts";
 import { openDataset, type Split } from "../../src/data/dataset.ts";
-import { encodePng } from "../../src/data/png.ts";
+import { encodePng } from "../../src/image/rgb.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import { bytesOf, writeFiles } from "../data/fixtures.ts";
-import { imageMagick, rgbBmp } from "../data/image_makers.ts";
+import { imageMagick, rgbBmp } from "../image/image_makers.ts";
 import { COMMAND, type Run, wgrad } from "./support.ts";
 
 interface Result {

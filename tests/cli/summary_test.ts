@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { counters, requestGpu } from "../../src/gpu/device.ts";
+import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, nn, optim, ShapeError, type Tensor, tensor, zeros } from "../../src/mod.ts";
-import { lenet } from "../../src/nn/models.ts";
-import { layersOf } from "../../src/train/summary.ts";
-import { stepMemory } from "../../src/train/summary_memory.ts";
+import { lenet } from "../../src/models/models.ts";
+import { layersOf } from "../../src/measure/summary.ts";
+import { stepMemory } from "../../src/measure/memory.ts";
 import { execute, wgrad } from "../project/support.ts";
 
 /** Every kind of layer that has multiply-adds, in nested modules, one of them called twice, and a product beside layers. */

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { Output } from "../../src/cli/output.ts";
 import { LiveRun } from "../../src/cli/train_live.ts";
-import { MetricsLog } from "../../src/train/metrics.ts";
-import type { Session } from "../../src/train/session.ts";
+import { MetricsLog } from "../../src/run/metrics.ts";
+import type { Session } from "../../src/run/session.ts";
 import { withFolder } from "../data/fixtures.ts";
 
 /** The first event of a page that opens: the snapshot. */

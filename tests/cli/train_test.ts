@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { configFromJson, makeConfig } from "../../src/train/config.ts";
+import { configFromJson, makeConfig } from "../../src/config/config.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { filesOf, metricsOf, namesIn, wgrad, writeData } from "./support.ts";
 

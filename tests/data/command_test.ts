@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
-import { decodePng } from "../../src/data/png.ts";
+import { decodePng } from "../../src/image/rgb.ts";
 import { makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

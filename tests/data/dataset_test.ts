@@ -3,7 +3,7 @@ import { cacheFolder, checkFiles } from "../../src/data/cache.ts";
 import { CIFAR100_LAYOUT, CIFAR10_CLASSES, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { openDataset, type OpenOptions } from "../../src/data/dataset.ts";
 import { countClasses, identify, pickRecords } from "../../src/data/inspect.ts";
-import { permute, permuteKey } from "../../src/data/random.ts";
+import { permute, permuteKey } from "../../src/random.ts";
 import { DataError, UsageError } from "../../src/errors.ts";
 import { bytesOf, concat, makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
 

@@ -6,8 +6,8 @@
 import { createTarPacker } from "modern-tar";
 import { CIFAR10_LAYOUT, type OfficialFile, recordBytes, type RecordLayout } from "../../src/data/cifar.ts";
 import type { Batch } from "../../src/data/dataset.ts";
-import { sha256 } from "../../src/data/files.ts";
-import { mix32 } from "../../src/data/random.ts";
+import { sha256 } from "../../src/files/files.ts";
+import { mix32 } from "../../src/random.ts";
 
 /** Valid records with varied labels and pixels. */
 export function makeRecords(count: number, seed = 0, layout: RecordLayout = CIFAR10_LAYOUT): Uint8Array<ArrayBuffer> {

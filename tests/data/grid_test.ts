@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CIFAR10_LAYOUT } from "../../src/data/cifar.ts";
-import { ADVANCE, drawText, LINE_HEIGHT } from "../../src/data/font.ts";
+import { ADVANCE, drawText, LINE_HEIGHT } from "../../src/image/font.ts";
 import { drawInTerminal, enlarge, halfBlocks, imageOf, makeGrid, withCaption } from "../../src/data/grid.ts";
-import { decodePng, encodePng, type RgbImage } from "../../src/data/png.ts";
+import { decodePng, encodePng, type RgbImage } from "../../src/image/rgb.ts";
 import { DataError } from "../../src/errors.ts";
 import { makeRecords } from "./fixtures.ts";
 

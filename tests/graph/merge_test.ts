@@ -2,9 +2,9 @@
  * Merging of dispatches: which ones may run side by side, and that what they compute stays the same, bit for bit.
  */
 import { assert, assertEquals } from "@std/assert";
-import { requestGpu } from "../../src/gpu/device.ts";
-import { allocateStorage, type Block, read, type Storage, write } from "../../src/gpu/memory.ts";
-import { bind, compiled, pipelineOf, shaderOf } from "../../src/gpu/pipeline.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { allocateStorage, type Block, read, type Storage, write } from "../../src/backend/webgpu/memory.ts";
+import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/pipeline.ts";
 import { type Command, type Copy, submit } from "../../src/graph/commands.ts";
 import { merge, MOST_WORKGROUPS, type Pending } from "../../src/graph/merge.ts";
 import { compile, F, nn, optim, type Tensor } from "../../src/mod.ts";

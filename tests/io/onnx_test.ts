@@ -7,7 +7,7 @@ import * as ort from "npm:onnxruntime-node@1.30.0";
 import { WeightsError } from "../../src/errors.ts";
 import { encodeOnnx, type OnnxModel } from "../../src/io/onnx.ts";
 import { nn } from "../../src/mod.ts";
-import { exportOnnx } from "../../src/nn/onnx_export.ts";
+import { exportOnnx } from "../../src/onnx/export.ts";
 import { VERSION } from "../../src/version.ts";
 import { readLines } from "../support/golden.ts";
 import { checkOnnx, hasOnnx } from "../support/onnx.ts";

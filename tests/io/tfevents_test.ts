@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { encodePng } from "../../src/data/png.ts";
+import { encodePng } from "../../src/image/rgb.ts";
 import { type Histogram, histogramOf } from "../../src/io/histogram.ts";
 import { encodeEvent, type SummaryValue } from "../../src/io/tfevents.ts";
 import { encodeRecord } from "../../src/io/tfrecord.ts";

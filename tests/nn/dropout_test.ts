@@ -16,7 +16,7 @@ import {
   type Tensor,
   zeros,
 } from "../../src/mod.ts";
-import { mix32, Purpose, randomUint32 } from "../../src/data/random.ts";
+import { mix32, Purpose, randomUint32 } from "../../src/random.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { withMerging } from "../support/merging.ts";
 import { toTensor, values } from "../support/gradcheck.ts";

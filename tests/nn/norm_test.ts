@@ -7,7 +7,7 @@ import { ShapeError, WeightsError } from "../../src/errors.ts";
 import { decodeSafetensors } from "../../src/io/safetensors.ts";
 import { compile, F, nn, noGrad, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { readAll } from "../../src/tensor/realize.ts";
-import { applyWeights, saveWeights } from "../../src/train/weights.ts";
+import { applyWeights, saveWeights } from "../../src/run/weights.ts";
 import { map, type Nd } from "../support/array.ts";
 import { assertClose, assertRelative } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";

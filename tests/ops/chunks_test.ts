@@ -8,7 +8,7 @@ import { F } from "../../src/mod.ts";
 import type { Device, Value } from "../../src/graph/node.ts";
 import { Variants } from "../../src/graph/variants.ts";
 import { blocksOf, chunksOf } from "../../src/ops/chunks.ts";
-import { benchStep } from "../../src/train/bench_step.ts";
+import { benchStep } from "../../src/measure/steps.ts";
 import { type Nd, transpose } from "../support/array.ts";
 import { checkOp, gradcheck } from "../support/gradcheck.ts";
 import { uniform } from "../support/random.ts";

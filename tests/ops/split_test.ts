@@ -3,7 +3,7 @@
  * out to dispatches.
  */
 import { assert, assertEquals } from "@std/assert";
-import { currentGpu } from "../../src/gpu/device.ts";
+import { currentGpu } from "../../src/backend/webgpu/device.ts";
 import { variantsOf } from "../../src/graph/variants.ts";
 import { F, tensor } from "../../src/mod.ts";
 import { gradcheck } from "../support/gradcheck.ts";

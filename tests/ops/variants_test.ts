@@ -2,7 +2,7 @@
  * The variants that ops offer, of both families: each computes what its float64 reference says, whichever is chosen.
  */
 import { assert, assertEquals } from "@std/assert";
-import { currentGpu } from "../../src/gpu/device.ts";
+import { currentGpu } from "../../src/backend/webgpu/device.ts";
 import { record, Value } from "../../src/graph/node.ts";
 import { deviceOf, type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
 import { compile, F, type Tensor, tensor } from "../../src/mod.ts";

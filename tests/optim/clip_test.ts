@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, nn, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertRelative } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";

@@ -2,7 +2,7 @@
  * Every optimizer with every option, in groups and around others: twenty steps of a small net against PyTorch and the
  * references of golden_optim.py, eager and compiled; moving averages.
  */
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { evaluate } from "../../src/graph/program.ts";
 import { compile, F, optim, type Tensor, tensor } from "../../src/mod.ts";
 import { rules } from "../../src/ops/fuse.ts";

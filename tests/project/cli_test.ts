@@ -4,8 +4,8 @@ import { COMMANDS } from "../../src/cli/commands.ts";
 import { parse } from "../../src/cli/flags.ts";
 import { help } from "../../src/cli/help.ts";
 import { forms, loadAll, manual } from "../../src/cli/manual.ts";
-import { camelCase } from "../../src/train/setting.ts";
-import { SETTINGS } from "../../src/train/settings.ts";
+import { camelCase } from "../../src/config/setting.ts";
+import { SETTINGS } from "../../src/config/settings.ts";
 import { deno, execute, read, ROOT, wgrad } from "./support.ts";
 
 const usageErrors: [args: string[], message: RegExp][] = [
@@ -124,8 +124,8 @@ Deno.test("a failure that is not typed is one line, with the stack only under WG
     ) {
       await Deno.copyFile(`${ROOT}/${path}`, `${folder}/${path}`);
     }
-    await Deno.mkdir(`${folder}/src/train`);
-    await Deno.copyFile(`${ROOT}/src/train/setting.ts`, `${folder}/src/train/setting.ts`);
+    await Deno.mkdir(`${folder}/src/config`);
+    await Deno.copyFile(`${ROOT}/src/config/setting.ts`, `${folder}/src/config/setting.ts`);
     await Deno.writeTextFile(
       `${folder}/src/cli/commands.ts`,
       `const throwing = (run) => ({ name: "x", summary: "", flags: [], examples: [], run });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { compareRuns } from "../../src/report/comparison.ts";
 import { addLine, noSeries } from "../../src/report/page/series.js";
 import type { RunView } from "../../src/report/view.ts";
-import { lockRun } from "../../src/train/run_lock.ts";
+import { lockRun } from "../../src/run/lock.ts";
 import { wgrad } from "../cli/support.ts";
 import { writeRun } from "./fixtures.ts";
 

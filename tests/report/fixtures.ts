@@ -6,7 +6,7 @@
 import { encode } from "fast-png";
 import { join } from "node:path";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
-import type { EvaluationFile } from "../../src/train/evaluation_file.ts";
+import type { EvaluationFile } from "../../src/run/evaluation_file.ts";
 import { bits } from "../support/random.ts";
 
 const CLASSES = ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];

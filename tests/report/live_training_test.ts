@@ -4,8 +4,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { namesIn as namesOf, readCheckpoint } from "../../src/train/checkpoint_folder.ts";
-import type { Checkpoint } from "../../src/train/checkpoint.ts";
+import { namesIn as namesOf, readCheckpoint } from "../../src/run/checkpoints.ts";
+import type { Checkpoint } from "../../src/run/checkpoint.ts";
 import { metricsOf, wgrad } from "../cli/support.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { CHROMIUM, open, startBrowser, type Watched } from "./browser.ts";

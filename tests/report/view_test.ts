@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { DataError } from "../../src/errors.ts";
 import { filtersOf } from "../../src/report/filters.ts";
 import { readRun } from "../../src/report/view.ts";
-import { evaluationFromJson } from "../../src/train/evaluation_file.ts";
-import { LOCK, lockRun } from "../../src/train/run_lock.ts";
+import { evaluationFromJson } from "../../src/run/evaluation_file.ts";
+import { LOCK, lockRun } from "../../src/run/lock.ts";
 import { writeRun } from "./fixtures.ts";
 
 /** Gives `use` a folder of its own. */

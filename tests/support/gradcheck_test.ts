@@ -2,7 +2,7 @@
  * The gradient check itself: it must fail when the output or a gradient is wrong, and name the adapter it ran on.
  */
 import { assert, assertRejects } from "@std/assert";
-import { currentGpu } from "../../src/gpu/device.ts";
+import { currentGpu } from "../../src/backend/webgpu/device.ts";
 import { tensor } from "../../src/mod.ts";
 import { map, type Nd, zip } from "./array.ts";
 import { gradcheck, toTensor } from "./gradcheck.ts";

@@ -4,9 +4,9 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Dataset } from "../../src/data/dataset.ts";
-import { permute, permuteKey } from "../../src/data/random.ts";
+import { permute, permuteKey } from "../../src/random.ts";
 import { DataError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, tensor } from "../../src/mod.ts";
 import { type BatchOptions, DeviceData, NORMALIZATIONS } from "../../src/train/device_data.ts";
 import { assertClose } from "../support/close.ts";

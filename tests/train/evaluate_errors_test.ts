@@ -2,7 +2,7 @@
  * Testing a model that throws: nothing is left behind.
  */
 import { assertEquals, assertRejects } from "@std/assert";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { nn } from "../../src/mod.ts";
 import { Program } from "../../src/tensor/compile.ts";
 import { DeviceData } from "../../src/train/device_data.ts";

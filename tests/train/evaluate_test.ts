@@ -5,13 +5,13 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { TrainingError, WeightsError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import type { StoredTensor } from "../../src/io/stored.ts";
 import { manualSeed, nn, noGrad, tensor } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";
-import { loadWeights, saveWeights } from "../../src/train/weights.ts";
+import { loadWeights, saveWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { allOf, images, trainerOf } from "./fixtures.ts";

@@ -5,10 +5,11 @@
  */
 import type { Batch, Dataset, Split } from "../../src/data/dataset.ts";
 import { openSynthetic } from "../../src/data/synthetic.ts";
-import { type Gpu, requestGpu } from "../../src/gpu/device.ts";
-import { makeConfig } from "../../src/train/config.ts";
-import type { GivenConfig } from "../../src/train/settings.ts";
-import { makeTrainer, type Progress, type Trainer } from "../../src/train/trainer.ts";
+import { type Gpu, requestGpu } from "../../src/backend/webgpu/device.ts";
+import { makeConfig } from "../../src/config/config.ts";
+import type { GivenConfig } from "../../src/config/settings.ts";
+import { makeTrainer } from "../../src/run/make_trainer.ts";
+import type { Progress, Trainer } from "../../src/train/trainer.ts";
 
 /** A few of the synthetic images. */
 export function images(trainCount: number, testCount = 10): Dataset {

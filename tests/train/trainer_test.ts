@@ -3,9 +3,9 @@
  * memory made or waited for once it runs.
  */
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { permute, permuteKey } from "../../src/data/random.ts";
+import { permute, permuteKey } from "../../src/random.ts";
 import { TrainingError, UsageError } from "../../src/errors.ts";
-import { counters } from "../../src/gpu/device.ts";
+import { counters } from "../../src/backend/webgpu/device.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
 import { checkFits, type Progress } from "../../src/train/trainer.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";

@@ -2,13 +2,13 @@
  * How a run updates the weights: each setting against the plain loop that it stands for, written with the library.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { permute, permuteKey } from "../../src/data/random.ts";
+import { permute, permuteKey } from "../../src/random.ts";
 import { TrainingError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/gpu/device.ts";
+import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, manualSeed, nn, optim, type Tensor, tensor } from "../../src/mod.ts";
-import { makeConfig } from "../../src/train/config.ts";
+import { makeConfig } from "../../src/config/config.ts";
 import { Rates } from "../../src/train/rates.ts";
-import type { GivenConfig } from "../../src/train/settings.ts";
+import type { GivenConfig } from "../../src/config/settings.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { allOf, images, trained, trainerOf, weightsOf } from "./fixtures.ts";
 

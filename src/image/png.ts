@@ -1,0 +1,166 @@
+/**
+ * PNG images of every kind, to RGBA of 8 bits. Own code: the library that reads and writes the data set's own files
+ * (`png.ts`) inflates whatever a file holds, and misreads interlaced images of fewer than 8 bits. Here memory is bounded
+ * by the size that the header states.
+ *
+ * @module
+ */
+import { crc32, inflateSync } from "node:zlib";
+import { DataError } from "../errors.ts";
+import { pngChunks } from "./header.ts";
+
+/** Pixels as R G B A R G B A …, rows downwards. */
+export interface RgbaImage {
+  readonly width: number;
+  readonly height: number;
+  /** [height * width * 4] */
+  readonly data: Uint8Array;
+}
+
+/** By colour type: samples of a pixel, and the depths that it may have. */
+const KINDS: Readonly<Record<number, { readonly samples: number; readonly depths: readonly number[] }>> = {
+  0: { samples: 1, depths: [1, 2, 4, 8, 16] },
+  2: { samples: 3, depths: [8, 16] },
+  3: { samples: 1, depths: [1, 2, 4, 8] },
+  4: { samples: 2, depths: [8, 16] },
+  6: { samples: 4, depths: [8, 16] },
+};
+
+/** The passes of an interlaced image: first column and row, and the steps from one to the next. */
+const ADAM7 = [
+  { x: 0, y: 0, dx: 8, dy: 8 },
+  { x: 4, y: 0, dx: 8, dy: 8 },
+  { x: 0, y: 4, dx: 4, dy: 8 },
+  { x: 2, y: 0, dx: 4, dy: 4 },
+  { x: 0, y: 2, dx: 2, dy: 4 },
+  { x: 1, y: 0, dx: 2, dy: 2 },
+  { x: 0, y: 1, dx: 1, dy: 2 },
+];
+const WHOLE = [{ x: 0, y: 0, dx: 1, dy: 1 }];
+
+/**
+ * Decodes a PNG whose header was read. Of 16 bits, the upper 8 count, as in PIL. Every check sum is verified.
+ *
+ * @throws {DataError | Error} if it is damaged. The message does not name the file.
+ */
+export function decodePngImage(bytes: Uint8Array): RgbaImage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const width = view.getUint32(16), height = view.getUint32(20), depth = bytes[24]!, type = bytes[25]!;
+  const kind = KINDS[type], interlaced = bytes[28] === 1;
+  if (kind === undefined || !kind.depths.includes(depth)) {
+    throw new DataError(`colour type ${type} of ${depth} bits does not exist`);
+  }
+  const packed: Uint8Array[] = [];
+  let palette: Uint8Array = new Uint8Array(0), transparent = palette, first = true;
+  for (const { name, at, length } of pngChunks(view)) {
+    if (crc32(bytes.subarray(at - 4, at + length)) !== view.getUint32(at + length)) {
+      throw new DataError(`the check sum of its chunk ${JSON.stringify(name)} is wrong`);
+    }
+    if (first && (name !== "IHDR" || length !== 13)) throw new DataError("it has no header");
+    first = false;
+    const data = bytes.subarray(at, at + length);
+    if (name === "PLTE") palette = data;
+    else if (name === "tRNS") transparent = data;
+    else if (name === "IDAT") packed.push(data);
+  }
+  if (type === 3 && palette.length === 0) throw new DataError("it has no palette");
+
+  const bits = kind.samples * depth, lineBytes = (columns: number) => Math.ceil(columns * bits / 8);
+  const passes = (interlaced ? ADAM7 : WHOLE)
+    .map((pass) => ({
+      ...pass,
+      columns: Math.ceil((width - pass.x) / pass.dx),
+      rows: Math.ceil((height - pass.y) / pass.dy),
+    }))
+    .filter(({ columns, rows }) => columns > 0 && rows > 0);
+  const expected = passes.reduce((sum, { columns, rows }) => sum + rows * (1 + lineBytes(columns)), 0);
+  const lines = inflate(packed, expected);
+
+  const data = new Uint8Array(width * height * 4), paint = painter(type, depth, palette, transparent);
+  let at = 0;
+  for (const { x, y, dx, dy, columns, rows } of passes) {
+    const length = lineBytes(columns);
+    let above: Uint8Array = new Uint8Array(length);
+    for (let row = 0; row < rows; row++) {
+      const line = lines.subarray(at + 1, at + 1 + length);
+      unfilter(lines[at]!, line, above, Math.max(1, bits >> 3));
+      paint(line, columns, data, ((y + row * dy) * width + x) * 4, dx * 4);
+      above = line;
+      at += 1 + length;
+    }
+  }
+  return { width, height, data };
+}
+
+/** Inflates `packed`, which must give `expected` bytes; it stops where it would give more. */
+function inflate(packed: readonly Uint8Array[], expected: number): Uint8Array {
+  let lines: Uint8Array;
+  try {
+    lines = inflateSync(concat(packed), { maxOutputLength: expected });
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`it holds more than the ${expected} bytes of its size`);
+    throw error;
+  }
+  if (lines.length !== expected) throw new DataError(`it holds ${lines.length} of the ${expected} bytes of its size`);
+  return lines;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Undoes the filter of a line in place; `above` is the line over it, and `back` the bytes of a pixel. */
+function unfilter(filter: number, line: Uint8Array, above: Uint8Array, back: number): void {
+  const { length } = line;
+  if (filter === 1) { for (let i = back; i < length; i++) line[i]! += line[i - back]!; }
+  else if (filter === 2) { for (let i = 0; i < length; i++) line[i]! += above[i]!; }
+  else if (filter === 3) {
+    for (let i = 0; i < length; i++) line[i]! += ((i < back ? 0 : line[i - back]!) + above[i]!) >> 1;
+  } else if (filter === 4) {
+    for (let i = 0; i < length; i++) {
+      const a = i < back ? 0 : line[i - back]!, b = above[i]!, c = i < back ? 0 : above[i - back]!;
+      const toA = Math.abs(b - c), toB = Math.abs(a - c), toC = Math.abs(a + b - 2 * c);
+      line[i]! += toA <= toB && toA <= toC ? a : toB <= toC ? b : c;
+    }
+  } else if (filter !== 0) throw new DataError(`filter ${filter} does not exist`);
+}
+
+/** Turns a line of samples into pixels, `step` bytes apart from `at` on. */
+type Painter = (line: Uint8Array, columns: number, pixels: Uint8Array, at: number, step: number) => void;
+
+function painter(type: number, depth: number, palette: Uint8Array, transparent: Uint8Array): Painter {
+  const { samples } = KINDS[type]!, wide = depth === 16, bytes = wide ? 2 : 1;
+  const colour = type === 2 || type === 6, alpha = type === 4 || type === 6;
+  // One colour of a grey or true-colour image may be declared transparent, in all its bits.
+  const key = !alpha && type !== 3 && transparent.length === 2 * samples
+    ? Array.from({ length: samples }, (_, i) => transparent[2 * i]! * 256 + transparent[2 * i + 1]!)
+    : undefined;
+  const perByte = 8 / Math.min(8, depth), mask = (1 << Math.min(8, depth)) - 1;
+  const sample = (line: Uint8Array, i: number) => {
+    if (depth >= 8) return line[i * bytes]!;
+    return line[Math.floor(i / perByte)]! >> (8 - depth * (i % perByte + 1)) & mask;
+  };
+  const full = (line: Uint8Array, i: number) => wide ? line[2 * i]! * 256 + line[2 * i + 1]! : sample(line, i);
+  return (line, columns, pixels, at, step) => {
+    for (let i = 0; i < columns; i++, at += step) {
+      const value = sample(line, i * samples);
+      if (type === 3) {
+        if (value * 3 >= palette.length) throw new DataError(`colour ${value} is not in its palette`);
+        for (let c = 0; c < 3; c++) pixels[at + c] = palette[value * 3 + c]!;
+        pixels[at + 3] = transparent[value] ?? 255;
+        continue;
+      }
+      for (let c = 0; c < 3; c++) {
+        pixels[at + c] = colour ? sample(line, i * samples + c) : depth < 8 ? value * 255 / mask : value;
+      }
+      const clear = key?.every((part, c) => part === full(line, i * samples + c)) === true;
+      pixels[at + 3] = clear ? 0 : alpha ? sample(line, i * samples + samples - 1) : 255;
+    }
+  };
+}

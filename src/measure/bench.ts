@@ -1,0 +1,100 @@
+/**
+ * How `wgrad bench` measures: a program is run many times in a row, then one element is read to wait for the GPU. What
+ * is measured, and how its result is checked first, is in the files beside.
+ *
+ * @module
+ */
+import { GpuError } from "../errors.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { time, type TimeOptions } from "../tune/timing.ts";
+
+/** What work is counted in, and the rates that are shown for it. */
+const UNITS = {
+  flop: { name: "GFLOP/s", size: 1e9 },
+  byte: { name: "GB/s", size: 1e9 },
+  dispatch: { name: "dispatches/s", size: 1 },
+} as const;
+
+/** Something to measure. */
+export interface BenchCase {
+  /** What is computed, with its sizes. */
+  readonly name: string;
+  /** What one run costs at least: floating-point operations (two for a multiply-add), or bytes read and written. */
+  readonly work: number;
+  readonly unit: keyof typeof UNITS;
+  /**
+   * Runs once, the first time, and compares the result with a reference computed on the CPU.
+   *
+   * @throws {GpuError} where they differ.
+   */
+  check(): Promise<void>;
+  /** Submits so many runs, without waiting. */
+  run(times: number): Promise<void>;
+  /** Gives the memory back. */
+  dispose(): Promise<void>;
+}
+
+/** A case with its time and rate. */
+export interface Measured {
+  readonly name: string;
+  readonly ms: number;
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** In `unit`. */
+  readonly rate: number;
+  readonly unit: typeof UNITS[keyof typeof UNITS]["name"];
+}
+
+/** Checks a case, measures it, and gives its memory back. `waitMs` is from `waitCost()`. */
+export async function measure(gpu: Gpu, one: BenchCase, options: TimeOptions): Promise<Measured> {
+  try {
+    await one.check();
+    const timing = await time(gpu, (times) => one.run(times), options);
+    const { name: unit, size } = UNITS[one.unit];
+    return {
+      name: one.name,
+      ms: timing.median,
+      leastMs: timing.least,
+      mostMs: timing.most,
+      rate: one.work / timing.median * 1000 / size,
+      unit,
+    };
+  } finally {
+    await one.dispose();
+  }
+}
+
+/**
+ * Compares a result with its reference, at both ends and at places spread over it. Elements elsewhere must be finite.
+ *
+ * @param expected the element at a place of the flat array
+ * @param tolerance allowed difference, as a share of the largest expected value. Default 1e-4.
+ * @throws {GpuError} naming the place and both values.
+ */
+export function checkPlaces(
+  name: string,
+  actual: ArrayLike<number>,
+  length: number,
+  expected: (place: number) => number,
+  { places = 96, tolerance = 1e-4 } = {},
+): void {
+  if (actual.length !== length) throw new GpuError(`${name}: ${actual.length} elements where ${length} were expected`);
+  for (let i = 0; i < length; i++) {
+    if (!Number.isFinite(actual[i]!)) throw wrong(name, i, actual[i]!, "a finite number");
+  }
+  const count = Math.min(places, length), step = count > 1 ? (length - 1) / (count - 1) : 0;
+  const chosen = Array.from({ length: count }, (_, i) => Math.round(i * step));
+  const wanted = chosen.map(expected);
+  const scale = wanted.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+  chosen.forEach((place, i) => {
+    if (!(Math.abs(actual[place]! - wanted[i]!) <= tolerance * scale)) {
+      throw wrong(name, place, actual[place]!, String(wanted[i]!));
+    }
+  });
+}
+
+function wrong(name: string, place: number, found: number, expected: string): GpuError {
+  return new GpuError(
+    `${name}: the GPU computes ${found} at element ${place}, not ${expected}: do not trust this driver`,
+  );
+}

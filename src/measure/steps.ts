@@ -1,0 +1,160 @@
+/**
+ * A whole training step, as `wgrad bench step` measures it: forward, loss, backward, and the update by SGD with momentum,
+ * on one batch that lies in GPU memory. `wgrad train` adds the gathering of the batch and the noting of the loss.
+ *
+ * @module
+ */
+import { GpuError } from "../errors.ts";
+import type { Gpu } from "../backend/webgpu/device.ts";
+import type { DispatchTime } from "../graph/profile.ts";
+import * as F from "../nn/functional.ts";
+import { MODELS } from "../models/models.ts";
+import { SGD } from "../optim/sgd.ts";
+import { compile } from "../tensor/compile.ts";
+import { tensor } from "../tensor/create.ts";
+import { time, type TimeOptions } from "../tune/timing.ts";
+import { noise } from "../random.ts";
+import { lenetLosses } from "./reference.ts";
+
+export type { DispatchTime };
+
+/** The networks whose steps can be measured. */
+export type ModelName = keyof typeof MODELS;
+
+/** What a step costs. */
+export interface StepFigures {
+  readonly model: ModelName;
+  readonly batchSize: number;
+  /** Steps in each round. */
+  readonly steps: number;
+  readonly rounds: number;
+  /** The median of the rounds. The wait at the end of a round, some 10 ms in Deno, counts. */
+  readonly msPerStep: number;
+  readonly leastMs: number;
+  readonly mostMs: number;
+  readonly imagesPerSecond: number;
+  readonly dispatchesPerStep: number;
+}
+
+/** A training step, ready to run. */
+export interface BenchStep {
+  /** See `BenchCase.check()`: the first step, against a loss and its slopes computed on the CPU. */
+  check(): Promise<void>;
+  run(times: number): Promise<void>;
+  /** The number of kernels that a step runs. */
+  dispatches(): Promise<number>;
+  /** What each of them takes. */
+  profile(steps: number): Promise<DispatchTime[]>;
+  dispose(): Promise<void>;
+}
+
+/** The images repeat after so many, a prime, so that the reference need not compute thousands of them. */
+const DIFFERENT = 13;
+const LR = 0.001;
+
+/** The step of a model, on images of noise. */
+export function benchStep(model: ModelName, batchSize: number): BenchStep {
+  const { make, channels } = MODELS[model], pixels = channels * 1024, different = Math.min(batchSize, DIFFERENT);
+  const images = Array.from({ length: different }, (_, i) => noise(pixels, i + 1));
+  const target = Uint32Array.from({ length: batchSize }, (_, i) => i % different * 3 % 10);
+  const data = new Float32Array(batchSize * pixels);
+  for (let i = 0; i < batchSize; i++) data.set(images[i % different]!, i * pixels);
+  const x = tensor(data, { shape: [batchSize, channels, 32, 32] }), labels = tensor(target);
+  const net = make(), optimizer = new SGD(net.parameters(), { lr: LR, momentum: 0.9 });
+  const program = compile(() => {
+    const loss = F.crossEntropy(net.forward(x), labels);
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  });
+  const parameters = async () => {
+    const result = new Map<string, Float32Array>();
+    for (const [name, one] of net.namedParameters()) result.set(name, await one.data() as Float32Array);
+    return result;
+  };
+
+  /**
+   * With Δ the first update of one parameter tensor, the slope of the loss along Δ must be −|Δ|²/lr, since Δ = −lr ∇loss
+   * there. Any other gradient g has a slope of −∇loss·g lr, and would need ∇loss·g = |g|².
+   */
+  const check = async () => {
+    const name = `step of ${model}, batch ${batchSize}`;
+    const before = await parameters();
+    await program.run();
+    const loss = await program.result.item(), after = await parameters();
+    const mean = (at: ReadonlyMap<string, ArrayLike<number>>) => {
+      const losses = lenetLosses(at, images, target);
+      return Array.from(target, (_, i) => losses[i % different]!).reduce((a, b) => a + b) / batchSize;
+    };
+    requireClose(`${name}: the loss`, loss, mean(before), 1e-4);
+    for (const [key, old] of before) {
+      const update = Float64Array.from(after.get(key)!, (one, i) => one - old[i]!);
+      // So small a reach that hardly any relu or maximum changes sides; doubles resolve it. What differs is the rounding
+      // of the update in the sum: 0.0004 at most in trials.
+      const length = Math.sqrt(update.reduce((sum, one) => sum + one * one, 0)), reach = 1e-7;
+      if (!(length > 0)) throw new GpuError(`${name}: the step leaves ${key} as it was: do not trust this driver`);
+      const along = (sign: number) => {
+        const moved = Float64Array.from(old, (one, i) => one + sign * reach * update[i]! / length);
+        return mean(new Map<string, ArrayLike<number>>(before).set(key, moved));
+      };
+      requireClose(`${name}: the slope along ${key}`, length / LR, (along(-1) - along(1)) / (2 * reach), 0.004);
+    }
+  };
+  return {
+    check,
+    run: (times) => program.run(times),
+    dispatches: () => program.dispatches(),
+    profile: (steps) => program.profile(steps),
+    async dispose() {
+      await program.dispose();
+      for (const one of [...net.parameters(), ...optimizer.stateDict().values(), x, labels, program.result]) {
+        one.dispose();
+      }
+    },
+  };
+}
+
+/** Checks the step, measures it, and gives its memory back. `options.runs` is the number of steps in each round. */
+export async function measureStep(
+  gpu: Gpu,
+  model: ModelName,
+  batchSize: number,
+  options: TimeOptions = {},
+): Promise<StepFigures> {
+  const step = benchStep(model, batchSize);
+  try {
+    await step.check();
+    await step.run(Math.min(50, options.runs ?? 5));
+    const { median, least, most, runs, rounds } = await time(gpu, step.run, { roundMs: 500, ...options });
+    return {
+      model,
+      batchSize,
+      steps: runs,
+      rounds,
+      msPerStep: median,
+      leastMs: least,
+      mostMs: most,
+      imagesPerSecond: batchSize / median * 1000,
+      dispatchesPerStep: await step.dispatches(),
+    };
+  } finally {
+    await step.dispose();
+  }
+}
+
+/** What each dispatch of a step takes, over so many steps. */
+export async function profileStep(model: ModelName, batchSize: number, steps: number): Promise<DispatchTime[]> {
+  const step = benchStep(model, batchSize);
+  try {
+    await step.run(1); // A kernel is compiled when it first runs.
+    return await step.profile(steps);
+  } finally {
+    await step.dispose();
+  }
+}
+
+function requireClose(what: string, actual: number, expected: number, tolerance: number): void {
+  if (Math.abs(actual - expected) <= tolerance * Math.abs(expected)) return;
+  throw new GpuError(`${what} is ${actual} on the GPU and ${expected} on the CPU: do not trust this driver`);
+}

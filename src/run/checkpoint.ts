@@ -1,0 +1,192 @@
+/**
+ * A checkpoint: all that a run needs to go on to the same bits, as one safetensors file. Its tensors are `model.NAME`,
+ * `optimizer.NAME`, `ema.NAME` (the averages, by the names of their parameters) and `metrics`, the text of
+ * `metrics.jsonl`; the rest is JSON in the metadata. A checksum covers every byte of the file.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { UsageError, WeightsError } from "../errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import type { StoredTensor } from "../io/stored.ts";
+import { isPlain } from "../ops/options.ts";
+import { VERSION } from "../version.ts";
+import type { DataIdentity } from "../train/device_data.ts";
+import type { PartOfInterval } from "./intervals.ts";
+import type { RunConfig } from "../config/settings.ts";
+
+/** Where a run is, and what it has seen: plain JSON. */
+export interface RunState {
+  /** Steps done, in all and in this epoch, which is counted from 1. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  /** The sum of this epoch's losses. */
+  readonly lossOfEpoch: number;
+  /** The intervals under way: of what is printed, and of the metrics. */
+  readonly printed: PartOfInterval;
+  readonly noted: PartOfInterval;
+  /** Seconds that the steps took. */
+  readonly seconds: number;
+  /** What the learning rate is multiplied by, and how often it was halved after a loss that was not finite. */
+  readonly rateScale: number;
+  readonly restores: number;
+  /** The state of a schedule that has one. */
+  readonly schedule: unknown;
+  /** What `getRngState()` gave. */
+  readonly rng: readonly number[];
+  /** The best validation so far. */
+  readonly best: BestSoFar | null;
+  /** The variants of kernels that were tuned: others round differently. */
+  readonly kernels: Readonly<Record<string, string>>;
+  /** The settings, as `config.json` has them. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What was trained on. */
+  readonly data: DataIdentity;
+}
+
+export interface BestSoFar {
+  readonly step: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+export interface Checkpoint {
+  readonly state: RunState;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** What weights are of: it takes both to use them. */
+export interface WeightsConfig extends Pick<RunConfig, "model" | "normalize"> {
+  /** The names of the classes, by label, where they are known. */
+  readonly classes?: readonly string[];
+}
+
+/** What a safetensors file says about its weights. Readers of PyTorch's files ask for the format. */
+export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<string, string> {
+  return { format: "pt", model, normalize, wgrad: VERSION, ...(classes && { classes: JSON.stringify(classes) }) };
+}
+
+const METRICS = "metrics";
+
+const NO_SUM = "0".repeat(64);
+const placeOf = (sum: string) => `"sha256":"${sum}"`;
+
+/** The bytes of a checkpoint. */
+export function encodeCheckpoint(
+  { state, tensors }: Checkpoint,
+  config: WeightsConfig,
+): Uint8Array<ArrayBuffer> {
+  const bytes = encodeSafetensors(tensors, {
+    sha256: NO_SUM,
+    ...labelsOf(config),
+    checkpoint: JSON.stringify(state),
+  });
+  setSum(bytes, NO_SUM, sumOf(bytes));
+  return bytes;
+}
+
+/**
+ * Reads the bytes of a checkpoint. They are left as they were.
+ *
+ * @param where the file's name, for the errors.
+ * @throws {WeightsError} where the file is none, was cut short, or was altered.
+ */
+export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+  const { tensors, metadata } = decodeSafetensors(bytes, where), { checkpoint, sha256 } = metadata;
+  if (checkpoint === undefined) throw new WeightsError(`${where} holds weights alone, and is no checkpoint`);
+  const copy = Uint8Array.from(bytes);
+  if (sha256?.length !== NO_SUM.length || !setSum(copy, sha256, NO_SUM) || sumOf(copy) !== sha256) {
+    throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
+  }
+  const state = checkpointState(checkpoint);
+  const fits = [...tensors].every(([name, { dtype }]) =>
+    dtype === (name === METRICS ? "U8" : /^(F32|U32)$/.exec(dtype)?.[0])
+  );
+  if (!state || !fits || !tensors.has(METRICS)) throw new WeightsError(`${where} is no checkpoint of a run`);
+  return { state, tensors };
+}
+
+/** The state that a checkpoint's JSON says; undefined where it is none. */
+function checkpointState(text: string): RunState | undefined {
+  let state: RunState;
+  try {
+    state = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && value as number >= 0;
+  if (!isPlain(state) || !isPlain(state.config) || !isPlain(state.data) || !isPlain(state.kernels)) {
+    return undefined;
+  }
+  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
+  const isPart = (part: PartOfInterval) => isPlain(part) && isCount(part.steps) && Number.isFinite(part.sum);
+  const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
+  const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
+    numbers.every(Number.isFinite) && [state.printed, state.noted].every(isPart) && state.seconds >= 0 &&
+    state.rateScale >= 0 &&
+    Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
+    Object.values(kernels).every((name) => typeof name === "string") &&
+    (best === null || (isPlain(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
+  return fits ? state : undefined;
+}
+
+/** The tensors whose names begin with `prefix`, by the rest of their names. */
+export function part(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): Map<string, StoredTensor> {
+  return new Map(
+    [...tensors].flatMap(([name, one]) => name.startsWith(prefix) ? [[name.slice(prefix.length), one] as const] : []),
+  );
+}
+
+/** The weights of a checkpoint as a file of weights has them: the averages where there are any. */
+export function weightsIn(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
+  return new Map([...part(tensors, "model."), ...part(tensors, "ema.")]);
+}
+
+/**
+ * Compares the images of a checkpoint's run with those that there are now.
+ *
+ * @throws {UsageError} where they are others.
+ */
+export function checkSameData(before: DataIdentity, now: DataIdentity, name: string): void {
+  if (before.images === now.images && before.sha256 === now.sha256) return;
+  throw new UsageError(
+    `--resume: ${name} has other images than the run was trained on (${now.images} of SHA-256 ${
+      now.sha256.slice(0, 12)
+    }…, ` +
+      `before ${before.images} of ${
+        before.sha256.slice(0, 12)
+      }…): bring those back, or go on all the same with --force`,
+  );
+}
+
+/** The text of `metrics.jsonl` when a checkpoint was made. */
+export function metricsIn({ tensors }: Checkpoint): string {
+  return new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array);
+}
+
+/** The same as a tensor, and its name. */
+export function metricsTensor(text: string): [string, StoredTensor] {
+  const data = new TextEncoder().encode(text);
+  return [METRICS, { dtype: "U8", shape: [data.length], data }];
+}
+
+function sumOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Replaces the checksum in the header. @returns whether it was there. */
+function setSum(bytes: Uint8Array, from: string, to: string): boolean {
+  const encoder = new TextEncoder(), wanted = encoder.encode(placeOf(from));
+  const place = indexOf(bytes, wanted);
+  if (place < 0) return false;
+  bytes.set(encoder.encode(placeOf(to)), place);
+  return true;
+}
+
+/** Where `part` first begins in `bytes`; −1 if nowhere. It is sought in the beginning, where the metadata are. */
+function indexOf(bytes: Uint8Array, part: Uint8Array): number {
+  const end = Math.min(bytes.length - part.length, 4096);
+  for (let i = 0; i <= end; i++) if (part.every((byte, j) => bytes[i + j] === byte)) return i;
+  return -1;
+}

@@ -1,0 +1,71 @@
+/**
+ * Starting from weights that were trained before, and leaving some of them as they are.
+ *
+ * @module
+ */
+import { UsageError, WeightsError } from "../errors.ts";
+import type { StoredTensor } from "../io/stored.ts";
+import type { Module } from "../nn/module.ts";
+import type { RunConfig } from "../config/settings.ts";
+import { applyWeights, readWeights } from "./weights.ts";
+
+/**
+ * Gives a new model the weights of `--init`, and freezes the parameters that `--freeze` names. Parameters of the last layer
+ * whose sizes differ stay as they were initialised.
+ *
+ * @param say is told what was done, in lines.
+ * @throws {WeightsError} where the file cannot be read, or does not fit the model otherwise.
+ * @throws {UsageError} where a pattern matches no parameter, or none is left to train.
+ */
+export async function fineTune(
+  model: Module,
+  { init, freeze }: Pick<RunConfig, "init" | "freeze">,
+  say: (line: string) => void,
+): Promise<void> {
+  if (init !== undefined) {
+    const { tensors } = await readWeights(init);
+    const anew = keepHead(model, tensors);
+    applyWeights(model, tensors, init);
+    say(`weights from ${init}${anew.length > 0 ? `; of another size, and started anew: ${anew.join(", ")}` : ""}`);
+  }
+  const named = model.namedParameters(), frozen: string[] = [];
+  for (const pattern of freeze) {
+    const matches = matcherOf(pattern), found = named.filter(([name]) => matches.test(name));
+    if (found.length === 0) {
+      throw new UsageError(
+        `--freeze ${pattern} matches no parameter: there are ${named.map(([name]) => name).join(", ")}`,
+      );
+    }
+    for (const [name, parameter] of found) {
+      if (parameter.requiresGrad) frozen.push(name);
+      parameter.requiresGrad = false;
+    }
+  }
+  if (frozen.length === named.length) throw new UsageError("--freeze leaves no parameter to train");
+  if (frozen.length > 0) say(`frozen: ${frozen.join(", ")}`);
+}
+
+/**
+ * Puts the model's own elements into `tensors` for the parameters of its last layer whose shapes differ there, which are of
+ * other classes then. @returns their names.
+ */
+function keepHead(model: Module, tensors: Map<string, StoredTensor>): string[] {
+  const named = model.namedParameters(), layerOf = (name: string) => name.replace(/\.?[^.]*$/, "");
+  const last = layerOf(named.at(-1)![0]);
+  const anew = named.filter(([name, { shape }]) => {
+    const stored = tensors.get(name);
+    return layerOf(name) === last && stored !== undefined && String(stored.shape) !== String(shape);
+  });
+  for (const [name, parameter] of anew) {
+    const { host } = parameter.value;
+    if (!host) throw new WeightsError(`${name} was computed with before it was initialised`);
+    tensors.set(name, { dtype: "F32", shape: parameter.shape, data: Float32Array.from(host) });
+  }
+  return anew.map(([name]) => name);
+}
+
+/** `*` stands for any text and `?` for a letter; a name of a layer stands for all below it. */
+function matcherOf(pattern: string): RegExp {
+  const text = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  return new RegExp(`^${text}(\\..*)?$`);
+}

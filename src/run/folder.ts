@@ -1,0 +1,133 @@
+/**
+ * The folder of one run, `OUT/NAME`: `config.json` and `run.json`, which say what is run and on what; the metrics; the
+ * `checkpoints/`; and, in the end, `model.safetensors`. One process at a time has it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { fileError, isTemporary, writeAtomically } from "../files/files.ts";
+import { UsageError } from "../errors.ts";
+import { type Checkpoint, metricsIn } from "./checkpoint.ts";
+import { CheckpointFolder, namesIn } from "./checkpoints.ts";
+import { configToJson } from "../config/config.ts";
+import { MetricsLog } from "./metrics.ts";
+import { LOCK, lockRun, type RunLock } from "./lock.ts";
+import type { RunConfig } from "../config/settings.ts";
+
+/** The folder of checkpoints in that of a run. */
+export const CHECKPOINTS = "checkpoints";
+
+/** A run's folder. */
+export class RunFolder {
+  /** Where the weights belong. */
+  readonly weights: string;
+  readonly checkpoints: CheckpointFolder;
+  private constructor(
+    /** Its path, `runs/lenet-1`. */
+    readonly path: string,
+    readonly metrics: MetricsLog,
+    { keep }: Pick<RunConfig, "keep">,
+  ) {
+    this.weights = join(path, "model.safetensors");
+    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), keep);
+  }
+
+  /**
+   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics, or cuts them to those of a
+   * checkpoint.
+   *
+   * @throws {DataError} if a file cannot be written.
+   */
+  static async open(
+    path: string,
+    config: RunConfig,
+    from: Checkpoint | null = null,
+    run: object = {},
+  ): Promise<RunFolder> {
+    const settings = configToJson(config);
+    const write = (name: string, text: string) => writeAtomically(join(path, name), new TextEncoder().encode(text));
+    // A run can go on from its settings alone; and it has not finished, before it has others.
+    if (!from) await write("config.json", settings);
+    await write("run.json", jsonText(run));
+    if (from) await write("config.json", settings);
+    const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
+    metrics.events.text(from?.state.step ?? 0, "config", `\`\`\`json\n${settings}\`\`\``);
+    return new RunFolder(path, metrics, config);
+  }
+
+  /**
+   * Writes a file as JSON, as a whole or not at all.
+   *
+   * @throws {DataError} if it cannot be written.
+   */
+  async write(name: string, value: unknown): Promise<void> {
+    await writeAtomically(join(this.path, name), new TextEncoder().encode(jsonText(value)));
+  }
+}
+
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2) + "\n";
+}
+
+/** A folder that is locked. */
+export interface Claim {
+  readonly path: string;
+  readonly lock: RunLock;
+}
+
+/**
+ * Makes the folder of a new run, and locks it. Without a name it is the model's and the first number after those in use;
+ * two processes that choose at once get two folders.
+ *
+ * @throws {UsageError} if the name is given and there is already something there.
+ * @throws {DataError} if the folder cannot be made.
+ */
+export async function claimRun(config: RunConfig): Promise<Claim> {
+  const path = await claimFolder(config);
+  return { path, lock: await lockRun(path) };
+}
+
+async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
+  try {
+    await Deno.mkdir(out, { recursive: true });
+    if (name !== undefined) {
+      const path = join(out, name);
+      if (!await claim(path) && !await isUnborn(path)) {
+        throw new UsageError(
+          `${path} is already there: choose another --name, go on with it by --resume ${path}, or remove it`,
+        );
+      }
+      return path;
+    }
+    let number = 1;
+    for await (const { name } of Deno.readDir(out)) {
+      if (name.startsWith(`${model}-`) && /^\d{1,9}$/.test(name.slice(model.length + 1))) {
+        number = Math.max(number, Number(name.slice(model.length + 1)) + 1);
+      }
+    }
+    for (;; number++) {
+      const path = join(out, `${model}-${number}`);
+      if (await claim(path)) return path;
+    }
+  } catch (error) {
+    throw fileError("make a run's folder in", out, error);
+  }
+}
+
+/** @returns whether the folder was made; not so where something has its name. */
+async function claim(path: string): Promise<boolean> {
+  try {
+    await Deno.mkdir(path);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return false;
+  }
+}
+
+/** Whether a folder is of a run that ended before it had written its `config.json`. */
+async function isUnborn(path: string): Promise<boolean> {
+  const { isDirectory } = await Deno.stat(path);
+  if (!isDirectory) return false;
+  return (await namesIn(path)).every((name) => name === LOCK || isTemporary(name));
+}

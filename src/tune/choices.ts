@@ -1,0 +1,84 @@
+/**
+ * The choices of variants that were tuned on a device, from one run to the next: a file for each adapter and driver under
+ * the cache folder. Other choices round differently, so the same bits need the same file.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { cacheFolder } from "../data/cache.ts";
+import { sha256, writeAtomically } from "../files/files.ts";
+import { DataError } from "../errors.ts";
+import { type Gpu, oneLine } from "../backend/webgpu/device.ts";
+import { variantsOf } from "../graph/variants.ts";
+import { VERSION } from "../version.ts";
+import { kernelsHash } from "./kernel_texts.ts";
+
+/** What was measured on: all that WebGPU tells of an adapter and its driver. */
+function deviceOf({ adapter: { name, vendor, architecture, cpu } }: Gpu): Readonly<Record<string, string>> {
+  return {
+    name,
+    vendor,
+    architecture,
+    backend: Deno.env.get("DENO_WEBGPU_BACKEND") || "default",
+    // Small batches run without the software driver's threads: another device, as far as times go.
+    ...(cpu ? { threads: Deno.env.get("LP_NUM_THREADS") || "default" } : {}),
+  };
+}
+
+/** What was measured. Deno's version is that of the compiler of kernels, too. */
+async function programOf(): Promise<Readonly<Record<string, string>>> {
+  return { wgrad: VERSION, deno: Deno.version.deno, kernels: await kernelsHash() };
+}
+
+/** Where the choices on `gpu` are kept. Throws `DataError` where no variable tells the cache folder. */
+export async function choicesFile(gpu: Gpu): Promise<string> {
+  const device = deviceOf(gpu), name = device.name!.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  const hash = await sha256([new TextEncoder().encode(JSON.stringify(device))]);
+  return join(cacheFolder(), "tuning", `${name.slice(0, 60) || "adapter"}-${hash.slice(0, 8)}.json`);
+}
+
+/**
+ * Makes the choices that were tuned earlier those of `gpu`. A file of another version counts as none; one that is damaged,
+ * another device's, or somebody else's is told to `warn`, in a line.
+ *
+ * @returns how many there are.
+ */
+export async function loadChoices(gpu: Gpu, warn: (line: string) => void): Promise<number> {
+  let path = "the file of tuned kernels";
+  try {
+    path = await choicesFile(gpu);
+    const choices = await choicesIn(await Deno.readTextFile(path), gpu);
+    for (const [key, name] of choices) variantsOf(gpu).chosen.set(key, name);
+    return choices.length;
+  } catch (error) {
+    // Without a cache folder there is nothing to load; saving says so.
+    if (error instanceof Deno.errors.NotFound || error instanceof DataError) return 0;
+    warn(`warning: ${path} is not used: ${oneLine((error as Error).message)}; wgrad bench --tune makes it anew`);
+    return 0;
+  }
+}
+
+/** Throws where the file cannot be this device's. */
+async function choicesIn(text: string, gpu: Gpu): Promise<[string, string][]> {
+  const file: unknown = JSON.parse(text);
+  const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  const { choices, device, program } = (isRecord(file) ? file : {}) as Record<string, unknown>;
+  if (!isRecord(choices) || !isRecord(device) || !isRecord(program)) throw new Error("it has no tuned kernels");
+  const same = (a: unknown, b: object) => JSON.stringify(a) === JSON.stringify(b);
+  if (!same(device, deviceOf(gpu))) throw new Error("it is another device's");
+  if (!same(program, await programOf())) return [];
+  const entries = Object.entries(choices as object);
+  if (!entries.every(([, name]) => typeof name === "string")) throw new Error("a choice in it is no name");
+  return entries;
+}
+
+/** Keeps the choices on `gpu`. Where they cannot be written, `warn` is told, in a line: they serve this run all the same. */
+export async function saveChoices(gpu: Gpu, warn: (line: string) => void): Promise<void> {
+  try {
+    const choices = Object.fromEntries([...variantsOf(gpu).chosen].sort(([a], [b]) => a < b ? -1 : 1));
+    const text = JSON.stringify({ device: deviceOf(gpu), program: await programOf(), choices }, null, 2);
+    await writeAtomically(await choicesFile(gpu), new TextEncoder().encode(`${text}\n`));
+  } catch (error) {
+    warn(`warning: the tuned kernels are not kept: ${oneLine((error as Error).message)}; the next run will tune again`);
+  }
+}

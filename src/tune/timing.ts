@@ -1,0 +1,84 @@
+/**
+ * Timing: work is submitted many times in a row, then one element is read to wait for the device.
+ *
+ * @module
+ */
+import type { Gpu } from "../backend/webgpu/device.ts";
+import { allocateStorage, read, type Storage } from "../backend/webgpu/memory.ts";
+
+/** How long to measure. */
+export interface TimeOptions {
+  /** The median of so many rounds counts. Default 5. */
+  readonly rounds?: number;
+  /** Runs in each round. Default: as many as take about `roundMs`. */
+  readonly runs?: number;
+  /** Milliseconds. Default 80. */
+  readonly roundMs?: number;
+  /** Milliseconds of each round that are not the program's: see `waitCost()`. Default 0: the wait counts. */
+  readonly waitMs?: number;
+}
+
+/** Milliseconds per run. */
+export interface Timing {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  readonly runs: number;
+  readonly rounds: number;
+}
+
+const flags = new WeakMap<Gpu, Storage>();
+
+/** Resolves when the GPU has done all that was submitted. */
+export async function wait(gpu: Gpu): Promise<void> {
+  let flag = flags.get(gpu);
+  if (!flag) flags.set(gpu, flag = allocateStorage(gpu, 4));
+  await read(gpu, [flag]);
+}
+
+/** What `wait()` costs, in milliseconds, when there is nothing to wait for. Deno sleeps about 10 ms in each. */
+export async function waitCost(gpu: Gpu): Promise<number> {
+  await wait(gpu);
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const start = performance.now();
+    await wait(gpu);
+    times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
+/** Measures `run`, which must have run before: the first run compiles kernels. */
+export async function time(
+  gpu: Gpu,
+  run: (times: number) => Promise<void>,
+  { rounds = 5, runs, roundMs = 80, waitMs = 0 }: TimeOptions = {},
+): Promise<Timing> {
+  const round = async (times: number) => {
+    const start = performance.now();
+    await run(times);
+    await wait(gpu);
+    return Math.max(performance.now() - start - waitMs, 0);
+  };
+  await wait(gpu);
+  if (runs === undefined) {
+    runs = 1;
+    // Doubled until a round is long enough to tell the rate from the jitter of the wait.
+    for (let took = await round(runs);; took = await round(runs)) {
+      if (took >= roundMs / 3 || runs >= 1 << 20) {
+        runs = Math.max(1, Math.round(runs * roundMs / Math.max(took, 1e-3)));
+        break;
+      }
+      runs *= 2;
+    }
+  }
+  const times: number[] = [];
+  for (let i = 0; i < rounds; i++) times.push(await round(runs) / runs);
+  return { median: median(times), least: Math.min(...times), most: Math.max(...times), runs, rounds };
+}
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.slice().sort((a, b) => a - b), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}

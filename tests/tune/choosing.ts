@@ -1,0 +1,32 @@
+/**
+ * Tests that choose variants: without choices of before, and with a cache folder of their own.
+ *
+ * @module
+ */
+import type { Gpu } from "../../src/backend/webgpu/device.ts";
+import { variantsOf } from "../../src/graph/variants.ts";
+
+/** Runs `fn` with no choices made, and takes back those that it makes. */
+export async function clean<T>(gpu: Gpu, fn: () => Promise<T>): Promise<T> {
+  const { chosen } = variantsOf(gpu), before = new Map(chosen);
+  chosen.clear();
+  try {
+    return await fn();
+  } finally {
+    chosen.clear();
+    for (const [key, name] of before) chosen.set(key, name);
+  }
+}
+
+/** The same, with an empty cache folder. */
+export async function withCache(gpu: Gpu, fn: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir(), before = Deno.env.get("WGRAD_DATA");
+  Deno.env.set("WGRAD_DATA", folder);
+  try {
+    await clean(gpu, () => fn(folder));
+  } finally {
+    if (before === undefined) Deno.env.delete("WGRAD_DATA");
+    else Deno.env.set("WGRAD_DATA", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * An op with variants of its own, some of which are wrong: y = 2 x. As a program, it prints what the choices that were kept
+ * make of it.
+ *
+ * @module
+ */
+import { type Gpu, requestGpu } from "../../src/backend/webgpu/device.ts";
+import { constant, type Op, record, type Value } from "../../src/graph/node.ts";
+import { evaluate } from "../../src/graph/program.ts";
+import type { Offer } from "../../src/graph/variants.ts";
+import { read } from "../../src/backend/webgpu/memory.ts";
+import { loadChoices } from "../../src/tune/choices.ts";
+import { offersOf } from "../../src/tune/tuner.ts";
+
+const source = `
+const FACTOR: f32 = 2.0;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  y[id.x] = FACTOR * x[id.x];
+}
+`;
+
+/** The factor of each variant, the estimate's pick first. "broken" does not compile. */
+export const FACTORS: Readonly<Record<string, number>> = { "plain 1": 2, "plain 2": 2, "wrong 1": 3, "broken 1": 2 };
+
+/** @param names the variants that it offers, in order. */
+export function doubling(names: readonly string[], name = "doubling"): Op<object> {
+  return {
+    name,
+    outputs: ([x]) => [x!],
+    dispatches(node, { variants }) {
+      const chosen = variants.take(node, names.map((name) => ({ name })), 10);
+      const text = chosen.name === "broken 1" ? source.replace("id.x]", "id]") : source;
+      return [{
+        kernel: { file: `${chosen.name}.wgsl`, source: text },
+        constants: { FACTOR: FACTORS[chosen.name]! },
+        bindings: [node.inputs[0]!, node.outputs[0]!],
+        grid: [node.inputs[0]!.size, 1, 1],
+      }];
+    },
+  };
+}
+
+/** What the op makes of 1, 2, 3, with the choices on `gpu`; and what it offered. */
+export async function doubled(gpu: Gpu, op: Op<object>, attrs: object = {}): Promise<{ y: number[]; offers: Offer[] }> {
+  const [y] = record(op, [constant(Float32Array.of(1, 2, 3), [3])], attrs) as [Value];
+  const offers = await offersOf(gpu, () => evaluate(gpu, [y], []));
+  return { y: [...new Float32Array((await read(gpu, [y.storage!]))[0]!)], offers };
+}
+
+if (import.meta.main) {
+  const gpu = await requestGpu();
+  const count = await loadChoices(gpu, (line) => console.log(line));
+  const { y } = await doubled(gpu, doubling(Object.keys(FACTORS)));
+  console.log(JSON.stringify({ count, y }));
+}
