@@ -50,7 +50,7 @@ export async function tuneFor(
   output: Output,
   options: Pick<TuneOptions, "now" | "open" | "time"> = {},
 ): Promise<Tuned[]> {
-  if (mode === "off" || (mode === "auto" && gpu.adapter.cpu)) return [];
+  if (mode === "off" || (mode === "auto" && !gpu.profile.tunes)) return [];
   const { chosen } = variantsOf(gpu), offers = await offersOf(gpu, plan);
   const open = mode === "full" ? offers : offers.filter(({ key }) => !chosen.has(key));
   if (open.length === 0) return [];

@@ -32,7 +32,7 @@ const MOST_STORAGE = 8, MOST_SHARED = 16384;
  * runs one kernel at a time, and a load behind the branch costs more than a dispatch.
  */
 export function merges(gpu: Gpu): boolean {
-  return mergeSmall.forced ?? !gpu.adapter.cpu;
+  return mergeSmall.forced ?? gpu.profile.merges;
 }
 
 /** `commands` with small dispatches moved together and merged, where what others read and write allows it. */

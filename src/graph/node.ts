@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Profile } from "../backend/profile.ts";
 import type { Block, Storage } from "../backend/webgpu/memory.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
 import type { Variants } from "./variants.ts";
@@ -30,8 +31,8 @@ export interface Dispatch {
 
 /** What the choice of kernels may depend on. */
 export interface Device {
-  /** Kernels run on the processor, by a software driver. */
-  readonly cpu: boolean;
+  /** What kernels are chosen by. */
+  readonly profile: Profile;
   /** What the offset of a binding must be a multiple of, in bytes. */
   readonly alignment: number;
   /** What a workgroup may have at most: invocations, and bytes of memory of its own. */

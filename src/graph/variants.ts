@@ -67,5 +67,5 @@ export function deviceOf(gpu: Gpu): Device {
   const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
   const invocations = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
   const workgroup = { invocations, bytes: limits.maxComputeWorkgroupStorageSize };
-  return { cpu: gpu.adapter.cpu, alignment, workgroup, variants: variantsOf(gpu) };
+  return { profile: gpu.profile, alignment, workgroup, variants: variantsOf(gpu) };
 }

@@ -4,9 +4,7 @@
  *
  * @module
  */
-import countSource from "../../shaders/bench/bench_count.wgsl" with { type: "text" };
-import fmaSource from "../../shaders/bench/bench_fma.wgsl" with { type: "text" };
-import streamSource from "../../shaders/bench/bench_stream.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { GpuError } from "../errors.ts";
 import { type Op, record } from "../graph/node.ts";
 import { linearGrid } from "../ops/shape.ts";
@@ -16,9 +14,9 @@ import { Tensor } from "../tensor/tensor.ts";
 import { noise } from "../random.ts";
 import { type BenchCase, checkPlaces } from "./bench.ts";
 
-const fmaKernel = { file: "bench/bench_fma.wgsl", source: fmaSource };
-const countKernel = { file: "bench/bench_count.wgsl", source: countSource };
-const streamKernel = { file: "bench/bench_stream.wgsl", source: streamSource };
+const fmaKernel = shader("bench/bench_fma.wgsl");
+const countKernel = shader("bench/bench_count.wgsl");
+const streamKernel = shader("bench/bench_stream.wgsl");
 
 const CHAINS = 12, UNROLLED = 16;
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import source from "../../shaders/elementwise/activation.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid, requireType } from "./shape.ts";
 
-const kernel = { file: "elementwise/activation.wgsl", source };
+const kernel = shader("elementwise/activation.wgsl");
 
 export type Activation =
   | "sigmoid"

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import source from "../../shaders/pool/avg_pool2d.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import type { Pair } from "./options.ts";
 import { reduce } from "./reduce.ts";
 import { linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "pool/avg_pool2d.wgsl", source };
+const kernel = shader("pool/avg_pool2d.wgsl");
 
 export interface AvgPoolOptions {
   readonly kernel: Pair;

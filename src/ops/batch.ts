@@ -4,17 +4,14 @@
  *
  * @module
  */
-import gatherSource from "../../shaders/batch/gather_batch.wgsl" with { type: "text" };
-import pickSource from "../../shaders/shape/pick.wgsl" with { type: "text" };
-import recordSource from "../../shaders/loss/record_loss.wgsl" with { type: "text" };
-import shuffleSource from "../../shaders/batch/shuffle.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 
-const gatherKernel = { file: "batch/gather_batch.wgsl", source: gatherSource };
-const pickKernel = { file: "shape/pick.wgsl", source: pickSource };
-const recordKernel = { file: "loss/record_loss.wgsl", source: recordSource };
-const shuffleKernel = { file: "batch/shuffle.wgsl", source: shuffleSource };
+const gatherKernel = shader("batch/gather_batch.wgsl");
+const pickKernel = shader("shape/pick.wgsl");
+const recordKernel = shader("loss/record_loss.wgsl");
+const shuffleKernel = shader("batch/shuffle.wgsl");
 
 interface ShuffleAttrs {
   readonly halfBits: number;

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import source from "../../shaders/shape/cat.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { narrow } from "./pad.ts";
 import { axis, linearGrid, text, view } from "./shape.ts";
 
-const kernel = { file: "shape/cat.wgsl", source };
+const kernel = shader("shape/cat.wgsl");
 
 export interface CatAttrs {
   readonly shape: Shape;

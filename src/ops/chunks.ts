@@ -23,7 +23,7 @@ export function chunksOf(
   outputs: readonly { readonly bytes: number }[],
   device: Device,
 ): number {
-  if (!device.cpu || inputs.every(({ bytes }) => bytes <= UNIFORM_BYTES)) return 1;
+  if (device.profile.uniformBytes === 0 || inputs.every(({ bytes }) => bytes <= UNIFORM_BYTES)) return 1;
   const aligned = (count: number) =>
     [...inputs, ...outputs].every(({ bytes }) => bytes / count % device.alignment === 0);
   for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
@@ -45,7 +45,7 @@ export interface Blocks {
  * if that takes no more than `MOST` dispatches. What does not lie so is not dealt out.
  */
 export function blocksOf(a: Dealt, b: Dealt, n: number, device: Device): Blocks {
-  if (!device.cpu) return { rows: 1, columns: 1 };
+  if (device.profile.uniformBytes === 0) return { rows: 1, columns: 1 };
   for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
     const least = ({ bytes, extent, apart }: Dealt, fits: (size: number) => boolean) =>
       bytes <= UNIFORM_BYTES * windows || !apart

@@ -7,8 +7,7 @@
  *
  * @module
  */
-import convSource from "../../shaders/conv/conv2d.wgsl" with { type: "text" };
-import weightSource from "../../shaders/conv/conv2d_grad_weight.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Device, type Dispatch, type Node, type Op, record, type Target, type Value } from "../graph/node.ts";
 import { chunksOf, deal, imagesOf } from "./chunks.ts";
@@ -20,7 +19,6 @@ import {
   choose,
   dearness,
   divisors,
-  lanesOf,
   LOAD_GAIN,
   loadsOf,
   MOST_ACROSS,
@@ -31,8 +29,8 @@ import {
   wideConstants,
 } from "./tiling.ts";
 
-const convKernel = { file: "conv/conv2d.wgsl", source: convSource };
-const weightKernel = { file: "conv/conv2d_grad_weight.wgsl", source: weightSource };
+const convKernel = shader("conv/conv2d.wgsl");
+const weightKernel = shader("conv/conv2d_grad_weight.wgsl");
 
 export interface ConvOptions {
   readonly stride: Pair;
@@ -197,7 +195,7 @@ function convDispatches(
     kernel: convKernel,
     constants: {
       ...common,
-      LANES: lanesOf(target.cpu),
+      LANES: target.profile.workgroup,
       N: n,
       PLAIN: !pooled,
       POOLED: pooled,
@@ -210,7 +208,7 @@ function convDispatches(
       ...(across === ow && spread[1] === 1 ? { FIRST: first, END: Math.max(0, width + padding[1]) } : {}),
     },
     bindings,
-    grid: linearGrid(invocations / count, lanesOf(target.cpu)),
+    grid: linearGrid(invocations / count, target.profile.workgroup),
   };
   const images = imagesOf(count);
   return deal(dispatch, count, [...dealt.map((one) => one ? images : null), images], target);
@@ -279,7 +277,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
       kernel: weightKernel,
       constants: {
         ...common,
-        LANES: lanesOf(target.cpu),
+        LANES: target.profile.workgroup,
         N: batch / count,
         POOLED: pooled !== undefined,
         PLAIN: pooled === undefined,
@@ -292,7 +290,7 @@ export const convGradWeightOp: Op<WeightAttrs> = {
         ...wideConstants(wide),
       },
       bindings,
-      grid: linearGrid(invocations / count, lanesOf(target.cpu)),
+      grid: linearGrid(invocations / count, target.profile.workgroup),
     };
     return deal(dispatch, count, bindings.map(() => imagesOf(count)), target);
   },

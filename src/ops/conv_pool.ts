@@ -3,25 +3,15 @@
  *
  * @module
  */
-import source from "../../shaders/conv/conv2d_pool.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import type { Node, Op, Value } from "../graph/node.ts";
 import { type ConvAttrs, convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "./pool.ts";
 import { chunksOf, deal, imagesOf } from "./chunks.ts";
 import { linearGrid } from "./shape.ts";
-import {
-  choose,
-  dearness,
-  divisors,
-  lanesOf,
-  LOAD_GAIN,
-  loadsOf,
-  MOST_UNROLLED,
-  vectorOf,
-  wideConstants,
-} from "./tiling.ts";
+import { choose, dearness, divisors, LOAD_GAIN, loadsOf, MOST_UNROLLED, vectorOf, wideConstants } from "./tiling.ts";
 
-const kernel = { file: "conv/conv2d_pool.wgsl", source };
+const kernel = shader("conv/conv2d_pool.wgsl");
 
 export interface ConvPoolAttrs {
   readonly conv: ConvAttrs;
@@ -72,7 +62,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
     const dispatch = {
       kernel,
       constants: {
-        LANES: lanesOf(target.cpu),
+        LANES: target.profile.workgroup,
         N: n,
         C: channels,
         H: h,
@@ -96,7 +86,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
         CONV_W: Math.floor((width - conv.dilation[1] * (kw - 1) - 1) / conv.stride[1]) + 1,
       },
       bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
-      grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), lanesOf(target.cpu)),
+      grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), target.profile.workgroup),
     };
     const images = imagesOf(count);
     return deal(dispatch, count, [images, null, ...(bias ? [null] : []), images, images], target);

@@ -4,15 +4,14 @@
  *
  * @module
  */
-import convSource from "../../shaders/conv/conv2d_shared.wgsl" with { type: "text" };
-import weightSource from "../../shaders/conv/conv2d_grad_weight_shared.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import type { Device, Dispatch, Value } from "../graph/node.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
 import { sharedConstants, type SharedTile, sharedTiles } from "./matmul_shared.ts";
 import { linearGrid } from "./shape.ts";
 
-const convKernel = { file: "conv/conv2d_shared.wgsl", source: convSource };
-const weightKernel = { file: "conv/conv2d_grad_weight_shared.wgsl", source: weightSource };
+const convKernel = shader("conv/conv2d_shared.wgsl");
+const weightKernel = shader("conv/conv2d_grad_weight_shared.wgsl");
 
 /** The fewest places that a part of a weight's gradient sums: fewer are not worth a part. */
 const LEAST = 64;

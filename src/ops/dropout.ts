@@ -5,11 +5,11 @@
  *
  * @module
  */
-import dropoutSource from "../../shaders/random/dropout.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Dispatch, type Node, type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 
-const dropoutKernel = { file: "random/dropout.wgsl", source: dropoutSource };
+const dropoutKernel = shader("random/dropout.wgsl");
 
 interface DropoutAttrs {
   /** The probability of being dropped, from 0 to 1. */

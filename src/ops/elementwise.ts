@@ -4,15 +4,14 @@
  *
  * @module
  */
-import binarySource from "../../shaders/elementwise/binary.wgsl" with { type: "text" };
-import unarySource from "../../shaders/elementwise/unary.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type DType, type Op, record, type Value } from "../graph/node.ts";
 import { sumTo } from "./reduce.ts";
 import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "./shape.ts";
 
-const unary = { file: "elementwise/unary.wgsl", source: unarySource };
-const binary = { file: "elementwise/binary.wgsl", source: binarySource };
+const unary = shader("elementwise/unary.wgsl");
+const binary = shader("elementwise/binary.wgsl");
 
 /** Refuses what `dtype` cannot hold. */
 export function checkNumber(value: number, dtype: DType): void {

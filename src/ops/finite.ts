@@ -3,10 +3,10 @@
  *
  * @module
  */
-import checkSource from "../../shaders/elementwise/check_finite.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { constant, type Op, record, type Value } from "../graph/node.ts";
 
-const checkKernel = { file: "elementwise/check_finite.wgsl", source: checkSource };
+const checkKernel = shader("elementwise/check_finite.wgsl");
 
 /** Inputs: the list of flags, and what is checked. */
 const checkOp: Op<null> = {

@@ -7,28 +7,21 @@
  *
  * @module
  */
-import crossEntropySource from "../../shaders/loss/cross_entropy.wgsl" with { type: "text" };
-import crossEntropyGradSource from "../../shaders/loss/cross_entropy_grad.wgsl" with { type: "text" };
-import labelWeightsSource from "../../shaders/loss/label_weights.wgsl" with { type: "text" };
-import logSoftmaxSource from "../../shaders/loss/log_softmax.wgsl" with { type: "text" };
-import logSoftmaxGradSource from "../../shaders/loss/log_softmax_grad.wgsl" with { type: "text" };
-import nllSource from "../../shaders/loss/nll_loss.wgsl" with { type: "text" };
-import nllGradSource from "../../shaders/loss/nll_loss_grad.wgsl" with { type: "text" };
-import softCrossEntropySource from "../../shaders/loss/soft_cross_entropy.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { apply, combine, scalar } from "./elementwise.ts";
 import { reduce } from "./reduce.ts";
 import { axis, linearGrid, requireType, text, view } from "./shape.ts";
 
-const crossEntropyKernel = { file: "loss/cross_entropy.wgsl", source: crossEntropySource };
-const crossEntropyGradKernel = { file: "loss/cross_entropy_grad.wgsl", source: crossEntropyGradSource };
-const labelWeightsKernel = { file: "loss/label_weights.wgsl", source: labelWeightsSource };
-const logSoftmaxKernel = { file: "loss/log_softmax.wgsl", source: logSoftmaxSource };
-const logSoftmaxGradKernel = { file: "loss/log_softmax_grad.wgsl", source: logSoftmaxGradSource };
-const nllKernel = { file: "loss/nll_loss.wgsl", source: nllSource };
-const nllGradKernel = { file: "loss/nll_loss_grad.wgsl", source: nllGradSource };
-const softCrossEntropyKernel = { file: "loss/soft_cross_entropy.wgsl", source: softCrossEntropySource };
+const crossEntropyKernel = shader("loss/cross_entropy.wgsl");
+const crossEntropyGradKernel = shader("loss/cross_entropy_grad.wgsl");
+const labelWeightsKernel = shader("loss/label_weights.wgsl");
+const logSoftmaxKernel = shader("loss/log_softmax.wgsl");
+const logSoftmaxGradKernel = shader("loss/log_softmax_grad.wgsl");
+const nllKernel = shader("loss/nll_loss.wgsl");
+const nllGradKernel = shader("loss/nll_loss_grad.wgsl");
+const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
 
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
 export type Reduction = typeof REDUCTIONS[number];

@@ -4,19 +4,18 @@
  *
  * @module
  */
-import matmulSource from "../../shaders/matmul/matmul.wgsl" with { type: "text" };
-import vectorSource from "../../shaders/matmul/matmul_vec4.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Device, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { type Blocks, blocksOf, chunksOf, cutsOf, deal, imagesOf } from "./chunks.ts";
 import { productConstants, sharedMatmul, type SharedTile, sharedTiles } from "./matmul_shared.ts";
 import { sumTo } from "./reduce.ts";
 import { sumParts } from "./sum_parts.ts";
-import { choose, dearness, lanesOf, LOAD_GAIN, type Tile } from "./tiling.ts";
+import { choose, dearness, LOAD_GAIN, type Tile } from "./tiling.ts";
 import { broadcast, expand, linearGrid, requireType, text, view } from "./shape.ts";
 
-const scalarKernel = { file: "matmul/matmul.wgsl", source: matmulSource };
-const vectorKernel = { file: "matmul/matmul_vec4.wgsl", source: vectorSource };
+const scalarKernel = shader("matmul/matmul.wgsl");
+const vectorKernel = shader("matmul/matmul_vec4.wgsl");
 
 export interface MatmulAttrs {
   readonly batch: Shape;
@@ -76,7 +75,7 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
   dispatches({ inputs, outputs, attrs }, target) {
     const { batch, m, n, k, transA, bias, mask, sums } = attrs, tile = attrs.tile!;
     if ("side" in tile) return [sharedMatmul({ inputs, outputs, attrs }, tile)];
-    const { rows, columns, blocks, batches } = tile, lanes = lanesOf(target.cpu), count = sizeOf(batch) / batches;
+    const { rows, columns, blocks, batches } = tile, lanes = target.profile.workgroup, count = sizeOf(batch) / batches;
     const height = m / blocks.rows, width = n / blocks.columns;
     const dispatch = {
       kernel: isVector(m, n, k, transA) ? vectorKernel : scalarKernel,

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import sharedSource from "../../shaders/matmul/matmul_shared.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import type { Constants } from "../wgsl/specialize.ts";
 import { type Device, type Dispatch, sizeOf, type Value } from "../graph/node.ts";
 import type { MatmulAttrs } from "./matmul.ts";
 import { linearGrid } from "./shape.ts";
 import type { Tile } from "./tiling.ts";
 
-const kernel = { file: "matmul/matmul_shared.wgsl", source: sharedSource };
+const kernel = shader("matmul/matmul_shared.wgsl");
 
 /** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms staged at once. */
 const SHAPES = [

@@ -9,22 +9,17 @@
  *
  * @module
  */
-import combineSource from "../../shaders/norm/norm_combine.wgsl" with { type: "text" };
-import gradSource from "../../shaders/norm/norm_grad.wgsl" with { type: "text" };
-import normSource from "../../shaders/norm/norm.wgsl" with { type: "text" };
-import runningSource from "../../shaders/norm/norm_running.wgsl" with { type: "text" };
-import statsSource from "../../shaders/norm/norm_stats.wgsl" with { type: "text" };
-import sumsSource from "../../shaders/norm/norm_sums.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape.ts";
 import { sumParts } from "./sum_parts.ts";
 
-const combineKernel = { file: "norm/norm_combine.wgsl", source: combineSource };
-const gradKernel = { file: "norm/norm_grad.wgsl", source: gradSource };
-const normKernel = { file: "norm/norm.wgsl", source: normSource };
-const runningKernel = { file: "norm/norm_running.wgsl", source: runningSource };
-const statsKernel = { file: "norm/norm_stats.wgsl", source: statsSource };
-const sumsKernel = { file: "norm/norm_sums.wgsl", source: sumsSource };
+const combineKernel = shader("norm/norm_combine.wgsl");
+const gradKernel = shader("norm/norm_grad.wgsl");
+const normKernel = shader("norm/norm.wgsl");
+const runningKernel = shader("norm/norm_running.wgsl");
+const statsKernel = shader("norm/norm_stats.wgsl");
+const sumsKernel = shader("norm/norm_sums.wgsl");
 
 /** How x is seen. */
 export interface Layout {

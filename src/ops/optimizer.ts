@@ -4,10 +4,7 @@
  *
  * @module
  */
-import clipSource from "../../shaders/optim/clip_grad.wgsl" with { type: "text" };
-import normSource from "../../shaders/optim/grad_norm.wgsl" with { type: "text" };
-import scalarsSource from "../../shaders/optim/optimizer_scalars.wgsl" with { type: "text" };
-import updateSource from "../../shaders/optim/optimizer_update.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import type { Storage } from "../backend/webgpu/memory.ts";
 import { align, ALIGNMENT } from "../backend/webgpu/memory.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
@@ -17,8 +14,8 @@ import { apply } from "./elementwise.ts";
 import { reduce } from "./reduce.ts";
 import { linearGrid } from "./shape.ts";
 
-const clipKernel = { file: "optim/clip_grad.wgsl", source: clipSource };
-const normKernel = { file: "optim/grad_norm.wgsl", source: normSource };
+const clipKernel = shader("optim/clip_grad.wgsl");
+const normKernel = shader("optim/grad_norm.wgsl");
 
 /** What happens to the tensors of a group. */
 export interface Change {
@@ -73,13 +70,13 @@ const changeOp = (name: string): Op<ChangeAttrs> => ({
     const kinds = kindsOf(attrs).map((kind, k) => kind.map((i) => writes[k] ? changed.next().value! : inputs[i]!));
     return deal(kinds, target).map((part): Dispatch => {
       const { storages } = part, size = Math.ceil(storages[0]!.size / 16), { first, cut } = entriesOf(part);
-      const old = apart && target.cpu ? storages.filter((_, kind) => writes[kind]) : [];
+      const old = apart && target.profile.readsApart ? storages.filter((_, kind) => writes[kind]) : [];
       return {
         kernel,
         constants: {
           ...constants,
           SIZE: size,
-          ...(apart ? { APART: target.cpu ? 1 : 0 } : {}),
+          ...(apart ? { APART: target.profile.readsApart ? 1 : 0 } : {}),
           ...(tables > 0 ? { FIRST: first } : {}),
         },
         bindings: [...storages, ...others.slice(0, shared), ...others.slice(shared).map(cut), ...old],
@@ -107,7 +104,7 @@ function entriesOf({ storages, unit }: Part): { first: number; cut: (table: Stor
 const unitsOf = (values: readonly Value[]) => values.map(({ bytes }) => align(bytes) / ALIGNMENT);
 
 /** One part for each run of tensors that follow each other in every kind; on software drivers, such as fit uniforms. */
-function deal(kinds: Kinds, { place, cpu }: Target): Part[] {
+function deal(kinds: Kinds, { place, profile }: Target): Part[] {
   const places = kinds.map((kind) => kind.map(place)), units = unitsOf(kinds[0]!);
   const runs: { first: number; end: number; unit: number }[] = [];
   let unit = 0;
@@ -128,7 +125,7 @@ function deal(kinds: Kinds, { place, cpu }: Target): Part[] {
       return { block, offset, size: last.offset + last.size - offset };
     }),
   }));
-  return cpu ? parts.flatMap(chunks) : parts;
+  return profile.uniformBytes > 0 ? parts.flatMap(chunks) : parts;
 }
 
 function chunks({ storages, unit }: Part): Part[] {
@@ -208,16 +205,16 @@ export interface Formula extends Pick<Update, "states">, Pick<Change, "name" | "
 }
 
 /** The shared kernel `file` with the functions of `kernel` in place of its own. */
-const joined = (file: string, source: string, kernel: Kernel): Kernel => ({
-  file: `${file}+${kernel.file}`,
-  source: `${source}\n${kernel.source}`,
+const joined = (frame: Kernel, formula: Kernel): Kernel => ({
+  file: `${frame.file}+${formula.file}`,
+  source: `${frame.source}\n${formula.source}`,
 });
 
 export function updateOf({ name, kernel, constants, states, ...formula }: Formula): Update {
   const { weightDecay = 0, decoupled = false, maximize = false, decays, product = false } = formula;
   const change = {
     name,
-    kernel: joined("optim/optimizer_update.wgsl", updateSource, kernel),
+    kernel: joined(shader("optim/optimizer_update.wgsl"), kernel),
     constants: {
       ...constants,
       ALONE: false,
@@ -245,7 +242,7 @@ const countOp: Op<Counting> = {
   ],
   overwrites: ({ attrs: { product } }) => product ? [0, 3] : [0],
   dispatches: ({ inputs, outputs, attrs: { kernel, constants, decays, product } }) => [{
-    kernel: joined("optim/optimizer_scalars.wgsl", scalarsSource, kernel),
+    kernel: joined(shader("optim/optimizer_scalars.wgsl"), kernel),
     constants: {
       ...constants,
       ALONE: false,

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import source from "../../shaders/shape/pad.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { scalar } from "./elementwise.ts";
 import { describe } from "./options.ts";
 import { axis, linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "shape/pad.wgsl", source };
+const kernel = shader("shape/pad.wgsl");
 
 /** What lies around the input, by its number in `shape/pad.wgsl`. */
 export const PAD_MODES = ["constant", "reflect", "replicate", "circular"] as const;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import source from "../../shaders/loss/pointwise_loss.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
 import { apply, combine } from "./elementwise.ts";
@@ -11,7 +11,7 @@ import type { Reduction } from "./loss.ts";
 import { reduce } from "./reduce.ts";
 import { broadcast, expand, linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "loss/pointwise_loss.wgsl", source };
+const kernel = shader("loss/pointwise_loss.wgsl");
 
 /** Each loss's number in `loss/pointwise_loss.wgsl`, and its gradient's name. */
 const LOSSES = {

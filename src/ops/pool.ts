@@ -4,16 +4,15 @@
  *
  * @module
  */
-import poolSource from "../../shaders/pool/max_pool2d.wgsl" with { type: "text" };
-import gradSource from "../../shaders/pool/max_pool2d_grad.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import { positions } from "./conv.ts";
 import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text } from "./shape.ts";
 
-const poolKernel = { file: "pool/max_pool2d.wgsl", source: poolSource };
-const gradKernel = { file: "pool/max_pool2d_grad.wgsl", source: gradSource };
+const poolKernel = shader("pool/max_pool2d.wgsl");
+const gradKernel = shader("pool/max_pool2d_grad.wgsl");
 
 export interface PoolAttrs {
   readonly kernel: Pair;

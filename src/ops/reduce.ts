@@ -5,15 +5,14 @@
  *
  * @module
  */
-import reduceSource from "../../shaders/reduce/reduce.wgsl" with { type: "text" };
-import selectSource from "../../shaders/shape/select_index.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { constant, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { ShapeError } from "../errors.ts";
 import { apply, combine } from "./elementwise.ts";
 import { axis, expand, linearGrid, requireType, view } from "./shape.ts";
 
-const reduceKernel = { file: "reduce/reduce.wgsl", source: reduceSource };
-const selectKernel = { file: "shape/select_index.wgsl", source: selectSource };
+const reduceKernel = shader("reduce/reduce.wgsl");
+const selectKernel = shader("shape/select_index.wgsl");
 
 type Kind = "sum" | "max" | "min" | "argmax";
 const CODES: Record<Kind, number> = { sum: 0, max: 1, min: 2, argmax: 3 };

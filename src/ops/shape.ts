@@ -3,14 +3,14 @@
  *
  * @module
  */
-import stridedSource from "../../shaders/shape/strided.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type DType, type Node, type Op, record, type Shape, sizeOf, type Value } from "../graph/node.ts";
 import { copyOp } from "../graph/plan.ts";
 import { describe } from "./options.ts";
 import { sumTo } from "./reduce.ts";
 
-const strided = { file: "shape/strided.wgsl", source: stridedSource };
+const strided = shader("shape/strided.wgsl");
 
 /** The most dimensions that a kernel walks, after neighbours that lie together are merged. */
 export const MAX_WALK = 6;

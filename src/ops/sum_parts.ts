@@ -4,11 +4,11 @@
  *
  * @module
  */
-import source from "../../shaders/reduce/sum_parts.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
 import { linearGrid, view } from "./shape.ts";
 
-const kernel = { file: "reduce/sum_parts.wgsl", source };
+const kernel = shader("reduce/sum_parts.wgsl");
 
 const sumPartsOp: Op<null> = {
   name: "sumParts",

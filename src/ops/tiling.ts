@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { fitsUniform, UNIFORM_BYTES } from "../wgsl/uniforms.ts";
+import { UNIFORM_BYTES } from "../wgsl/uniforms.ts";
+import type { Profile } from "../backend/profile.ts";
 import type { Device, Node, Value } from "../graph/node.ts";
 import type { Variant } from "../graph/variants.ts";
 
@@ -25,43 +26,26 @@ export interface Tile extends Variant {
   readonly shared?: number;
 }
 
-/**
- * What is known of a kind of device. On a software driver eight lanes of two threads run side by side and a load is a loop
- * over the lanes; a GPU has thousands of lanes and few registers for each.
- */
-const KINDS = {
-  cpu: { lanes: 16, load: 48, registers: 160, body: 1100 },
-  gpu: { lanes: 8192, load: 4, registers: 64, body: 1100 },
-};
-
 /** The most outputs of a row, and rows, that an invocation of a convolution computes. */
 export const MOST_ACROSS = 16, MOST_DOWN = 4;
 /** The most multiply-adds for one output, taps times the places of a pool's window, that are unrolled. */
 export const MOST_UNROLLED = 256;
 
-/** The invocations of a workgroup: what a software driver runs side by side, or enough to fill a GPU's. */
-export function lanesOf(cpu: boolean): number {
-  return cpu ? 8 : 64;
-}
-
 /** An estimate of the time that a tile takes, in multiply-adds. */
-function cost(tile: Tile, { cpu }: Device): number {
-  const { lanes, load, registers, body } = cpu ? KINDS.cpu : KINDS.gpu;
-  const { dispatches = 1 } = tile, side = lanesOf(cpu);
-  const rounds = dispatches * Math.max(1, Math.ceil(tile.invocations / dispatches / side) * side / lanes);
+function cost(tile: Tile, { profile }: Device): number {
+  const { workgroup, lanes, load, registers, body } = profile, { dispatches = 1 } = tile;
+  const rounds = dispatches *
+    Math.max(1, Math.ceil(tile.invocations / dispatches / workgroup) * workgroup / lanes);
   const excess = Math.max(1, tile.registers / registers, tile.body / body);
   // What one invocation after the other does, and what they all read and write again: parts that are summed.
   const own = rounds * (tile.loads * load + tile.multiplyAdds) * excess ** 4,
     again = (tile.partial ?? 0) / lanes * load;
-  return own * (tile.shared ? sharedFactor(tile.invocations / tile.shared, cpu) : 1) + again;
+  return own * (tile.shared ? sharedFactor(tile.invocations / tile.shared, profile) : 1) + again;
 }
 
-/**
- * How much dearer a tile is that workgroups compute together. On a software driver their memory gains nothing, and waiting for
- * each other is dear; on a GPU each workgroup is on one of its processors, and few of them leave most idle.
- */
-function sharedFactor(groups: number, cpu: boolean): number {
-  return cpu ? 100 : Math.max(1, 32 / groups);
+/** How many times the estimate a tile of `groups` workgroups costs that they compute together: few of them leave most of the device idle. */
+function sharedFactor(groups: number, { barrier, groups: enough }: Profile): number {
+  return barrier * Math.max(1, enough / groups);
 }
 
 /** The tile to run `node` with: measured to be the fastest, or the one that should be. Too large ones only where all are. */
@@ -87,8 +71,8 @@ export function sizes(extent: number, most: number): number[] {
 }
 
 /** What kind of loads an input gets, dealt out to `count` dispatches: see `src/gpu/uniforms.ts`. */
-export function loadsOf(input: Value, { cpu }: Device, count = 1): "storage" | "uniform" {
-  return cpu && fitsUniform(input.bytes / count) ? "uniform" : "storage";
+export function loadsOf(input: Value, { profile }: Device, count = 1): "storage" | "uniform" {
+  return input.bytes / count <= profile.uniformBytes ? "uniform" : "storage";
 }
 
 /** How dear a load of an element of `input` is, against one from a storage buffer. */

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import source from "../../shaders/shape/upsample_nearest2d.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { ShapeError } from "../errors.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import type { Pair } from "./options.ts";
 import { linearGrid, requireType, text } from "./shape.ts";
 
-const kernel = { file: "shape/upsample_nearest2d.wgsl", source };
+const kernel = shader("shape/upsample_nearest2d.wgsl");
 
 export interface UpsampleAttrs {
   /** The shapes of x and y. */

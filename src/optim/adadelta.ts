@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/adadelta.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/adadelta.wgsl", source };
+const kernel = shader("optim/adadelta.wgsl");
 
 export interface AdadeltaOptions extends CommonOptions {
   /** How much of the moving averages is kept in a step, 0 to 1. Default 0.9. */

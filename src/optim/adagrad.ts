@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/adagrad.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/adagrad.wgsl", source };
+const kernel = shader("optim/adagrad.wgsl");
 
 export interface AdagradOptions extends CommonOptions {
   /** How fast the rate falls: it is lr / (1 + (t − 1) lrDecay). Default 0. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/adam.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Update, updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/adam.wgsl", source };
+const kernel = shader("optim/adam.wgsl");
 
 export interface AdamOptions extends BetaOptions {
   /** Divides by the largest mean of squares so far, instead of that of now: AMSGrad. Default false. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/adamax.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/adamax.wgsl", source };
+const kernel = shader("optim/adamax.wgsl");
 
 export const ADAMAX: Rule<BetaOptions> = {
   name: "Adamax",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import source from "../../shaders/optim/ema.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { packLeaves } from "../graph/leaves.ts";
 import { constant } from "../graph/node.ts";
@@ -16,7 +16,7 @@ import { checkKind, checkParameter } from "./settings.ts";
 
 const { change: average } = updateOf({
   name: "ema",
-  kernel: { file: "optim/ema.wgsl", source },
+  kernel: shader("optim/ema.wgsl"),
   constants: {},
   states: {},
 });

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/lion.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { betasOf, type RateOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/lion.wgsl", source };
+const kernel = shader("optim/lion.wgsl");
 
 export interface LionOptions extends RateOptions {
   /** How much of the moving average is kept: for this step, and for the next. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import source from "../../shaders/optim/lookahead.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { change } from "../ops/optimizer.ts";
 import { checkOptions, describe } from "../ops/options.ts";
@@ -13,7 +13,7 @@ import { copiesOf } from "./ema.ts";
 import { type Group, Optimizer } from "./optimizer.ts";
 import { checkKind } from "./settings.ts";
 
-const kernel = { file: "optim/lookahead.wgsl", source };
+const kernel = shader("optim/lookahead.wgsl");
 
 export interface LookaheadOptions {
   /** The steps of the inner optimizer to one of the slow weights. Default 5. */

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import averageSource from "../../shaders/optim/ema.wgsl" with { type: "text" };
-import sgdSource from "../../shaders/optim/sgd.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
 import { apply, combine, scalar } from "../ops/elementwise.ts";
@@ -54,11 +53,11 @@ export const MUON: Settings<MuonOptions> = {
 
 const { change: average } = updateOf({
   name: "muon",
-  kernel: { file: "optim/ema.wgsl", source: averageSource },
+  kernel: shader("optim/ema.wgsl"),
   constants: {},
   states: {},
 });
-const descent = { file: "optim/sgd.wgsl", source: sgdSource };
+const descent = shader("optim/sgd.wgsl");
 
 class MuonGroup extends Group {
   readonly #options: Required<MuonOptions>;

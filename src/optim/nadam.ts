@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/nadam.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/nadam.wgsl", source };
+const kernel = shader("optim/nadam.wgsl");
 
 export interface NAdamOptions extends BetaOptions {
   /** How fast the momentum comes up to the first beta. Default 0.004. */

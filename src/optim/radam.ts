@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/radam.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type BetaOptions, betasOf, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/radam.wgsl", source };
+const kernel = shader("optim/radam.wgsl");
 
 export interface RAdamOptions extends BetaOptions {
   /** Weight decay as in AdamW. Default false. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import source from "../../shaders/optim/rmsprop.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { Params } from "./settings.ts";
 
-const kernel = { file: "optim/rmsprop.wgsl", source };
+const kernel = shader("optim/rmsprop.wgsl");
 
 export interface RMSpropOptions extends CommonOptions {
   /** How much of the moving averages is kept in a step. Default 0.99. */

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import momentumSource from "../../shaders/optim/sgd_momentum.wgsl" with { type: "text" };
-import sgdSource from "../../shaders/optim/sgd.wgsl" with { type: "text" };
+import { shader } from "../../shaders/mod.ts";
 import { type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { GroupOptions, Params } from "./settings.ts";
 
-const plain = { file: "optim/sgd.wgsl", source: sgdSource };
-const withMomentum = { file: "optim/sgd_momentum.wgsl", source: momentumSource };
+const plain = shader("optim/sgd.wgsl");
+const withMomentum = shader("optim/sgd_momentum.wgsl");
 
 export interface SgdOptions {
   /** The learning rate, 0 or more. Default 0.001. */

@@ -10,7 +10,7 @@ import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/p
 
 const gpu = await requestGpu();
 
-for (const path of filesOf("shaders")) {
+for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl"))) {
   Deno.test(`${path} compiles as it lies`, async () => {
     const source = readFile(path);
     gpu.device.pushErrorScope("validation");

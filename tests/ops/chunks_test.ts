@@ -7,6 +7,7 @@ import type { Tensor } from "../../src/mod.ts";
 import { F } from "../../src/mod.ts";
 import type { Device, Value } from "../../src/graph/node.ts";
 import { Variants } from "../../src/graph/variants.ts";
+import { GPU, type Profile, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { blocksOf, chunksOf } from "../../src/ops/chunks.ts";
 import { benchStep } from "../../src/measure/steps.ts";
 import { type Nd, transpose } from "../support/array.ts";
@@ -15,8 +16,8 @@ import { uniform } from "../support/random.ts";
 import { linear, matmul, matmulGrads } from "../support/reference.ts";
 import type { Options } from "../support/reference_ops.ts";
 
-const device = (cpu: boolean): Device => ({
-  cpu,
+const device = (profile: Profile): Device => ({
+  profile,
   alignment: 32,
   workgroup: { invocations: 256, bytes: 16384 },
   variants: new Variants(),
@@ -36,14 +37,14 @@ Deno.test("chunksOf() gives the fewest parts of a batch that fit a uniform buffe
     ["too large for a part each", 1, 4, [17 * 65536], []],
   ];
   for (const [what, count, n, inputs, outputs] of cases) {
-    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(true)), count, what);
-    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(false)), 1, what);
+    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(SOFTWARE_GPU)), count, what);
+    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(GPU)), 1, what);
   }
 });
 
 Deno.test("blocksOf() deals out rows and columns, by windows of as few bytes as the number of dispatches allows", () => {
   const of = (m: number, n: number, k: number, apart = true) =>
-    blocksOf({ bytes: 4 * m * k, extent: m, apart }, { bytes: 4 * n * k, extent: n, apart }, n, device(true));
+    blocksOf({ bytes: 4 * m * k, extent: m, apart }, { bytes: 4 * n * k, extent: n, apart }, n, device(SOFTWARE_GPU));
   assertEquals(of(4, 120, 400), { rows: 1, columns: 3 });
   assertEquals(of(128, 120, 400), { rows: 4, columns: 3 });
   assertEquals(of(128, 120, 400, false), { rows: 1, columns: 1 });

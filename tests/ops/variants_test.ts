@@ -1,6 +1,7 @@
 /**
  * The variants that ops offer, of both families: each computes what its float64 reference says, whichever is chosen.
  */
+import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { assert, assertEquals } from "@std/assert";
 import { currentGpu } from "../../src/backend/webgpu/device.ts";
 import { record, Value } from "../../src/graph/node.ts";
@@ -170,11 +171,11 @@ Deno.test("a kernel merges only while every device has the memory that its workg
 
 /** The variant that the estimate takes for the node behind `value`, on a GPU and on a software driver. */
 function picks(value: Value): string[] {
-  return [false, true].map((cpu) => {
+  return [GPU, SOFTWARE_GPU].map((profile) => {
     const variants = new Variants(), node = value.node!, first: string[] = [];
     const place = () => ({ block: null as never, offset: 0, size: 0 });
     variants.listener = ({ names }) => first.push(names[0]!);
-    const target = { cpu, alignment: 256, workgroup: { invocations: 256, bytes: 16384 }, variants, place };
+    const target = { profile, alignment: 256, workgroup: { invocations: 256, bytes: 16384 }, variants, place };
     if (!node.op.expand?.(node, target)) node.op.dispatches!(node, target);
     return first[0]!;
   });
@@ -215,7 +216,7 @@ Deno.test("on a GPU the estimate takes large tiles for large products, small one
 Deno.test("shared tiles fit what a workgroup may have, and there are larger ones where it may have more", () => {
   const counts = [[64, 8192], [256, 16384], [1024, 32768]].map(([invocations, bytes]) => {
     const workgroup = { invocations: invocations!, bytes: bytes! };
-    const tiles = sharedTiles(1, 300, 300, 64, { cpu: false, alignment: 256, workgroup, variants: new Variants() });
+    const tiles = sharedTiles(1, 300, 300, 64, { profile: GPU, alignment: 256, workgroup, variants: new Variants() });
     for (const tile of tiles) {
       assert(tile.shared <= invocations! && bytesOf(tile) <= bytes!, tile.name);
       assertEquals(tile.shared, (tile.side / tile.each) ** 2);

@@ -2,6 +2,7 @@
  * Every optimizer with every option, in groups and around others: twenty steps of a small net against PyTorch and the
  * references of golden_optim.py, eager and compiled; moving averages.
  */
+import { GPU } from "../../src/backend/profile.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { evaluate } from "../../src/graph/program.ts";
 import { compile, F, optim, type Tensor, tensor } from "../../src/mod.ts";
@@ -113,7 +114,7 @@ Deno.test("a rate that is changed between compiled steps takes effect", async ()
 Deno.test("every optimizer agrees with PyTorch in the form that its kernels have on GPUs", async () => {
   const gpu = await requestGpu();
   const card = Object.create(gpu, {
-    adapter: { value: { ...gpu.adapter, cpu: false } },
+    profile: { value: GPU },
     check: { value: () => gpu.check() },
   }) as typeof gpu;
   const most = (name: string) =>

@@ -1,6 +1,7 @@
 /**
  * The tuner, with trials whose results and times are given, and on the device.
  */
+import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { tuneFor } from "../../src/cli/gpu.ts";
 import { Output } from "../../src/cli/output.ts";
@@ -317,11 +318,11 @@ Deno.test("on the device: a kernel is tuned, told in two lines, and planned anew
 Deno.test("auto tunes on a GPU what was not tuned before, for 5 s at most; on a software driver, and off, nothing", () =>
   withCache(gpu, async () => {
     const output = new Output({ json: false, quiet: true }), never = () => Promise.reject(new Error("planned"));
-    const software = { ...gpu, adapter: { ...gpu.adapter, cpu: true } } as typeof gpu;
+    const software = Object.create(gpu, { profile: { value: SOFTWARE_GPU } }) as typeof gpu;
     assertEquals(await tuneFor(gpu, "off", never, output), []);
     assertEquals(await tuneFor(software, "auto", never, output), []);
     // The same device, as if it were a GPU.
-    const card = Object.create(gpu, { adapter: { value: { ...gpu.adapter, cpu: false } } }) as typeof gpu;
+    const card = Object.create(gpu, { profile: { value: GPU } }) as typeof gpu;
     const { log, options } = fake({ a: { ms: 4 }, b: { ms: 2 } });
     const plan = () => {
       for (let i = 0; i < 40; i++) variantsOf(card).listener?.(offer(`op ${i}`, ["a", "b"], 40 - i));

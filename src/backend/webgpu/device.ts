@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { GPU, type Profile, SOFTWARE_GPU } from "../profile.ts";
 import { DeviceLostError, GpuError, OutOfMemoryError, UsageError } from "../../errors.ts";
 
 /** The backends that Deno's WebGPU can be told to use. */
@@ -68,7 +69,11 @@ export class Gpu {
   /** Rejects when the device fails; never resolves. */
   readonly failed: Promise<never>;
 
+  /** What kernels are chosen by. */
+  readonly profile: Profile;
+
   constructor(readonly device: GPUDevice, readonly adapter: AdapterDescription) {
+    this.profile = adapter.cpu ? SOFTWARE_GPU : GPU;
     this.failed = new Promise((_, reject) => {
       this.#fail = (error) => {
         this.#failure ??= error;

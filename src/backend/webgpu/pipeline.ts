@@ -7,7 +7,7 @@ import { GpuError } from "../../errors.ts";
 import { counters, type Gpu, oneLine } from "./device.ts";
 import { type Constants, type Kernel, specialize } from "../../wgsl/specialize.ts";
 import type { Storage } from "./memory.ts";
-import { fitsUniform, type Window, withUniforms } from "../../wgsl/uniforms.ts";
+import { type Window, withUniforms } from "../../wgsl/uniforms.ts";
 
 /** A kernel's text, ready to compile, and what it binds. */
 export interface Shader {
@@ -47,7 +47,8 @@ function cacheOf(gpu: Gpu): Cache {
 /** The text of `kernel` with `constants`, for buffers of these sizes in bytes, where that makes a difference. */
 export function shaderOf(gpu: Gpu, kernel: Kernel, constants: Constants, sizes: readonly number[] = []): Shader {
   const { shaders } = cacheOf(gpu);
-  const small = gpu.adapter.cpu ? sizes.map((size) => fitsUniform(size) ? Math.ceil(size / 16) * 16 : 0) : [];
+  const { uniformBytes } = gpu.profile;
+  const small = uniformBytes > 0 ? sizes.map((size) => size <= uniformBytes ? Math.ceil(size / 16) * 16 : 0) : [];
   const key = `${kernel.file} ${JSON.stringify(constants)} ${small}`;
   let shader = shaders.get(key);
   if (!shader) {
