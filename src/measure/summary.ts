@@ -7,7 +7,7 @@
 import { type Node, type Shape, sizeOf, Value } from "../graph/node.ts";
 import { type Call, watchCalls } from "../nn/calls.ts";
 import type { Module } from "../nn/module.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
+import type { MatmulAttrs } from "../ops/matmul/matmul.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 

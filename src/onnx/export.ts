@@ -9,7 +9,7 @@ import { ShapeError, WeightsError } from "../errors.ts";
 import { nextId, type Shape, Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { encodeOnnx, type OnnxTensor } from "../io/onnx.ts";
 import { checkOptions, describe } from "../ops/options.ts";
-import { checkShape } from "../ops/shape.ts";
+import { checkShape } from "../ops/shape/shape.ts";
 import { readAll, settle } from "../tensor/realize.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { holders, watch } from "../tensor/watch.ts";
