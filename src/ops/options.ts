@@ -1,5 +1,5 @@
 /**
- * Arguments that a caller may get wrong: options objects, and how a value is called in an error's message.
+ * Checks of arguments: options objects, flags and pairs, and the description of a value in an error's message.
  *
  * @module
  */
@@ -32,8 +32,8 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Refuses options that `action` does not have, since a misspelt one would be ignored otherwise, and all that is no options
- * object: a value in its place, as Python's positional arguments would have it.
+ * Refuses options that `action` does not have, since a misspelt one would be ignored otherwise, and anything that is not an
+ * options object, such as a value that would be a positional argument in Python.
  *
  * @param known each option with an example of its value.
  * @param Refusal the error to throw. Default `ShapeError`.
@@ -45,7 +45,7 @@ export function checkOptions(
   Refusal: new (message: string) => WgradError = ShapeError,
 ): void {
   if (!isPlain(options)) {
-    // What was given is most likely meant for the first option that takes the like of it.
+    // The value is most likely meant for the first option of its type.
     const entries = Object.entries(known), alike = entries.find(([, example]) => typeof example === typeof options);
     const [name, example] = alike ?? entries[0]!;
     const value = alike && typeof options !== "object" ? describe(options) : JSON.stringify(example);
@@ -58,7 +58,7 @@ export function checkOptions(
   }
 }
 
-/** `value`, an option that is true or false; anything else is refused. */
+/** `value`, if it is true or false; anything else is refused. */
 export function checkFlag(
   value: boolean,
   what: string,

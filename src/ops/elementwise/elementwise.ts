@@ -13,7 +13,7 @@ import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "../s
 const unary = shader("elementwise/unary.wgsl");
 const binary = shader("elementwise/binary.wgsl");
 
-/** Refuses what `dtype` cannot hold. */
+/** Refuses numbers that `dtype` cannot hold. */
 export function checkNumber(value: number, dtype: DType): void {
   const fits = dtype === "f32" || (Number.isInteger(value) && value >= 0 && value <= 0xffffffff);
   if (typeof value !== "number" || !fits) throw new ShapeError(`${value} is no ${dtype}`);
