@@ -7,7 +7,7 @@
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Data } from "../graph/node.ts";
 import { type Offer, variantsOf } from "../graph/variants.ts";
-import { faultOf, type Lap, timeLaps, type Trial, type Workbench, workbench } from "./trials.ts";
+import { faultOf, type Lap, type Sample, timeLaps, type Trial, type Workbench, workbench } from "./trials.ts";
 
 /** One result of tuning. */
 export interface Tuned {
@@ -95,51 +95,51 @@ class Tuner {
 
   /** Null where there is no time left, or nothing to select from. */
   async tune(offer: Offer): Promise<Tuned | null> {
-    const { candidates = 8, open = workbench, warn = () => {} } = this.options, { key, names } = offer;
+    const { open = workbench, warn = () => {} } = this.options, { key, names } = offer;
     if (!this.#fits(WAITS_MS + 2 * this.#longest)) return null;
     const bench = open(this.gpu, offer), trials: Trial[] = [], refused: string[] = [];
     if (typeof bench === "string") {
       warn(`note: ${title(key)} is not tuned: ${bench}`);
       return null;
     }
-    const refuse = (name: string, why: string) => {
+    const refuse: Refuse = (name, why) => {
       refused.push(name);
       warn(`warning: ${title(key)}: the variant "${name}" is refused: ${why}`);
     };
     try {
-      const results: (readonly Data[])[] = [];
-      let runMs = 0;
-      for (const name of shortList(names, candidates)) {
-        // The trials that are ready still have to run for their results and in rounds, and two of them in the last one.
-        if (!this.#fits(WAITS_MS + this.#longest + (4 * trials.length + 6) * runMs)) break;
-        const start = this.options.now();
-        try {
-          trials.push(await bench.prepare(name));
-          if (trials.length === 1) {
-            const ready = this.options.now();
-            results.push(...await bench.results(trials));
-            runMs = Math.max(0, this.options.now() - ready - WAIT_MS);
-          }
-        } catch (error) {
-          this.gpu.check(); // A failed device ends the tuning; a failed variant is only refused.
-          refuse(name, (error as Error).message);
-        }
-        this.#longest = Math.max(this.#longest, this.options.now() - start);
-      }
-      if (trials.length > 1) results.push(...await bench.results(trials.slice(1)));
-      let right: readonly Data[] | null = null;
-      const good = trials.filter(({ name }, i) => {
-        const why = faultOf(results[i]!, bench.expected, right);
-        if (why === null) right ??= results[i]!;
-        else refuse(name, why);
-        return why === null;
-      });
-      const won = await this.#race(good, names[0]!, good.length + refused.length > 1);
+      const results = await this.#prepare(bench, names, trials, refuse);
+      const right = rightTrials(trials, results, bench.expected, refuse);
+      const won = await this.#race(right, names[0]!, right.length + refused.length > 1);
       return won && { key, pick: names[0]!, refused, ...won };
     } finally {
       for (const one of trials) one.dispose();
       bench.dispose();
     }
+  }
+
+  /** Adds the variants to try to `trials`, as far as time allows. Returns the results of each. */
+  async #prepare(bench: Workbench, names: readonly string[], trials: Trial[], refuse: Refuse) {
+    const { candidates = 8, now } = this.options, results: (readonly Data[])[] = [];
+    let runMs = 0;
+    for (const name of shortList(names, candidates)) {
+      // The trials that are ready still have to run for their results and in rounds, and two of them in the last one.
+      if (!this.#fits(WAITS_MS + this.#longest + (4 * trials.length + 6) * runMs)) break;
+      const start = now();
+      try {
+        trials.push(await bench.prepare(name));
+        if (trials.length === 1) {
+          const ready = now();
+          results.push(...await bench.results(trials));
+          runMs = Math.max(0, now() - ready - WAIT_MS);
+        }
+      } catch (error) {
+        this.gpu.check(); // A failed device ends the tuning; a failed variant is only refused.
+        refuse(name, (error as Error).message);
+      }
+      this.#longest = Math.max(this.#longest, now() - start);
+    }
+    if (trials.length > 1) results.push(...await bench.results(trials.slice(1)));
+    return results;
   }
 
   /**
@@ -180,6 +180,25 @@ class Tuner {
       ? { name: winner.name, before, after: of(winner) }
       : { name: pick, before, after: before! };
   }
+}
+
+/** Says that a variant is refused, and why. */
+type Refuse = (name: string, why: string) => void;
+
+/** The trials whose results agree with the expected elements, and with the first of them. */
+function rightTrials(
+  trials: readonly Trial[],
+  results: readonly (readonly Data[])[],
+  expected: readonly Sample[],
+  refuse: Refuse,
+): Trial[] {
+  let first: readonly Data[] | null = null;
+  return trials.filter(({ name }, i) => {
+    const why = faultOf(results[i]!, expected, first);
+    if (why === null) first ??= results[i]!;
+    else refuse(name, why);
+    return why === null;
+  });
 }
 
 /** The first variant of each family, and then the first of all, in order. */
