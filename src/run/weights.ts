@@ -9,7 +9,7 @@ import { WeightsError } from "../errors.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
 import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
-import { MODELS } from "../models/models.ts";
+import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -50,7 +50,7 @@ export async function readWeights(path: string): Promise<StoredFile> {
  */
 export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
   const { tensors, metadata } = await readWeights(path);
-  const model = given.model ?? keyOf(MODELS, metadata.model) ?? "lenet";
+  const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
   applyWeights(module, tensors, path);

@@ -8,7 +8,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { DivergedError, TrainingError, UsageError } from "../errors.ts";
 import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
@@ -304,9 +304,11 @@ function inRun({ message }: TrainingError, done: number): TrainingError {
 
 /** Throws `UsageError` where a model cannot be trained or tested on a data set. */
 export function checkFits(model: RunConfig["model"], { name, shape, classes }: Dataset): void {
-  if (shape[0] !== 3 || shape[1] !== 32 || shape[2] !== 32 || classes.length !== 10) {
+  const { input: [, height, width], classes: count } = MODELS[model];
+  const images = [3, height, width].join(" x "); // A network of one channel gets images in colour made grey.
+  if (shape.join(" x ") !== images || classes.length !== count) {
     throw new UsageError(
-      `the model ${model} takes images of 3 x 32 x 32 in 10 classes, and ${name} has ${shape.join(" x ")} in ` +
+      `the model ${model} takes images of ${images} in ${count} classes, and ${name} has ${shape.join(" x ")} in ` +
         classes.length,
     );
   }
@@ -314,5 +316,5 @@ export function checkFits(model: RunConfig["model"], { name, shape, classes }: D
 
 /** How batches are made for the model that `config` names. */
 export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "normalize">): BatchOptions {
-  return { normalize, channels: MODELS[model].channels };
+  return { normalize, channels: MODELS[model].input[0] };
 }
