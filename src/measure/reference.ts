@@ -5,7 +5,7 @@
  * @module
  */
 import type { ModelName } from "../models/registry.ts";
-import { PLAIN } from "../ops/matmul.ts";
+import { PLAIN } from "../ops/matmul/matmul.ts";
 import { conv, convGradInput, convGradWeight, matmul, type Numbers, split } from "../tune/reference.ts";
 
 /** c[place] of c [M, N] = a [M, K] b [K, N]. */
