@@ -5,7 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
 import type { Event } from "../io/tfevents.ts";
 import { EventLog, now } from "./event_log.ts";

@@ -4,10 +4,11 @@
  * @module
  */
 import { join } from "node:path";
-import { fileSize, writeAtomically } from "../files/files.ts";
+import { fileSize } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
-import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
 import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { forms, loadAll } from "../../src/cli/manual.ts";
+import { documentedSpellings, loadCommands } from "../../src/cli/flags.ts";
 import { execute, wgrad } from "../project/support.ts";
 
 /** Whether a program is installed. */
@@ -46,8 +46,10 @@ Deno.test({
   name: "the script for bash completes commands, flags, values, files and folders (needs bash)",
   ignore: !await has("bash"),
   async fn() {
-    const commands = await loadAll(COMMANDS), names = COMMANDS.map(({ name }) => name);
-    const every = commands.map(({ name, flags }) => [name, [...flags.flatMap(forms), "--help", "-h"]] as const);
+    const commands = await loadCommands(COMMANDS), names = COMMANDS.map(({ name }) => name);
+    const every = commands.map(({ name, flags }) =>
+      [name, [...flags.flatMap(documentedSpellings), "--help", "-h"]] as const
+    );
     const found = await complete(
       "bash",
       BASH,

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { parse } from "npm:deno-std@1.4.0/csv/parse.js";
-import { encodePng } from "../../src/image/rgb.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { DataError, DivergedError } from "../../src/errors.ts";
 import { histogramOf } from "../../src/io/histogram.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
@@ -253,7 +253,7 @@ async function trainedNet() {
     losses,
     weights: await arrays((one) => one.data()),
     gradients: await arrays((one) => one.grad!.data()),
-    png: encodePng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
+    png: encodeRgbPng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
     text: "| setting | value |\n| --- | --- |\n| lr | 0.1 |",
   };
 }

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { DataError, type WgradError } from "../errors.ts";
-import { fileError } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
 
 /** The name that stands for the standard input. */
 export const STDIN = "-";
@@ -16,7 +16,7 @@ const MAX_BYTES = 2 ** 30;
 const IMAGE_NAME = /\.(png|jpe?g|webp|bmp)$/i;
 
 /** A name that may be of an image. */
-export interface Found {
+export interface FoundImage {
   readonly file: string;
   /** Why there is no looking at it: a folder that cannot be read, or nothing of that name. */
   readonly error?: WgradError;
@@ -26,7 +26,7 @@ export interface Found {
  * The image files in a folder and its folders, by their endings, sorted; of anything else, its name. Folders behind
  * symbolic links are left out, since they may lead back. What cannot be looked at takes nothing else with it.
  */
-export async function* findImages(path: string): AsyncGenerator<Found> {
+export async function* findImages(path: string): AsyncGenerator<FoundImage> {
   let entries: Deno.DirEntry[];
   try {
     if (path === STDIN || !(await Deno.stat(path)).isDirectory) return yield { file: path };

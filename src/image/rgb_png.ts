@@ -5,14 +5,7 @@
  */
 import { decode, encode } from "fast-png";
 import { DataError } from "../errors.ts";
-
-/** An image with interleaved channels, R G B R G B …, rows downwards. */
-export interface RgbImage {
-  readonly width: number;
-  readonly height: number;
-  /** [height * width * 3] */
-  readonly data: Uint8Array;
-}
+import type { RgbImage } from "./pixels.ts";
 
 /**
  * Decodes an 8-bit RGB PNG; its check sums are verified.
@@ -20,7 +13,7 @@ export interface RgbImage {
  * @param file the file's name, for errors
  * @throws DataError if the bytes are no such PNG
  */
-export function decodePng(bytes: Uint8Array, file: string): RgbImage {
+export function decodeRgbPng(bytes: Uint8Array, file: string): RgbImage {
   let image: ReturnType<typeof decode>;
   try {
     image = decode(bytes, { checkCrc: true });
@@ -35,6 +28,6 @@ export function decodePng(bytes: Uint8Array, file: string): RgbImage {
 }
 
 /** Encodes an image as an 8-bit RGB PNG. */
-export function encodePng({ width, height, data }: RgbImage): Uint8Array {
+export function encodeRgbPng({ width, height, data }: RgbImage): Uint8Array {
   return encode({ width, height, data, channels: 3, depth: 8 });
 }

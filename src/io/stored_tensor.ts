@@ -5,7 +5,7 @@
  */
 
 /** The types of elements by safetensors' names, each with the array that holds them. BF16 are raw bits; BOOL are 0 and 1. */
-export const ARRAYS = {
+export const ARRAY_TYPES = {
   F64: Float64Array,
   F32: Float32Array,
   F16: Float16Array,
@@ -21,7 +21,7 @@ export const ARRAYS = {
   BOOL: Uint8Array,
 } as const;
 
-export type StoredDtype = keyof typeof ARRAYS;
+export type StoredDtype = keyof typeof ARRAY_TYPES;
 
 type Elements =
   | Float64Array
@@ -40,7 +40,7 @@ type Elements =
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
-  /** Of the class that `ARRAYS` has for the type. Tensors that a file stores once may share a buffer. */
+  /** Of the class that `ARRAY_TYPES` has for the type. Tensors that a file stores once may share a buffer. */
   readonly data: Elements;
 }
 
@@ -64,23 +64,23 @@ export function elementsAt(
   { buffer, byteOffset }: Uint8Array<ArrayBuffer>,
   count: number,
 ): Elements {
-  const Type = ARRAYS[dtype], size = Type.BYTES_PER_ELEMENT;
+  const Type = ARRAY_TYPES[dtype], size = Type.BYTES_PER_ELEMENT;
   if (byteOffset % size === 0) return new Type(buffer, byteOffset, count);
   return new Type(buffer.slice(byteOffset, byteOffset + count * size));
 }
 
 /** How many elements a shape has. */
-export function countOf(shape: readonly number[]): number {
+export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
 /** Whether a value is a list of whole numbers from 0 to 2^53 - 1, such as a shape. */
-export function isExtents(value: unknown): value is number[] {
+export function areWholeNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
 }
 
 /** The elements as float32. Those of F16 and BF16 are exact; those of F64 are rounded. Undefined for other types. */
-export function asFloats({ dtype, data }: StoredTensor): Float32Array | undefined {
+export function toFloat32({ dtype, data }: StoredTensor): Float32Array | undefined {
   if (dtype === "F32") return data as Float32Array;
   if (dtype === "BF16") return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer);
   return dtype === "F64" || dtype === "F16" ? Float32Array.from(data as Float64Array | Float16Array) : undefined;
