@@ -21,9 +21,8 @@ export function withFittingBatch(error: OutOfMemoryError, config: RunConfig): Ou
   const remedy = fits < 1
     ? "not even a batch of 1 would fit: use a GPU with more memory"
     : `--batch-size ${fits} would fit, with ${mebibytes(memoryOf(config, fits))} MiB; --accumulate makes up for it`;
-  const message = error.message.replace(/: use a smaller batch$/, "");
   return new OutOfMemoryError(
-    `${message}: a step of ${config.model} with --batch-size ${batchSize} takes ${mebibytes(whole)} MiB; ${remedy}`,
+    `${error.what}: a step of ${config.model} with --batch-size ${batchSize} takes ${mebibytes(whole)} MiB; ${remedy}`,
     of,
     asked,
     available,
