@@ -7,7 +7,8 @@ import { UsageError } from "../errors.ts";
 import type { OptionValue } from "../ops/options.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { OPTIMIZERS } from "../optim/registry.ts";
-import { type RunSchedule, runSchedule, SCHEDULES } from "../optim/schedule_names.ts";
+import { runSchedule, SCHEDULES } from "../optim/run_schedules.ts";
+import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "./settings.ts";
@@ -84,7 +85,7 @@ export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Opt
  *
  * @throws {UsageError} where an option does not fit.
  */
-export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): RunSchedule | null {
+export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): Schedule | null {
   const { schedule, warmup, sched } = config;
   const options = readOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
   if (schedule === "none" && warmup === 0) return null;

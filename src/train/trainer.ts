@@ -12,7 +12,7 @@ import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { PlateauFactor } from "../optim/schedule_names.ts";
+import type { RunPlateau } from "../optim/plateau.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -206,7 +206,7 @@ export class Trainer {
   }
 
   /** The schedule's state, where it has one: the only one is a plateau's. */
-  get schedule(): PlateauFactor | null {
+  get schedule(): RunPlateau | null {
     return this.#rates?.schedule.plateau ?? null;
   }
 

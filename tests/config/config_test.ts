@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
-import { SCHEDULES } from "../../src/optim/schedule_names.ts";
+import { SCHEDULES } from "../../src/optim/run_schedules.ts";
 import { configFromJson, configToJson, makeConfig, readConfig } from "../../src/config/config.ts";
 import { type GivenConfig, SETTINGS } from "../../src/config/settings.ts";
 import { camelCase, complaint, didYouMean, type Setting } from "../../src/config/setting.ts";
