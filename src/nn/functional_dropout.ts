@@ -11,7 +11,7 @@ import { requireType, text } from "../ops/shape/shape.ts";
 import { dropoutState } from "../tensor/random_state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import { checkProbability } from "./options.ts";
+import { probability } from "./options.ts";
 
 /**
  * Sets each element of x to 0 with probability p, and multiplies the others by 1/(1 − p), so that the expected value
@@ -40,7 +40,7 @@ export function dropout2d(x: Tensor, p = 0.5, training = true): Tensor {
 function drop(x: Tensor, p: number, training: boolean, action: string, channel: number | null): Tensor {
   const value = valueOf(x, action);
   requireType(value, "f32", action);
-  checkProbability(p, action);
+  probability(p, `${action}: p`);
   if (!checkFlag(training, `${action}: training`) || p === 0) return x;
   const [y, next] = ops.dropout(value, dropoutState.value, p, channel);
   dropoutState.assign(next!, action);

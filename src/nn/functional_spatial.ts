@@ -9,12 +9,12 @@ import * as padding from "../ops/shape/pad.ts";
 import { upsampleNearest2d } from "../ops/shape/upsample.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import { biasOf, type Size } from "./options.ts";
 import {
   type AdaptiveSize,
   adaptiveSize,
   type AvgPool2dOptions,
   avgPoolOptions,
+  biasOf,
   type ConvTranspose2dOptions,
   convTransposeOptions,
   type InterpolateOptions,
@@ -22,7 +22,8 @@ import {
   type PadOptions,
   padOptions,
   padsOf,
-} from "./spatial_options.ts";
+  type Size,
+} from "./options.ts";
 
 export type { AdaptiveSize, AvgPool2dOptions, ConvTranspose2dOptions, InterpolateOptions, PadOptions };
 

@@ -98,6 +98,6 @@ export function binaryCrossEntropyWithLogits(
   options: BCEWithLogitsLossOptions = {},
 ): Tensor {
   const x = valueOf(logits, "binaryCrossEntropyWithLogits"), t = valueOf(targets, "binaryCrossEntropyWithLogits");
-  const { weight, positive, reduction } = bceOptions(options);
-  return new Tensor(pointwise.binaryCrossEntropyWithLogits(x, t, weight, positive, reduction));
+  const { weight, posWeight, reduction } = bceOptions(options);
+  return new Tensor(pointwise.binaryCrossEntropyWithLogits(x, t, weight, posWeight, reduction));
 }

@@ -1,12 +1,12 @@
 /**
- * The options of losses, and their checks: a function and its module take the same ones.
+ * The options of losses, as tables: a function and its module read the same one.
  *
  * @module
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
 import { type NllOptions, type Reduction, REDUCTIONS } from "../ops/loss/loss.ts";
-import { checkOptions, describe, isF32 } from "../ops/options.ts";
+import { isF32, must, option, type Reader, readOptions } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 
@@ -21,7 +21,7 @@ export interface NllLossOptions extends LossOptions {
   /** The weight of each class, f32 [C], by which a mean is divided as well. Default: 1 for all. */
   weight?: Tensor | null;
   /**
-   * Rows with this label count nothing, neither in the sum nor in the mean. A class, or a number that is none, such as
+   * Rows with this label do not count, neither in the sum nor in the mean. A class, or a number that is none, such as
    * 255 or 4294967295. Default: none, where PyTorch has −100: labels are u32.
    */
   ignoreIndex?: number;
@@ -53,83 +53,70 @@ export interface BCEWithLogitsLossOptions extends LossOptions {
   posWeight?: Tensor | null;
 }
 
-const A_TENSOR = "tensor([1, 2])";
-const LABEL_OPTIONS = { ignoreIndex: 255, weight: A_TENSOR };
+const reductionOf: Reader<Reduction> = (value, what) => {
+  if (REDUCTIONS.includes(value as Reduction)) return value as Reduction;
+  const action = what.slice(0, what.indexOf(":"));
+  throw new ShapeError(`${action}: no such reduction: "${value}" (choose from ${REDUCTIONS.join(", ")})`);
+};
 
-function reductionOf(options: LossOptions, action: string): Reduction {
-  const { reduction = "mean" } = options;
-  if (!REDUCTIONS.includes(reduction)) {
-    throw new ShapeError(`${action}: no such reduction: "${reduction}" (choose from ${REDUCTIONS.join(", ")})`);
-  }
-  return reduction;
-}
+const optionalValue: Reader<Value | null> = (value, what) =>
+  value === undefined || value === null ? null : valueOf(value as Tensor, what);
 
-const optional = (x: Tensor | null | undefined, what: string): Value | null =>
-  x === undefined || x === null ? null : valueOf(x, what);
+const label = must<number>(
+  (value) => Number.isInteger(value) && value as number >= 0 && value as number < 2 ** 32,
+  "be a whole number from 0 to 4294967295, as labels are",
+);
+const optionalLabel: Reader<number | null> = (value, what) => (value ?? null) === null ? null : label(value, what);
 
-function ofLabels(options: NllLossOptions, smoothing: number, action: string): NllOptions {
-  const { weight, ignoreIndex } = options, ignored = ignoreIndex ?? null;
-  if (ignored !== null && !(Number.isInteger(ignored) && ignored >= 0 && ignored < 2 ** 32)) {
-    throw new ShapeError(
-      `${action}: ignoreIndex must be a whole number from 0 to 4294967295, as labels are, got ${describe(ignored)}`,
-    );
-  }
-  return { weight: optional(weight, `${action}: weight`), ignored, smoothing, reduction: reductionOf(options, action) };
-}
+const smoothing = must<number>(
+  (value) => typeof value === "number" && value >= 0 && value <= 1,
+  "lie between 0 and 1",
+  String,
+);
+const beta = must<number>((value) => isF32(value) && value >= 0, "be a number of 0 or more");
+const delta = must<number>((value) => isF32(value) && value > 0, "be a number above 0");
 
-/** What the negative log-likelihood's kernels need, from what a user gave. */
+const REDUCTION = { reduction: option(reductionOf, "mean", "sum") } as const;
+const WEIGHT = { weight: option(optionalValue, null, "tensor([1, 2])") } as const;
+const LABELS = { ignoreIndex: option(optionalLabel, null, 255), ...WEIGHT } as const;
+const NLL = { ...REDUCTION, ...LABELS } as const;
+const CROSS_ENTROPY = { ...REDUCTION, labelSmoothing: option(smoothing, 0, 0.1), ...LABELS } as const;
+const SMOOTH_L1 = { ...REDUCTION, beta: option(beta, 1, 0.5) } as const;
+const HUBER = { ...REDUCTION, delta: option(delta, 1, 0.5) } as const;
+const BCE = { ...REDUCTION, posWeight: WEIGHT.weight, ...WEIGHT } as const;
+
+/** The options of the negative log-likelihood. */
 export function nllOptions(options: NllLossOptions): NllOptions {
-  checkOptions(options, { reduction: "sum", ...LABEL_OPTIONS }, "nllLoss");
-  return ofLabels(options, 0, "nllLoss");
+  const { ignoreIndex: ignored, weight, reduction } = readOptions(options, NLL, "nllLoss");
+  return { weight, ignored, smoothing: 0, reduction };
 }
 
-/** What the cross-entropy's kernels need, from what a user gave. */
+/** The options of the cross-entropy. */
 export function crossEntropyOptions(options: CrossEntropyOptions): NllOptions {
-  checkOptions(options, { reduction: "sum", labelSmoothing: 0.1, ...LABEL_OPTIONS }, "crossEntropy");
-  const { labelSmoothing: smoothing = 0 } = options;
-  if (typeof smoothing !== "number" || !(smoothing >= 0 && smoothing <= 1)) {
-    throw new ShapeError(`crossEntropy: labelSmoothing must lie between 0 and 1, got ${smoothing}`);
-  }
-  return ofLabels(options, smoothing, "crossEntropy");
+  const read = readOptions(options, CROSS_ENTROPY, "crossEntropy");
+  return { weight: read.weight, ignored: read.ignoreIndex, smoothing: read.labelSmoothing, reduction: read.reduction };
 }
 
 /** The reduction of a loss without other options. */
 export function plainOptions(options: LossOptions, action: "mseLoss" | "l1Loss"): Reduction {
-  checkOptions(options, { reduction: "sum" }, action);
-  return reductionOf(options, action);
-}
-
-function boundOf(bound: number, fits: boolean, what: string): number {
-  if (isF32(bound) && fits) return bound;
-  throw new ShapeError(`${what}, got ${describe(bound)}`);
+  return readOptions(options, REDUCTION, action).reduction;
 }
 
 /** Where the smooth L1 loss becomes linear, and its reduction. */
 export function smoothL1Options(options: SmoothL1LossOptions): { bound: number; reduction: Reduction } {
-  checkOptions(options, { reduction: "sum", beta: 0.5 }, "smoothL1Loss");
-  const { beta = 1 } = options;
-  const bound = boundOf(beta, beta >= 0, "smoothL1Loss: beta must be a number of 0 or more");
-  return { bound, reduction: reductionOf(options, "smoothL1Loss") };
+  const { beta: bound, reduction } = readOptions(options, SMOOTH_L1, "smoothL1Loss");
+  return { bound, reduction };
 }
 
 /** Where Huber's loss becomes linear, and its reduction. */
 export function huberOptions(options: HuberLossOptions): { bound: number; reduction: Reduction } {
-  checkOptions(options, { reduction: "sum", delta: 0.5 }, "huberLoss");
-  const { delta = 1 } = options;
-  const bound = boundOf(delta, delta > 0, "huberLoss: delta must be a number above 0");
-  return { bound, reduction: reductionOf(options, "huberLoss") };
+  const { delta: bound, reduction } = readOptions(options, HUBER, "huberLoss");
+  return { bound, reduction };
 }
 
 /** The weights of the binary cross-entropy, and its reduction. */
 export function bceOptions(
   options: BCEWithLogitsLossOptions,
-): { weight: Value | null; positive: Value | null; reduction: Reduction } {
-  const action = "binaryCrossEntropyWithLogits";
-  checkOptions(options, { reduction: "sum", posWeight: A_TENSOR, weight: A_TENSOR }, action);
-  const { weight, posWeight } = options;
-  return {
-    weight: optional(weight, `${action}: weight`),
-    positive: optional(posWeight, `${action}: posWeight`),
-    reduction: reductionOf(options, action),
-  };
+): { weight: Value | null; posWeight: Value | null; reduction: Reduction } {
+  return readOptions(options, BCE, "binaryCrossEntropyWithLogits");
 }

@@ -6,7 +6,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { clipGradients, gradNorm } from "../ops/optimizer.ts";
-import { checkOptions, describe, isF32 } from "../ops/options.ts";
+import { checkOptions, describe, f32Amount } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -16,11 +16,6 @@ function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): re
   const wrong = all.findIndex((one) => !(one instanceof Tensor));
   if (wrong >= 0) throw new ShapeError(`${action}: expected a Tensor or an array of them, got ${describe(all[wrong])}`);
   return [...new Set((all as readonly Tensor[]).flatMap(({ grad }) => grad ?? []))];
-}
-
-function checkMost(value: number, what: string): void {
-  if (isF32(value) && value >= 0) return;
-  throw new ShapeError(`${what} must be a number of 0 or more that f32 holds, got ${describe(value)}`);
 }
 
 /**
@@ -38,7 +33,7 @@ export function clipGradNorm_(
   options: { normType?: 2 | typeof Infinity } = {},
 ): Tensor {
   const gradients = gradientsOf(parameters, "clipGradNorm_");
-  checkMost(maxNorm, "clipGradNorm_: maxNorm");
+  f32Amount(maxNorm, "clipGradNorm_: maxNorm");
   checkOptions(options, { normType: 2 }, "clipGradNorm_");
   const { normType = 2 } = options;
   if (normType !== 2 && normType !== Infinity) {
@@ -60,7 +55,7 @@ export function clipGradNorm_(
  */
 export function clipGradValue_(parameters: Tensor | readonly Tensor[], clipValue: number): void {
   const gradients = gradientsOf(parameters, "clipGradValue_");
-  checkMost(clipValue, "clipGradValue_: clipValue");
+  f32Amount(clipValue, "clipGradValue_: clipValue");
   if (gradients.length === 0) return;
   noGrad(() => {
     const clipped = clipGradients(gradients.map(({ value }) => value), clipValue, null);
