@@ -12,7 +12,7 @@ import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "./settings.ts";
-import { readOptions } from "./options.ts";
+import { parseOptions } from "./setting.ts";
 
 /** The settings that are options of some optimizers, and have flags of their own. */
 const FLAGGED = ["lr", "momentum", "dampening", "weightDecay", "nesterov"] as const;
@@ -76,7 +76,7 @@ export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Opt
   const flagged = FLAGGED.filter((name) => Object.hasOwn(defaults, name));
   return OPTIMIZERS[optimizer].make(params, {
     ...Object.fromEntries(flagged.map((name) => [name, config[name]!])),
-    ...readOptions(opt, othersOf(optimizer), `--opt: ${optimizer}`),
+    ...parseOptions(opt, othersOf(optimizer), `--opt: ${optimizer}`),
   });
 }
 
@@ -87,7 +87,7 @@ export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Opt
  */
 export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): Schedule | null {
   const { schedule, warmup, sched } = config;
-  const options = readOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
+  const options = parseOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
   if (schedule === "none" && warmup === 0) return null;
   return runSchedule(schedule, { totalSteps, stepsPerEpoch, warmup, options });
 }

@@ -20,7 +20,7 @@ import {
   plainOptions,
   type SmoothL1LossOptions,
   smoothL1Options,
-} from "./loss_options.ts";
+} from "./options.ts";
 
 export type {
   BCEWithLogitsLossOptions,

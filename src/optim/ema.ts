@@ -12,7 +12,7 @@ import { checkOptions, describe } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkKind, checkParameter } from "./settings.ts";
+import { checkParameter, share } from "./settings.ts";
 
 const { change: average } = updateOf({
   name: "ema",
@@ -65,7 +65,7 @@ export class EMA {
     if (new Set(params).size < params.length) throw new UsageError("EMA: a parameter is given twice");
     checkOptions(options, { decay: 0.999 }, "EMA", UsageError);
     const { decay = 0.999 } = options;
-    checkKind(decay, "share", "EMA: decay");
+    share(decay, "EMA: decay", UsageError);
     this.#params = [...params];
     this.decay = decay;
     this.#rate = tensor([1 - decay]);

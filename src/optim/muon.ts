@@ -16,7 +16,7 @@ import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AdamOptions, ADAMW } from "./adam.ts";
 import { Group, Optimizer, type RateOptions, RuleGroup, statesLike } from "./optimizer.ts";
-import { groupsOf, type Params, type Settings } from "./settings.ts";
+import { count, groupsOf, type Params, type Settings, threeNumbers } from "./settings.ts";
 
 export interface MuonOptions extends RateOptions {
   /** How much of the moving average of the gradient is kept. Default 0.95. */
@@ -48,7 +48,8 @@ export const MUON: Settings<MuonOptions> = {
     nsSteps: 5,
     adjustLrFn: "original",
   },
-  kinds: { nsCoefficients: "three", nsSteps: "count", adjustLrFn: ["original", "matchRmsAdamw"] },
+  readers: { nsCoefficients: threeNumbers, nsSteps: count },
+  choices: { adjustLrFn: ["original", "matchRmsAdamw"] },
 };
 
 const { change: average } = updateOf({

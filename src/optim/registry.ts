@@ -30,13 +30,11 @@ export interface Entry {
 
 function entry<O extends object>(
   make: new (params: readonly Tensor[], options: O) => Optimizer<O>,
-  { defaults, kinds }: Settings<O>,
+  { defaults, choices }: Settings<O>,
 ): Entry {
   return {
     defaults: defaults as Readonly<Record<string, OptionValue>>,
-    choices: Object.fromEntries(
-      Object.entries(kinds ?? {}).filter((one): one is [string, readonly string[]] => Array.isArray(one[1])),
-    ),
+    choices: (choices ?? {}) as Readonly<Record<string, readonly string[]>>,
     make: (params, options) => new make(params, options as O) as Optimizer,
   };
 }

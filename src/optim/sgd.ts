@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { f32 } from "../ops/options.ts";
 import { shader } from "../../shaders/mod.ts";
 import { type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { GroupOptions, Params } from "./settings.ts";
@@ -31,7 +32,7 @@ export type SgdGroup = GroupOptions<SgdOptions>;
 export const SGD_RULE: Rule<SgdOptions> = {
   name: "SGD",
   defaults: { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
-  kinds: { dampening: "number" },
+  readers: { dampening: f32 },
   complaint: ({ nesterov, momentum, dampening }) =>
     nesterov && (momentum === 0 || dampening !== 0) ? "nesterov needs a momentum and no dampening" : null,
   update({ momentum, dampening, weightDecay, nesterov, maximize }) {
