@@ -8,24 +8,14 @@ import { GpuError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Offer } from "../graph/variants.ts";
 import { readAll } from "../tensor/realize.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import type { BenchCase } from "./bench.ts";
 import { selfTestCases } from "./kernels.ts";
 import { benchStep } from "./steps.ts";
 import { FAMILIES } from "./self_test_cases.ts";
+import type { Expected } from "./self_test_family.ts";
 import { UPDATES } from "./self_test_updates.ts";
 import { faultOf, workbench } from "../tune/trials.ts";
 import { offersOf, title } from "../tune/tuner.ts";
-
-/** A tensor, and its elements as they must be. */
-export type Expected = readonly [tensor: Tensor, elements: ArrayLike<number>];
-
-/** A family of kernels, and what some of its results must be. */
-export interface Family {
-  readonly name: string;
-  /** Records the results. */
-  make(): readonly Expected[] | Promise<readonly Expected[]>;
-}
 
 /** A result of the self test. */
 export interface Tested {

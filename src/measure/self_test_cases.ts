@@ -9,7 +9,7 @@ import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { tensor } from "../tensor/create.ts";
 import { cat, narrow } from "../tensor/join.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Expected, Family } from "./self_test.ts";
+import type { Expected, Family } from "./self_test_family.ts";
 
 const numbers = (length: number, of: (i: number) => number) => Array.from({ length }, (_, i) => of(i));
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);

@@ -14,7 +14,7 @@ import { OPTIMIZERS } from "../optim/registry.ts";
 import { compile } from "../tensor/compile.ts";
 import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Family } from "./self_test.ts";
+import type { Family } from "./self_test_family.ts";
 
 const PARAMETERS = [1, -2, 4], GRADIENTS = [0.5, -0.25, 2], NORM = Math.hypot(...GRADIENTS);
 
