@@ -69,7 +69,7 @@ export function optionTables(): { title: string; rows: [string, string][] }[] {
 /**
  * Makes the optimizer that `config` names.
  *
- * @throws {UsageError} where an option does not fit.
+ * @throws {UsageError} if an option does not fit.
  */
 export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Optimizer {
   const { optimizer, opt } = config, defaults = OPTIMIZERS[optimizer].defaults;
@@ -83,7 +83,7 @@ export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Opt
 /**
  * The schedule that `config` names; null where the rate never changes.
  *
- * @throws {UsageError} where an option does not fit.
+ * @throws {UsageError} if an option does not fit.
  */
 export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): Schedule | null {
   const { schedule, warmup, sched } = config;

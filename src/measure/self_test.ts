@@ -21,12 +21,12 @@ import { offersOf, title } from "../tune/tuner.ts";
 export interface Tested {
   readonly name: string;
   readonly ok: boolean;
-  /** What is wrong, in a line. */
+  /** The fault, in one line. */
   readonly error?: string;
 }
 
 /**
- * Runs all of it, in about two seconds where the driver has compiled the kernels before.
+ * Runs the whole self test, in about two seconds if the driver has compiled the kernels before.
  *
  * @param tell is told each result at once.
  */
@@ -48,7 +48,7 @@ export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => 
       const one: Pick<BenchCase, "name" | "check" | "dispose"> = make();
       await test(one.name, async () => {
         await one.check();
-        await one.dispose(); // Not where it failed: the device may be lost.
+        await one.dispose(); // Not after a failure: the device may be lost.
       });
     }
   });
@@ -58,7 +58,7 @@ export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => 
   return results;
 }
 
-/** Throws `GpuError` where an element is not as it must be. */
+/** Throws `GpuError` if an element is not as expected. */
 export async function compare(name: string, expected: readonly Expected[]): Promise<void> {
   const found = await readAll(expected.map(([tensor]) => tensor));
   const places = expected.flatMap(([, elements], output) =>

@@ -135,7 +135,7 @@ export class Softplus extends Module {
 }
 
 abstract class AlongDim extends Module {
-  /** @throws {ShapeError} where `dim` is no whole number. */
+  /** @throws {ShapeError} if `dim` is no whole number. */
   constructor(readonly dim = -1) {
     super();
     if (Number.isInteger(dim)) return;

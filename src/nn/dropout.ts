@@ -10,7 +10,7 @@ import { probability } from "./options.ts";
 import { pythonNumber } from "./python_text.ts";
 
 abstract class AnyDropout extends Module {
-  /** @throws {ShapeError} where p, the probability of being dropped, is not from 0 to 1. */
+  /** @throws {ShapeError} if p, the probability of being dropped, is not from 0 to 1. */
   constructor(readonly p = 0.5) {
     super();
     probability(p, `${new.target.name}: p`);

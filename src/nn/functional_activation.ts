@@ -39,7 +39,7 @@ export function elu(x: Tensor, alpha = 1): Tensor {
 /**
  * x clamped to `minVal` to `maxVal`, −1 to 1 by default. The gradient is 0 at both ends, as PyTorch's.
  *
- * @throws {ShapeError} where the least is more than the largest.
+ * @throws {ShapeError} if the least is more than the largest.
  */
 export function hardtanh(x: Tensor, minVal = -1, maxVal = 1): Tensor {
   checkRange(minVal, maxVal);
@@ -61,7 +61,7 @@ export interface GeluOptions {
 /**
  * x Φ(x), where Φ is the cumulative probability of the normal distribution.
  *
- * @throws {ShapeError} where `approximate` is neither "none" nor "tanh".
+ * @throws {ShapeError} if `approximate` is neither "none" nor "tanh".
  */
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   return run(geluOf(options), x);

@@ -98,7 +98,7 @@ export function normalizeBatch(
  * running ones [C], they become (1 − momentum) running + momentum batch, in place, with the unbiased variance. As
  * `torch.nn.functional.batch_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit, only one of the running statistics is given or, outside of
+ * @throws {ShapeError} if shapes or options do not fit, only one of the running statistics is given or, outside of
  * training, none, one requires a gradient, or a channel has one value only in training.
  */
 export function batchNorm(
@@ -134,7 +134,7 @@ export function checkGroups(groups: number, channels: number, action: string): v
  * Normalises each group of channels of each image of x [N, C, …] by its own mean and variance, then weight and bias
  * [C], or null, of the channel. As `torch.nn.functional.group_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit, or N C / groups … is 1.
+ * @throws {ShapeError} if shapes or options do not fit, or N C / groups … is 1.
  */
 export function groupNorm(
   x: Tensor,
@@ -171,7 +171,7 @@ export function normalizedOf(shape: number | Shape, action: string): Shape {
  * Normalises x over its last dimensions, whose extents are `normalizedShape`, by the mean and variance of each such
  * part, then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit.
+ * @throws {ShapeError} if shapes or options do not fit.
  */
 export function layerNorm(
   x: Tensor,

@@ -88,7 +88,7 @@ abstract class BatchNorm extends Module {
 /**
  * Normalises each channel of x [N, C] or [N, C, L]. See `F.batchNorm`.
  *
- * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
  */
 export class BatchNorm1d extends BatchNorm {
   protected override readonly ranks = [2, 3];
@@ -97,7 +97,7 @@ export class BatchNorm1d extends BatchNorm {
 /**
  * Normalises each channel of x [N, C, H, W]. See `F.batchNorm`.
  *
- * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
  */
 export class BatchNorm2d extends BatchNorm {
   protected override readonly ranks = [4];
@@ -115,7 +115,7 @@ export class GroupNorm extends Module {
   readonly bias: Tensor | null;
   readonly eps: number;
 
-  /** @throws {ShapeError} where the channels do not divide into the groups, or an option does not fit. */
+  /** @throws {ShapeError} if the channels do not divide into the groups, or an option does not fit. */
   constructor(readonly numGroups: number, readonly numChannels: number, options: GroupNormOptions = {}) {
     super();
     const { eps, affine } = readOptions(options, GROUP_NORM, "GroupNorm");
@@ -153,7 +153,7 @@ export class LayerNorm extends Module {
   readonly bias: Tensor | null;
   readonly eps: number;
 
-  /** @throws {ShapeError} where the shape is none, or an option does not fit. */
+  /** @throws {ShapeError} if the shape is none, or an option does not fit. */
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super();
     const { eps, elementwiseAffine } = readOptions(options, LAYER_NORM, "LayerNorm");

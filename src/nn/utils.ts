@@ -25,7 +25,7 @@ function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): re
  * @param options `normType`: 2, the default, or Infinity, for the largest magnitude. PyTorch has others too.
  * @returns the norm before, a tensor of one element and no dimension. It is NaN or infinite where the gradients are;
  * PyTorch's `error_if_nonfinite`, which has to wait for it, there is not.
- * @throws {ShapeError} where an argument is of the wrong type or range.
+ * @throws {ShapeError} if an argument is of the wrong type or range.
  */
 export function clipGradNorm_(
   parameters: Tensor | readonly Tensor[],
@@ -51,7 +51,7 @@ export function clipGradNorm_(
 /**
  * Clamps every element of the gradients to ±`clipValue`.
  *
- * @throws {ShapeError} where an argument is of the wrong type or range.
+ * @throws {ShapeError} if an argument is of the wrong type or range.
  */
 export function clipGradValue_(parameters: Tensor | readonly Tensor[], clipValue: number): void {
   const gradients = gradientsOf(parameters, "clipGradValue_");

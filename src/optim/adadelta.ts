@@ -31,7 +31,7 @@ export const ADADELTA: Rule<AdadeltaOptions> = {
  *
  * Defaults: lr 1, eps 1e-6, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Adadelta extends RuleOptimizer<AdadeltaOptions> {
   constructor(params: Params<AdadeltaOptions>, options: AdadeltaOptions = {}) {

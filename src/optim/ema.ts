@@ -48,7 +48,7 @@ export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
  * ema.swap(); // It has its own parameters again.
  * ```
  *
- * @throws {UsageError} where the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
+ * @throws {UsageError} if the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
  */
 export class EMA {
   readonly #params: readonly Tensor[];
@@ -105,7 +105,7 @@ export class EMA {
   /**
    * Takes the elements of what `stateDict()` gave.
    *
-   * @throws {UsageError} where it does not fit. Nothing is changed then.
+   * @throws {UsageError} if it does not fit. Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     loadState(this.stateDict(), state, (why) => new UsageError(`EMA: the state does not fit: ${why}`));

@@ -29,7 +29,7 @@ export interface LookaheadOptions {
  * Its groups and rates are the inner optimizer's. Its state is that of the inner one, with the slow weights
  * "GROUP.slow.INDEX" and the count of steps "lookahead.step".
  *
- * @throws {UsageError} where an option is out of range or unknown.
+ * @throws {UsageError} if an option is out of range or unknown.
  */
 export class Lookahead extends Optimizer {
   readonly #slow: readonly (readonly Tensor[])[];

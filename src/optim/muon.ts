@@ -139,7 +139,7 @@ function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: R
  * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32
  * throughout, where PyTorch iterates in bfloat16. `paramGroups` are those of matrices, then those of AdamW.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Muon extends Optimizer<MuonOptions> {
   /** @param options `rest`: the options of AdamW. Its rate is this one's by default. */

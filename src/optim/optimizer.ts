@@ -211,7 +211,7 @@ export class RuleGroup<O extends RateOptions> extends Group {
 /** The base of the optimizers that are a rule. */
 export abstract class RuleOptimizer<O extends RateOptions> extends Optimizer<O> {
   /**
-   * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+   * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
    */
   constructor(rule: Rule<O>, params: Params<O>, options: O) {
     super(groupsOf(params, options, rule).map(([own, settings]) => new RuleGroup(rule, own, settings)));

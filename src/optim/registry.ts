@@ -24,7 +24,7 @@ export interface Entry {
   readonly defaults: Readonly<Record<string, OptionValue>>;
   /** The words of the options that take one. */
   readonly choices: Readonly<Record<string, readonly string[]>>;
-  /** @throws {UsageError} where an option is out of range or unknown. */
+  /** @throws {UsageError} if an option is out of range or unknown. */
   make(params: readonly Tensor[], options: Readonly<Record<string, OptionValue>>): Optimizer;
 }
 

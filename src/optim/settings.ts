@@ -80,7 +80,7 @@ function check<O extends object>(options: Required<O>, settings: Settings<O>): R
 /**
  * The groups that an optimizer is given, each with all of its options.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
  */
 export function groupsOf<O extends object>(
   params: Params<O>,

@@ -55,7 +55,7 @@ export const SGD_RULE: Rule<SgdOptions> = {
  * weightDecay p: b = d at first, later momentum b + (1 − dampening) d; p −= lr b, or, with Nesterov, p −= lr (d +
  * momentum b). The state is called "momentum"; PyTorch calls it "momentum_buffer".
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class SGD extends RuleOptimizer<SgdOptions> {
   /** @param params leaves, or groups of them. Those without a gradient, such as frozen ones, are left alone. */
