@@ -10,7 +10,7 @@ import { upload } from "../graph/leaves.ts";
 import { pick } from "../ops/batch.ts";
 import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { RunSchedule } from "../optim/schedule_names.ts";
+import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -24,14 +24,14 @@ export class Rates {
    * @param schedule what the rates of the optimizer's groups are multiplied by at a step, counted from 0.
    * @param slots the steps that may be under way.
    */
-  constructor(readonly optimizer: Optimizer, readonly schedule: RunSchedule, slots: number) {
+  constructor(readonly optimizer: Optimizer, readonly schedule: Schedule, slots: number) {
     this.#table = zeros([slots]);
     this.#bases = optimizer.paramGroups.map(({ lr }) => lr);
   }
 
   /** The rate of the first group at a step, before it is scaled. */
   at(step: number): number {
-    return this.#bases[0]! * this.schedule.factor(step);
+    return this.#bases[0]! * this.schedule(step, 1);
   }
 
   /** Lays the rates of `count` steps ready, of which `first` is the first. */
@@ -42,7 +42,7 @@ export class Rates {
       write(
         gpu,
         place,
-        Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i) * this.scale),
+        Float32Array.from({ length: part }, (_, i) => this.schedule(from + i, 1) * this.scale),
         slot * 4,
       );
       done += part;

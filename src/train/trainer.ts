@@ -13,7 +13,7 @@ import type { Module } from "../nn/module.ts";
 import { isF32 } from "../ops/options.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { PlateauFactor } from "../optim/schedule_names.ts";
+import type { RunPlateau } from "../optim/plateau.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -202,7 +202,7 @@ export class Trainer {
   }
 
   set rateScale(scale: number) {
-    const { step } = this.#at, factor = this.#rates?.schedule.factor(step) ?? 1;
+    const { step } = this.#at, factor = this.#rates?.schedule(step, 1) ?? 1;
     for (const rate of this.#bases.map((base) => base * factor * scale)) {
       if (!isF32(rate)) {
         throw new UsageError(`a group of parameters would get a learning rate of ${rate}, which f32 does not hold`);
@@ -214,7 +214,7 @@ export class Trainer {
   }
 
   /** The schedule's state, where it has one: the only one is a plateau's. */
-  get schedule(): PlateauFactor | null {
+  get schedule(): RunPlateau | null {
     return this.#rates?.schedule.plateau ?? null;
   }
 
