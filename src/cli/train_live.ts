@@ -13,7 +13,7 @@ import type { Progress } from "../train/trainer.ts";
 import type { Output } from "./output.ts";
 
 /** Where the page is served, as the flags say. */
-export interface Where {
+export interface PageAddress {
   /** `true`: the usual port, or the next free one. */
   readonly port: number | true;
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
@@ -40,7 +40,7 @@ export class LiveRun implements AsyncDisposable {
    *
    * @throws {UsageError} if it cannot be had.
    */
-  static async open({ port, host }: Where, output: Output): Promise<LiveRun> {
+  static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
     const [{ startLive }, { readRun }] = await Promise.all([import("../report/live.ts"), import("../report/view.ts")]);
     const live = startLive({
       ...(port === true ? {} : { port }),

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import { AnomalyError, DivergedError, UsageError } from "../errors.ts";
+import { AnomalyError, DIVERGED_REMEDY, DivergedError, UsageError } from "../errors.ts";
 import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { MODELS } from "../models/models.ts";
@@ -298,7 +298,7 @@ export class Trainer {
     }
     if (good < count) {
       throw new DivergedError(`the loss is ${all[good]} at step ${done + 1}`, {
-        remedy: "training diverged; try a smaller --lr",
+        remedy: DIVERGED_REMEDY,
         step: done + 1,
       });
     }
