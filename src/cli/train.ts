@@ -4,7 +4,8 @@
  * @module
  */
 import { join } from "node:path";
-import { type Dataset, openDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { openDataset } from "../data/open_dataset.ts";
 import { holdOut } from "../data/holdout.ts";
 import { OutOfMemoryError, UsageError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
@@ -249,7 +250,7 @@ async function train(
 
 /** Writes `report.html`. The page is loaded only now, so that training begins sooner. */
 async function report(path: string): Promise<void> {
-  const { writeReport } = await import("../report/report.ts");
+  const { writeReport } = await import("../report/report_file.ts");
   await writeReport(path);
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DEFAULT_MODEL, MODEL_NAMES } from "../models/registry.ts";
 import type { Setting, Values } from "./setting.ts";
 
 /** Every setting of a run. The defaults are the seed run: the classic tutorial's LeNet on CIFAR-10. */
@@ -10,8 +11,8 @@ export const SETTINGS = [
   {
     name: "model",
     kind: "choice",
-    choices: ["lenet", "lenet-gray"],
-    default: "lenet",
+    choices: MODEL_NAMES,
+    default: DEFAULT_MODEL,
     help: "Network to train",
     group: "Model and data",
   },

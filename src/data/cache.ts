@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import type { OfficialFile } from "./cifar.ts";
-import { fileChunks, fileSize, sha256 } from "../files/files.ts";
+import { fileChunks, fileSize, sha256 } from "../files/read.ts";
 
 /**
  * The cache folder: `$WGRAD_DATA`, else `$XDG_CACHE_HOME/wgrad`, else `%LOCALAPPDATA%\wgrad` on Windows, else
@@ -30,7 +30,7 @@ export function cacheFolder(
 }
 
 /** What is wrong with one official file. */
-export interface Fault {
+export interface FileFault {
   readonly file: OfficialFile;
   readonly kind: "missing" | "size" | "checksum";
   /** One phrase that names the path and the values. */
@@ -41,8 +41,8 @@ export interface Fault {
  * Compares files of a folder with their official size and SHA-256. The whole set of CIFAR-10 takes about 0.2 s where the
  * processor has SHA instructions and under 1 s elsewhere, so it is done at every start, with no record of past checks to trust.
  */
-export async function checkFiles(folder: string, files: readonly OfficialFile[]): Promise<Fault[]> {
-  const faults: Fault[] = [];
+export async function checkFiles(folder: string, files: readonly OfficialFile[]): Promise<FileFault[]> {
+  const faults: FileFault[] = [];
   for (const file of files) {
     const path = join(folder, file.name), bytes = await fileSize(path);
     if (bytes === undefined) {

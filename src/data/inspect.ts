@@ -8,7 +8,7 @@ import { UsageError } from "../errors.ts";
 import { readArchive } from "../files/archive.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "./cifar.ts";
 import type { Split } from "./dataset.ts";
-import { fileChunks, sha256 } from "../files/files.ts";
+import { fileChunks, sha256 } from "../files/read.ts";
 import { permute, permuteKey } from "../random.ts";
 import type { Batch } from "./records.ts";
 
@@ -20,15 +20,15 @@ export async function countClasses(split: Split, classes: number): Promise<numbe
 }
 
 /** A record file and the official file that it equals byte for byte, if it does. */
-export interface Identity {
+export interface IdentifiedFile {
   readonly name: string;
   readonly sha256: string;
   readonly official: string | undefined;
 }
 
 /** Hashes the `.bin` files of a folder or an archive, or one `.bin` file, and looks them up among the official ones. */
-export async function identify(path: string): Promise<Identity[]> {
-  const found: Identity[] = [];
+export async function identifyFiles(path: string): Promise<IdentifiedFile[]> {
+  const found: IdentifiedFile[] = [];
   const add = async (name: string, bytes: AsyncIterable<Uint8Array>) => {
     if (!/\.bin$/i.test(name)) return;
     const hash = await sha256(bytes);
@@ -40,7 +40,7 @@ export async function identify(path: string): Promise<Identity[]> {
     for (const name of names) await add(name, fileChunks(join(path, name)));
     // As `openDataset` does: the archive was unpacked here.
     const unpacked = entries.some(({ name, isDirectory }) => isDirectory && name === CIFAR10_FOLDER);
-    if (found.length === 0 && unpacked) return await identify(join(path, CIFAR10_FOLDER));
+    if (found.length === 0 && unpacked) return await identifyFiles(join(path, CIFAR10_FOLDER));
   } else if (/\.(tar\.gz|tgz)$/i.test(path)) {
     for await (const { name, body } of readArchive(path)) await add(name, body);
   } else {
@@ -49,8 +49,8 @@ export async function identify(path: string): Promise<Identity[]> {
   return found;
 }
 
-/** Which records `pickRecords` takes. */
-export interface Pick {
+/** Which records `selectRecords` takes. */
+export interface RecordSelection {
   /** Place of the first one. */
   readonly start: number;
   /** How many. */
@@ -67,9 +67,9 @@ export interface Pick {
  * @returns the batch, and the place in the files of each of its records
  * @throws UsageError if there are not so many
  */
-export async function pickRecords(
+export async function selectRecords(
   split: Split,
-  { start, count, seed, epoch = 0 }: Pick,
+  { start, count, seed, epoch = 0 }: RecordSelection,
 ): Promise<{ batch: Batch; indices: number[] }> {
   if (start + count > split.count) {
     throw new UsageError(`records ${start} to ${start + count - 1} do not exist: the split holds ${split.count}`);

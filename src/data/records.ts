@@ -6,6 +6,7 @@
  * @module
  */
 import { DataError } from "../errors.ts";
+import type { RgbImage } from "../image/pixels.ts";
 import { recordBytes, type RecordLayout } from "./cifar.ts";
 
 /** Consecutive records, pixels apart from labels. The arrays belong to whoever receives the batch. */
@@ -81,17 +82,35 @@ export async function* readRecords(
       }
     }
   }
-  if (at > 0) throw raggedLength(file, offset, layout);
+  if (at > 0) throw incompleteRecord(file, offset, layout);
   if (batch.count > 0) yield batch.finish();
 }
 
 /** The error of a file of `bytes` bytes that is no whole number of records: it names where the incomplete one starts. */
-export function raggedLength(file: string, bytes: number, layout: RecordLayout): DataError {
+export function incompleteRecord(file: string, bytes: number, layout: RecordLayout): DataError {
   const size = recordBytes(layout), rest = bytes % size;
   return new DataError(
     `${file}: byte ${bytes - rest}: the last record is incomplete: ${rest} of ${size} bytes. ` +
       `The file is truncated, or is no ${layout.name} file`,
   );
+}
+
+/**
+ * Image `index` of a batch of RGB records, with its channels interleaved. The pixels of a record are not normalised, so
+ * there is nothing to undo.
+ *
+ * @throws {RangeError} if the shape is not that of an RGB image, or the batch has no such image.
+ */
+export function imageOf(batch: Batch, index: number, shape: readonly [number, number, number]): RgbImage {
+  const [channels, height, width] = shape, pixels = height * width;
+  if (channels !== 3) throw new RangeError(`an RGB image has 3 channels, not ${channels}`);
+  if (!(index >= 0 && index < batch.count)) throw new RangeError(`no image ${index} in a batch of ${batch.count}`);
+  const planes = batch.pixels.subarray(index * 3 * pixels, (index + 1) * 3 * pixels);
+  const data = new Uint8Array(3 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    for (let channel = 0; channel < 3; channel++) data[3 * i + channel] = planes[channel * pixels + i]!;
+  }
+  return { width, height, data };
 }
 
 /** A batch being filled. */

@@ -8,10 +8,10 @@
 import { basename } from "node:path";
 import { createTarDecoder } from "modern-tar";
 import { DataError } from "../errors.ts";
-import { fileChunks, fileSize } from "./files.ts";
+import { fileChunks, fileSize } from "./read.ts";
 
 /** One regular file inside an archive. */
-export interface Entry {
+export interface ArchiveEntry {
   /** Its name without folders. */
   readonly name: string;
   /** Its size in bytes, as the archive's header states it. */
@@ -26,7 +26,7 @@ export interface Entry {
  * @param path the archive
  * @throws DataError if the file cannot be read, or is no whole gzipped tar archive
  */
-export async function* readArchive(path: string): AsyncGenerator<Entry, void, void> {
+export async function* readArchive(path: string): AsyncGenerator<ArchiveEntry, void, void> {
   const stop = new AbortController(), position = { unpacked: 0 };
   const decoder = createTarDecoder({ strict: true });
   const piping = ReadableStream.from(inflated(path, position)).pipeTo(decoder.writable, { signal: stop.signal });
@@ -113,7 +113,10 @@ export async function listArchive(path: string, wanted: (name: string) => boolea
  *
  * @throws DataError as `readArchive` does, or if a name is missing
  */
-export async function* entriesInOrder(path: string, names: readonly string[]): AsyncGenerator<Entry, void, void> {
+export async function* entriesInOrder(
+  path: string,
+  names: readonly string[],
+): AsyncGenerator<ArchiveEntry, void, void> {
   let next = 0;
   while (next < names.length) {
     const before = next;

@@ -6,7 +6,9 @@
  */
 import { basename } from "node:path";
 import { DataError } from "../errors.ts";
-import { fileError, fileSize, removeQuietly, writeAll } from "./files.ts";
+import { fileError } from "./file_error.ts";
+import { fileSize } from "./read.ts";
+import { removeQuietly, writeAll } from "./write.ts";
 
 /** Options of `download`. */
 export interface DownloadOptions {

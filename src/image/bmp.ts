@@ -6,7 +6,7 @@
  */
 import { DataError } from "../errors.ts";
 import type { ImageHeader } from "./header.ts";
-import type { RgbaImage } from "./png.ts";
+import type { RgbaImage } from "./pixels.ts";
 
 const RLE8 = 1, RLE4 = 2;
 

@@ -11,8 +11,9 @@ import webpCode from "@jsquash/webp/decode.wasm" with { type: "bytes" };
 import { DataError } from "../errors.ts";
 import { decodeBmp } from "./bmp.ts";
 import { type ImageHeader, readHeader } from "./header.ts";
-import { decodePngImage, type RgbaImage } from "./png.ts";
-import type { RgbImage } from "./rgb.ts";
+import { decodePngImage } from "./png.ts";
+import type { RgbaImage } from "./pixels.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /**
  * Decodes an image. EXIF's orientation is obeyed; transparency is laid on white; of 16 bits a channel the upper 8

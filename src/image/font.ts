@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RgbImage } from "./rgb.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /** Seven rows a glyph, from the top; each is one digit in base 32, whose five bits are the pixels from left to right. */
 const GLYPHS: Readonly<Record<string, string>> = {

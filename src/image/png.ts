@@ -8,14 +8,7 @@
 import { crc32, inflateSync } from "node:zlib";
 import { DataError } from "../errors.ts";
 import { pngChunks } from "./header.ts";
-
-/** Pixels as R G B A R G B A …, rows downwards. */
-export interface RgbaImage {
-  readonly width: number;
-  readonly height: number;
-  /** [height * width * 4] */
-  readonly data: Uint8Array;
-}
+import type { RgbaImage } from "./pixels.ts";
 
 /** By colour type: samples of a pixel, and the depths that it may have. */
 const KINDS: Readonly<Record<number, { readonly samples: number; readonly depths: readonly number[] }>> = {

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { RgbImage } from "./rgb.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /**
  * How an image becomes a square. `crop`: the shorter side is resized, and the middle taken, as torchvision's
  * `Resize(size)` and `CenterCrop(size)` do. `stretch`: both sides are resized, as `Resize((size, size))` does.
  */
-export type Fit = "crop" | "stretch";
+export type FitMode = "crop" | "stretch";
 
 /** Bits behind the point of a weight, in PIL: 32, less 8 of the pixel, and 2 to be safe. */
 const BITS = 22;
@@ -24,7 +24,7 @@ interface Axis {
 }
 
 /** Resizes to `size` x `size` pixels. An image that has this size already is returned pixel for pixel. */
-export function fitImage(image: RgbImage, size: number, fit: Fit): RgbImage {
+export function fitImage(image: RgbImage, size: number, fit: FitMode): RgbImage {
   const { width, height } = image, short = Math.min(width, height);
   const axis = (input: number): Axis => {
     const output = fit === "stretch" || input === short ? size : Math.floor(size * input / short);

@@ -5,7 +5,7 @@
  */
 import { WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import type { StoredFile } from "./stored.ts";
+import type { StoredFile } from "./stored_tensor.ts";
 
 /** The formats that are both read and written. */
 export const FORMATS = ["safetensors", "pth", "npz"] as const;

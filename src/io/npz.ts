@@ -6,17 +6,17 @@
  */
 import { WeightsError } from "../errors.ts";
 import {
-  ARRAYS,
+  areWholeNumbers,
+  ARRAY_TYPES,
   bytesOf,
   checkName,
-  countOf,
+  elementCount,
   elementsAt,
-  isExtents,
   shorten,
   type StoredDtype,
   type StoredFile,
   type StoredTensor,
-} from "./stored.ts";
+} from "./stored_tensor.ts";
 import { Archive, quote, writeZip } from "./zip.ts";
 
 /** How NumPy calls the types of elements. It has no BF16. */
@@ -72,11 +72,13 @@ function decodeNpy(bytes: Uint8Array<ArrayBuffer>, quoted: string): StoredTensor
   const [, type, fortran, extents = ""] = HEADER.exec(header) ?? [];
   const dtype = (Object.keys(TYPES) as StoredDtype[]).find((dtype) => TYPES[dtype] === type);
   const shape = extents.split(",").map((one) => one.trim()).filter((one) => one !== "").map(Number);
-  if (!dtype || !isExtents(shape)) throw new Error(`${quoted} has no array of plain numbers: ${quote(header.trim())}`);
+  if (!dtype || !areWholeNumbers(shape)) {
+    throw new Error(`${quoted} has no array of plain numbers: ${quote(header.trim())}`);
+  }
   // Elements of a matrix in the other order; of one axis, there is only one order.
   if (fortran === "True" && shape.length > 1) throw new Error(`${quoted} is in Fortran order: save it in C order`);
-  const count = countOf(shape), start = from + length;
-  if (bytes.length - start !== count * ARRAYS[dtype].BYTES_PER_ELEMENT) {
+  const count = elementCount(shape), start = from + length;
+  if (bytes.length - start !== count * ARRAY_TYPES[dtype].BYTES_PER_ELEMENT) {
     throw new Error(`${quoted} has ${bytes.length - start} bytes for shape [${shape.join(", ")}] of ${dtype}`);
   }
   return { dtype, shape, data: elementsAt(dtype, bytes.subarray(start), count) };

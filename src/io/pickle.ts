@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { shorten } from "./stored.ts";
+import { shorten } from "./stored_tensor.ts";
 
 /** What the functions that a pickle may call are given, and give. */
 export type Callable = (args: readonly unknown[]) => unknown;

@@ -9,17 +9,17 @@ import { WeightsError } from "../errors.ts";
 import { unpickle } from "./pickle.ts";
 import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "./pickle_writer.ts";
 import {
-  ARRAYS,
+  areWholeNumbers,
+  ARRAY_TYPES,
   bytesOf,
   checkName,
-  countOf,
+  elementCount,
   elementsAt,
-  isExtents,
   shorten,
   type StoredDtype,
   type StoredFile,
   type StoredTensor,
-} from "./stored.ts";
+} from "./stored_tensor.ts";
 import { Archive, quote, writeZip } from "./zip.ts";
 
 /** The types of elements by the names of PyTorch's storages. */
@@ -72,11 +72,12 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
     return new Map();
   },
   "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides]: readonly unknown[]) => {
-    const sound = storage instanceof Storage && isExtents([offset]) && isExtents(shape) && isExtents(strides) &&
+    const sound = storage instanceof Storage && areWholeNumbers([offset]) && areWholeNumbers(shape) &&
+      areWholeNumbers(strides) &&
       shape.length === strides.length && shape.length <= 64;
     if (!sound) throw new Error("its pickle has a tensor without a storage, a sound shape or sound strides");
     const last = shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis]!, offset as number);
-    if (countOf(shape) > 0 && !(last < storage.length)) {
+    if (elementCount(shape) > 0 && !(last < storage.length)) {
       throw new Error(`a tensor of shape [${shape.join(", ")}] goes beyond storage ${quote(storage.key)}`);
     }
     // Copies, since a pickle can change its lists after this.
@@ -89,8 +90,8 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
 };
 
 function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
-  const known = typeof dtype === "string" && Object.hasOwn(ARRAYS, dtype);
-  if (kind !== "storage" || !known || typeof key !== "string" || !isExtents([length])) {
+  const known = typeof dtype === "string" && Object.hasOwn(ARRAY_TYPES, dtype);
+  if (kind !== "storage" || !known || typeof key !== "string" || !areWholeNumbers([length])) {
     throw new Error("its pickle refers to something outside that is no storage");
   }
   return new Storage(dtype as StoredDtype, key, length as number);
@@ -126,7 +127,7 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
   const storages = new Map<string, Uint8Array<ArrayBuffer>>(), tensors = new Map<string, StoredTensor>();
   for (const [name, view] of stateDict(root)) {
     checkName(name);
-    const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAYS[dtype].BYTES_PER_ELEMENT;
+    const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
     const path = `${folder}data/${key}`;
     let storage = storages.get(key);
     if (!storage) storages.set(key, storage = await archive.read(path));
@@ -135,10 +136,10 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
     }
     let data = storage.subarray(offset * size);
     if (!view.contiguous) {
-      archive.spend(countOf(shape) * size);
+      archive.spend(elementCount(shape) * size);
       data = gather(storage, view);
     }
-    tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, countOf(shape)) });
+    tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, elementCount(shape)) });
   }
   return tensors;
 }
@@ -148,9 +149,14 @@ function gather(
   storage: Uint8Array<ArrayBuffer>,
   { storage: { dtype }, offset, shape, strides }: View,
 ): Uint8Array<ArrayBuffer> {
-  const Bits = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[ARRAYS[dtype].BYTES_PER_ELEMENT]!;
+  const Bits = {
+    1: Uint8Array,
+    2: Uint16Array,
+    4: Uint32Array,
+    8: BigUint64Array,
+  }[ARRAY_TYPES[dtype].BYTES_PER_ELEMENT]!;
   const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT);
-  const result = new Bits(countOf(shape)), index = shape.map(() => 0);
+  const result = new Bits(elementCount(shape)), index = shape.map(() => 0);
   let from = offset;
   for (let i = 0; i < result.length; i++) {
     result[i] = whole[from]!;
@@ -191,7 +197,7 @@ export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>):
     const type = Object.keys(STORAGES).find((type) => STORAGES[type] === dtype);
     if (!type) throw new WeightsError(`PyTorch has no type for ${JSON.stringify(name)}, which is ${dtype}`);
     const storage = tuple(text("storage"), global("torch", type), text(key), text("cpu"), int(data.length));
-    const strides = shape.map((_, axis) => countOf(shape.slice(axis + 1)));
+    const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
     const sizes = [shape, strides].map((numbers) => tuple(...numbers.map(int)));
     const rebuild = global("torch._utils", "_rebuild_tensor_v2");
     items.push([text(name), call(rebuild, persistent(storage), int(0), ...sizes, bool(false), orderedDict)]);

@@ -5,8 +5,16 @@
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import { ARRAYS, bytesOf, countOf, isExtents, shorten, type StoredDtype, type StoredFile } from "./stored.ts";
-import type { StoredTensor } from "./stored.ts";
+import {
+  areWholeNumbers,
+  ARRAY_TYPES,
+  bytesOf,
+  elementCount,
+  shorten,
+  type StoredDtype,
+  type StoredFile,
+} from "./stored_tensor.ts";
+import type { StoredTensor } from "./stored_tensor.ts";
 
 /**
  * The largest header that is read, in bytes. The format allows a hundred times as much, which JSON could turn into
@@ -48,7 +56,7 @@ export function encodeSafetensors(
  *
  * @param where the file's name, for the errors.
  * @throws {WeightsError} where the file is cut short, its header is no such header, a range does not fit its shape, ranges
- * overlap or leave gaps, or a type is none of `ARRAYS`.
+ * overlap or leave gaps, or a type is none of `ARRAY_TYPES`.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile {
   const fail = (why: string) =>
@@ -77,13 +85,15 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile 
     const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {}, quoted = JSON.stringify(name);
     // deno-lint-ignore no-control-regex
     if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw fail(`the name ${quoted} has control characters`);
-    if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`${quoted} has no shape or no range`);
+    if (!areWholeNumbers(shape) || !areWholeNumbers(range) || range.length !== 2) {
+      throw fail(`${quoted} has no shape or no range`);
+    }
     if (!isDtype(dtype)) throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not ${TYPES}`);
-    const [from, to] = range as [number, number], size = countOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
+    const [from, to] = range as [number, number], size = elementCount(shape) * ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
     if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut short`);
     if (to - from !== size) throw fail(`${quoted} has ${to - from} bytes for shape [${shape.join(", ")}]`);
     // A copy, since ranges need not be aligned.
-    tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](body.slice(from, to).buffer) });
+    tensors.set(name, { dtype, shape, data: new ARRAY_TYPES[dtype](body.slice(from, to).buffer) });
     ranges.push([from, to, quoted]);
   }
   let end = 0;
@@ -99,8 +109,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const TYPES = Object.keys(ARRAYS).join(", ").replace(/, (?=\w+$)/, " or ");
+const TYPES = Object.keys(ARRAY_TYPES).join(", ").replace(/, (?=\w+$)/, " or ");
 
 function isDtype(value: unknown): value is StoredDtype {
-  return typeof value === "string" && Object.hasOwn(ARRAYS, value);
+  return typeof value === "string" && Object.hasOwn(ARRAY_TYPES, value);
 }

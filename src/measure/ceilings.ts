@@ -7,7 +7,7 @@
 import { shader } from "../../shaders/mod.ts";
 import { GpuError } from "../errors.ts";
 import { type Op, record } from "../graph/node.ts";
-import { linearGrid } from "../ops/shape.ts";
+import { linearGrid } from "../ops/shape/shape.ts";
 import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor, zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { PLAIN } from "../ops/matmul.ts";
+import type { ModelName } from "../models/registry.ts";
+import { PLAIN } from "../ops/matmul/matmul.ts";
 import { conv, convGradInput, convGradWeight, matmul, type Numbers, split } from "../tune/reference.ts";
 
 /** c[place] of c [M, N] = a [M, K] b [K, N]. */
@@ -74,20 +75,22 @@ export function crossEntropyGradientAt(
 }
 
 /**
- * The losses of LeNet (conv 5 × 5, relu, pool 2 × 2, twice; then three linear layers with relu between) on 32 × 32 images.
+ * The losses of LeNet (conv 5 × 5, relu, pool 2 × 2, twice; then three linear layers with relu between) on square images.
  *
  * @param parameters by PyTorch's names, `conv1.weight` to `fc3.bias`
- * @param images one array a image, [channels, 32, 32]
+ * @param images an array for each image, [channels, height, width]
+ * @param size the height and the width of an image. Default 32.
  * @returns the cross-entropy of each image
  */
 export function lenetLosses(
   parameters: ReadonlyMap<string, Numbers>,
   images: readonly Numbers[],
   labels: Numbers,
+  size = 32,
 ): number[] {
   const of = (name: string) => parameters.get(name)!;
   return images.map((image, n) => {
-    let x = image, side = 32;
+    let x = image, side = size;
     for (const name of ["conv1", "conv2"]) {
       x = convReluPool(x, of(`${name}.weight`), of(`${name}.bias`), side);
       side = (side - 4) / 2;
@@ -100,6 +103,12 @@ export function lenetLosses(
     return most + Math.log(logits.reduce((sum, one) => sum + Math.exp(one - most), 0)) - logits[labels[n]!]!;
   });
 }
+
+/** For each network what computes its losses on the CPU, as `lenetLosses()` does. */
+export const LOSSES: Readonly<Record<ModelName, typeof lenetLosses>> = {
+  "lenet": lenetLosses,
+  "lenet-gray": lenetLosses,
+};
 
 function convReluPool(x: Numbers, w: Numbers, b: Numbers, side: number): Float64Array {
   const channels = x.length / side / side, out = side - 4, half = out / 2;

@@ -5,7 +5,7 @@
  * @module
  */
 import * as F from "../nn/functional.ts";
-import { checkFinite, noFlags } from "../ops/finite.ts";
+import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { tensor } from "../tensor/create.ts";
 import { cat, narrow } from "../tensor/join.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -7,19 +7,17 @@
 import { GpuError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { DispatchTime } from "../graph/profile.ts";
+import { sizeOf } from "../graph/node.ts";
 import * as F from "../nn/functional.ts";
-import { MODELS } from "../models/models.ts";
+import { type ModelName, MODELS } from "../models/registry.ts";
 import { SGD } from "../optim/sgd.ts";
 import { compile } from "../tensor/compile.ts";
 import { tensor } from "../tensor/create.ts";
 import { time, type TimeOptions } from "../tune/timing.ts";
 import { noise } from "../random.ts";
-import { lenetLosses } from "./reference.ts";
+import { LOSSES } from "./reference.ts";
 
 export type { DispatchTime };
-
-/** The networks whose steps can be measured. */
-export type ModelName = keyof typeof MODELS;
 
 /** What a step costs. */
 export interface StepFigures {
@@ -54,12 +52,12 @@ const LR = 0.001;
 
 /** The step of a model, on images of noise. */
 export function benchStep(model: ModelName, batchSize: number): BenchStep {
-  const { make, channels } = MODELS[model], pixels = channels * 1024, different = Math.min(batchSize, DIFFERENT);
+  const { make, input, classes } = MODELS[model], pixels = sizeOf(input), different = Math.min(batchSize, DIFFERENT);
   const images = Array.from({ length: different }, (_, i) => noise(pixels, i + 1));
-  const target = Uint32Array.from({ length: batchSize }, (_, i) => i % different * 3 % 10);
+  const target = Uint32Array.from({ length: batchSize }, (_, i) => i % different * 3 % classes);
   const data = new Float32Array(batchSize * pixels);
   for (let i = 0; i < batchSize; i++) data.set(images[i % different]!, i * pixels);
-  const x = tensor(data, { shape: [batchSize, channels, 32, 32] }), labels = tensor(target);
+  const x = tensor(data, { shape: [batchSize, ...input] }), labels = tensor(target);
   const net = make(), optimizer = new SGD(net.parameters(), { lr: LR, momentum: 0.9 });
   const program = compile(() => {
     const loss = F.crossEntropy(net.forward(x), labels);
@@ -84,7 +82,7 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
     await program.run();
     const loss = await program.result.item(), after = await parameters();
     const mean = (at: ReadonlyMap<string, ArrayLike<number>>) => {
-      const losses = lenetLosses(at, images, target);
+      const losses = LOSSES[model](at, images, target, input[1]);
       return Array.from(target, (_, i) => losses[i % different]!).reduce((a, b) => a + b) / batchSize;
     };
     requireClose(`${name}: the loss`, loss, mean(before), 1e-4);

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import * as conv from "../ops/conv.ts";
-import { apply } from "../ops/elementwise.ts";
-import * as loss from "../ops/loss.ts";
-import * as matmul from "../ops/matmul.ts";
-import { pad } from "../ops/pad.ts";
-import * as pool from "../ops/pool.ts";
+import * as conv from "../ops/conv/conv.ts";
+import { apply } from "../ops/elementwise/elementwise.ts";
+import * as loss from "../ops/loss/loss.ts";
+import * as matmul from "../ops/matmul/matmul.ts";
+import { pad } from "../ops/shape/pad.ts";
+import * as pool from "../ops/pool/max_pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import { biasOf, type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { activate, type Activation } from "../ops/activation.ts";
+import { activate, type Activation } from "../ops/elementwise/activation.ts";
 import { checkOptions, describe, isF32 } from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -7,7 +7,7 @@
 import { ShapeError } from "../errors.ts";
 import * as ops from "../ops/dropout.ts";
 import { checkFlag } from "../ops/options.ts";
-import { requireType, text } from "../ops/shape.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
 import { dropoutState } from "../tensor/random_state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -7,7 +7,7 @@ import { ShapeError } from "../errors.ts";
 import type { Shape, Value } from "../graph/node.ts";
 import { type Layout, normalize, updateRunning } from "../ops/norm.ts";
 import { checkFlag, checkOptions, describe, isF32 } from "../ops/options.ts";
-import { requireType, text, view } from "../ops/shape.ts";
+import { requireType, text, view } from "../ops/shape/shape.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import * as avg from "../ops/avg_pool.ts";
-import * as transposed from "../ops/conv_transpose.ts";
-import * as padding from "../ops/pad.ts";
-import { upsampleNearest2d } from "../ops/upsample.ts";
+import * as avg from "../ops/pool/avg_pool.ts";
+import * as transposed from "../ops/conv/transpose.ts";
+import * as padding from "../ops/shape/pad.ts";
+import { upsampleNearest2d } from "../ops/shape/upsample.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import { biasOf, type Size } from "./options.ts";

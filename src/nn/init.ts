@@ -11,7 +11,7 @@ import { fillNormal, fillUniform, permute, randomUint32 } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Shape, withoutGradients } from "../graph/node.ts";
 import { checkOptions, describe } from "../ops/options.ts";
-import { requireType, text } from "../ops/shape.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
 import { nextKey } from "../tensor/random_state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

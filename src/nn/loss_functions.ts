@@ -3,8 +3,8 @@
  *
  * @module
  */
-import * as loss from "../ops/loss.ts";
-import * as pointwise from "../ops/pointwise_loss.ts";
+import * as loss from "../ops/loss/loss.ts";
+import * as pointwise from "../ops/loss/pointwise.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import {

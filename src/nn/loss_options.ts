@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
-import { type NllOptions, type Reduction, REDUCTIONS } from "../ops/loss.ts";
+import { type NllOptions, type Reduction, REDUCTIONS } from "../ops/loss/loss.ts";
 import { checkOptions, describe, isF32 } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -6,7 +6,7 @@
 import { ShapeError } from "../errors.ts";
 import type { Shape } from "../graph/node.ts";
 import { checkFlag, checkOptions } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 import { ones, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -5,9 +5,9 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
-import type { ConvOptions } from "../ops/conv.ts";
+import type { ConvOptions } from "../ops/conv/conv.ts";
 import { checkOptions, describe, type Pair, pair } from "../ops/options.ts";
-import type { PoolAttrs } from "../ops/pool.ts";
+import type { PoolAttrs } from "../ops/pool/max_pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** A number as Python prints one: "1e-05". */

@@ -6,8 +6,8 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkFlag, checkOptions, type Pair, pair } from "../ops/options.ts";
-import type { PadMode } from "../ops/pad.ts";
-import { text } from "../ops/shape.ts";
+import type { PadMode } from "../ops/shape/pad.ts";
+import { text } from "../ops/shape/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./functional.ts";
 import { checkCount, either, Sequential, tuple } from "./layers.ts";

@@ -5,11 +5,11 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import type { AvgPoolOptions } from "../ops/avg_pool.ts";
-import type { ConvTransposeOptions } from "../ops/conv_transpose.ts";
+import type { AvgPoolOptions } from "../ops/pool/avg_pool.ts";
+import type { ConvTransposeOptions } from "../ops/conv/transpose.ts";
 import { checkFlag, checkOptions, describe, type Pair, pair } from "../ops/options.ts";
-import { PAD_MODES, type PadMode } from "../ops/pad.ts";
-import { text } from "../ops/shape.ts";
+import { PAD_MODES, type PadMode } from "../ops/shape/pad.ts";
+import { text } from "../ops/shape/shape.ts";
 import type { Size } from "./options.ts";
 
 /** How an average pool walks its input. */

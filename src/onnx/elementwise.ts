@@ -4,9 +4,9 @@
  * @module
  */
 import type { Node } from "../graph/node.ts";
-import type { Activation, ActivationParameters } from "../ops/activation.ts";
-import type { Binary, Unary } from "../ops/elementwise.ts";
-import type { RowsAttrs } from "../ops/loss.ts";
+import type { Activation, ActivationParameters } from "../ops/elementwise/activation.ts";
+import type { Binary, Unary } from "../ops/elementwise/elementwise.ts";
+import type { RowsAttrs } from "../ops/loss/loss.ts";
 import { type Lowering, rule, type Rules } from "./lowering.ts";
 
 /** An operator of the same inputs. */

@@ -9,11 +9,12 @@ import { ShapeError, WeightsError } from "../errors.ts";
 import { nextId, type Shape, Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { encodeOnnx, type OnnxTensor } from "../io/onnx.ts";
 import { checkOptions, describe } from "../ops/options.ts";
-import { checkShape } from "../ops/shape.ts";
+import { checkShape } from "../ops/shape/shape.ts";
 import { readAll, settle } from "../tensor/realize.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { holders, watch } from "../tensor/watch.ts";
 import { VERSION } from "../version.ts";
+import { type Call, watchCalls } from "../nn/calls.ts";
 import type { Module } from "../nn/module.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
 import { LAYERS } from "./layers.ts";
@@ -99,7 +100,7 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
     accumulates: () => {},
   };
   const modes = module.namedModules().map(([, one]) => [one, one.training] as const), before = nextId();
-  const scopes = new Scopes(module);
+  using calls = watchCalls(module);
   try {
     module.eval();
     const run = () => module.forward(new Tensor(input));
@@ -113,9 +114,8 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
       const why = "forward changes a tensor of before, such as a buffer or, in dropout, the generator's state";
       throw new WeightsError(`${network} cannot be written as ONNX: ${why}`);
     }
-    return { network, batch, input, output: output.value, state, scopeOf: (value) => scopes.of(value) };
+    return { network, batch, input, output: output.value, state, scopeOf: (value) => scopeOf(value, calls.list) };
   } finally {
-    scopes.restore();
     for (const [one, mode] of modes) one.training = mode;
     for (const [tensor, value] of changed) {
       settle(tensor);
@@ -124,36 +124,10 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
   }
 }
 
-/** Which module recorded which values: those whose numbers came up during its `forward`. PyTorch numbers its calls. */
-class Scopes {
-  /** Inner ones first. */
-  readonly #spans: { readonly name: string; readonly from: number; readonly to: number }[] = [];
-  readonly #restore: (() => void)[] = [];
-
-  constructor(module: Module) {
-    for (const [name, one] of module.namedModules()) {
-      const own = Object.getOwnPropertyDescriptor(one, "forward"), forward = one.forward;
-      let calls = 0;
-      const watched = (...inputs: Parameters<typeof forward>) => {
-        const call = calls++, from = nextId(), output = forward.apply(one, inputs);
-        this.#spans.push({ name: name && call ? `${name}_${call}` : name, from, to: nextId() });
-        return output;
-      };
-      Object.defineProperty(one, "forward", { value: watched, configurable: true });
-      this.#restore.push(() =>
-        own ? Object.defineProperty(one, "forward", own) : Reflect.deleteProperty(one, "forward")
-      );
-    }
-  }
-
-  /** The name of the innermost module. */
-  of({ id }: Value): string {
-    return this.#spans.find(({ from, to }) => id >= from && id < to)?.name ?? "";
-  }
-
-  restore(): void {
-    for (const one of this.#restore) one();
-  }
+/** The name of the innermost call in which `value` was recorded. As in PyTorch, a module's further calls are numbered. */
+function scopeOf({ id }: Value, calls: readonly Call[]): string {
+  const call = calls.find(({ start, end }) => id >= start && id < end);
+  return !call ? "" : call.name && call.index ? `${call.name}_${call.index}` : call.name;
 }
 
 /** Refuses what is not the same for every batch: an operator, or that which reads a constant. */

@@ -4,13 +4,13 @@
  * @module
  */
 import { sizeOf, type Value } from "../graph/node.ts";
-import type { AvgPoolAttrs, AvgPoolOptions } from "../ops/avg_pool.ts";
-import type { ConvAttrs, ConvOptions } from "../ops/conv.ts";
-import type { ConvTransposeAttrs } from "../ops/conv_transpose.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
+import type { AvgPoolAttrs, AvgPoolOptions } from "../ops/pool/avg_pool.ts";
+import type { ConvAttrs, ConvOptions } from "../ops/conv/conv.ts";
+import type { ConvTransposeAttrs } from "../ops/conv/transpose.ts";
+import type { MatmulAttrs } from "../ops/matmul/matmul.ts";
 import type { NormAttrs } from "../ops/norm.ts";
-import type { PoolAttrs } from "../ops/pool.ts";
-import type { UpsampleAttrs } from "../ops/upsample.ts";
+import type { PoolAttrs } from "../ops/pool/max_pool.ts";
+import type { UpsampleAttrs } from "../ops/shape/upsample.ts";
 import { type Lowering, rule, type Rules } from "./lowering.ts";
 
 // --- convolutions and products ---------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@
  * @module
  */
 import { type Node, type Shape, sizeOf, type Value } from "../graph/node.ts";
-import type { CatAttrs } from "../ops/cat.ts";
-import type { PadAttrs } from "../ops/pad.ts";
-import type { DimsAttrs, ExtremumAttrs, ReduceAttrs } from "../ops/reduce.ts";
-import type { PermuteAttrs } from "../ops/shape.ts";
+import type { CatAttrs } from "../ops/shape/cat.ts";
+import type { PadAttrs } from "../ops/shape/pad.ts";
+import type { DimsAttrs, ExtremumAttrs, ReduceAttrs } from "../ops/reduce/reduce.ts";
+import type { PermuteAttrs } from "../ops/shape/shape.ts";
 import { IMAGES, type Lowering, rule, type Rules } from "./lowering.ts";
 
 const view = ({ inputs: [x], outputs: [y] }: Node, to: Lowering) => to.reshape(to.name(x!), x!.shape, y!.shape);

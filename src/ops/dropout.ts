@@ -7,7 +7,7 @@
  */
 import { shader } from "../../shaders/mod.ts";
 import { type Dispatch, type Node, type Op, record, type Value } from "../graph/node.ts";
-import { linearGrid } from "./shape.ts";
+import { linearGrid } from "./shape/shape.ts";
 
 const dropoutKernel = shader("random/dropout.wgsl");
 

@@ -6,10 +6,10 @@
  */
 import { record, type Shape, type Value } from "../graph/node.ts";
 import type { Rule } from "../graph/rewrite.ts";
-import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pooled } from "./conv.ts";
+import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pooled } from "./conv/conv.ts";
 import type { Pair } from "./options.ts";
-import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
-import { mulOp as scaleOp, reluGradOp, reluOp } from "./elementwise.ts";
+import { convPoolOp, fitsConvPool } from "./conv/conv_pool.ts";
+import { mulOp as scaleOp, reluGradOp, reluOp } from "./elementwise/elementwise.ts";
 import {
   crossEntropyGradOp,
   crossEntropyOp,
@@ -24,10 +24,10 @@ import {
   softCrossEntropyOp,
   softNllGradOp,
   softNllOp,
-} from "./loss.ts";
-import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
-import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
-import { transposedFrom, view } from "./shape.ts";
+} from "./loss/loss.ts";
+import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul/matmul.ts";
+import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool/max_pool.ts";
+import { transposedFrom, view } from "./shape/shape.ts";
 import { MOST_ACROSS, MOST_DOWN, MOST_UNROLLED } from "./tiling.ts";
 
 /** The node behind `value`, if it is one of `op`. */

@@ -11,8 +11,8 @@
  */
 import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Value } from "../graph/node.ts";
-import { linearGrid } from "./shape.ts";
-import { sumParts } from "./sum_parts.ts";
+import { linearGrid } from "./shape/shape.ts";
+import { sumParts } from "./reduce/split_sum.ts";
 
 const combineKernel = shader("norm/norm_combine.wgsl");
 const gradKernel = shader("norm/norm_grad.wgsl");

@@ -6,12 +6,12 @@
 import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
-import { apply, combine, scalar } from "../ops/elementwise.ts";
-import { product } from "../ops/matmul.ts";
+import { apply, combine, scalar } from "../ops/elementwise/elementwise.ts";
+import { product } from "../ops/matmul/matmul.ts";
 import { change, updateOf } from "../ops/optimizer.ts";
 import { checkOptions } from "../ops/options.ts";
-import { reduce } from "../ops/reduce.ts";
-import { view } from "../ops/shape.ts";
+import { reduce } from "../ops/reduce/reduce.ts";
+import { view } from "../ops/shape/shape.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AdamOptions, ADAMW } from "./adam.ts";

@@ -1,18 +1,19 @@
 /**
- * A checkpoint: all that a run needs to go on to the same bits, as one safetensors file. Its tensors are `model.NAME`,
- * `optimizer.NAME`, `ema.NAME` (the averages, by the names of their parameters) and `metrics`, the text of
- * `metrics.jsonl`; the rest is JSON in the metadata. A checksum covers every byte of the file.
+ * A checkpoint: everything that a run needs to go on to the same bits, as one safetensors file. Its tensors are
+ * `model.NAME`, `optimizer.NAME` and `ema.NAME` (the averages, by the names of their parameters); the rest is JSON in the
+ * metadata. A checksum covers every byte of the file.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "../train/device_data.ts";
 import type { PartOfInterval } from "./intervals.ts";
+import type { MetricsAtStep, SavedMetrics } from "./metrics.ts";
 import type { RunConfig } from "../config/settings.ts";
 
 /** Where a run is, and what it has seen: plain JSON. */
@@ -43,6 +44,8 @@ export interface RunState {
   readonly config: Readonly<Record<string, unknown>>;
   /** What was trained on. */
   readonly data: DataIdentity;
+  /** What `metrics.jsonl` held. Older checkpoints have its text instead, as the tensor `metrics`. */
+  readonly metrics?: SavedMetrics;
 }
 
 export interface BestSoFar {
@@ -67,10 +70,11 @@ export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<s
   return { format: "pt", model, normalize, wgrad: VERSION, ...(classes && { classes: JSON.stringify(classes) }) };
 }
 
+/** The tensor of older checkpoints. */
 const METRICS = "metrics";
 
 const NO_SUM = "0".repeat(64);
-const placeOf = (sum: string) => `"sha256":"${sum}"`;
+const fieldOf = (sum: string) => `"sha256":"${sum}"`;
 
 /** The bytes of a checkpoint. */
 export function encodeCheckpoint(
@@ -103,7 +107,9 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const fits = [...tensors].every(([name, { dtype }]) =>
     dtype === (name === METRICS ? "U8" : /^(F32|U32)$/.exec(dtype)?.[0])
   );
-  if (!state || !fits || !tensors.has(METRICS)) throw new WeightsError(`${where} is no checkpoint of a run`);
+  if (!state || !fits || !(state.metrics || tensors.has(METRICS))) {
+    throw new WeightsError(`${where} is no checkpoint of a run`);
+  }
   return { state, tensors };
 }
 
@@ -119,7 +125,7 @@ function checkpointState(text: string): RunState | undefined {
   if (!isPlain(state) || !isPlain(state.config) || !isPlain(state.data) || !isPlain(state.kernels)) {
     return undefined;
   }
-  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
+  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels, metrics } = state;
   const isPart = (part: PartOfInterval) => isPlain(part) && isCount(part.steps) && Number.isFinite(part.sum);
   const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
   const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
@@ -127,6 +133,7 @@ function checkpointState(text: string): RunState | undefined {
     state.rateScale >= 0 &&
     Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
     Object.values(kernels).every((name) => typeof name === "string") &&
+    (metrics === undefined || (isPlain(metrics) && isCount(metrics.bytes) && typeof metrics.sha256 === "string")) &&
     (best === null || (isPlain(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
   return fits ? state : undefined;
 }
@@ -160,15 +167,10 @@ export function checkSameData(before: DataIdentity, now: DataIdentity, name: str
   );
 }
 
-/** The text of `metrics.jsonl` when a checkpoint was made. */
-export function metricsIn({ tensors }: Checkpoint): string {
-  return new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array);
-}
-
-/** The same as a tensor, and its name. */
-export function metricsTensor(text: string): [string, StoredTensor] {
-  const data = new TextEncoder().encode(text);
-  return [METRICS, { dtype: "U8", shape: [data.length], data }];
+/** The metrics of the run when a checkpoint was made. */
+export function metricsIn({ state: { step, metrics }, tensors }: Checkpoint): MetricsAtStep {
+  if (metrics) return { step, saved: metrics };
+  return { step, saved: new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array) };
 }
 
 function sumOf(bytes: Uint8Array): string {
@@ -177,14 +179,14 @@ function sumOf(bytes: Uint8Array): string {
 
 /** Replaces the checksum in the header. @returns whether it was there. */
 function setSum(bytes: Uint8Array, from: string, to: string): boolean {
-  const encoder = new TextEncoder(), wanted = encoder.encode(placeOf(from));
-  const place = indexOf(bytes, wanted);
-  if (place < 0) return false;
-  bytes.set(encoder.encode(placeOf(to)), place);
+  const encoder = new TextEncoder(), wanted = encoder.encode(fieldOf(from));
+  const offset = indexOf(bytes, wanted);
+  if (offset < 0) return false;
+  bytes.set(encoder.encode(fieldOf(to)), offset);
   return true;
 }
 
-/** Where `part` first begins in `bytes`; −1 if nowhere. It is sought in the beginning, where the metadata are. */
+/** The offset of `part` in `bytes`; −1 if it is not there. Only the beginning is searched: the metadata are there. */
 function indexOf(bytes: Uint8Array, part: Uint8Array): number {
   const end = Math.min(bytes.length - part.length, 4096);
   for (let i = 0; i <= end; i++) if (part.every((byte, j) => bytes[i + j] === byte)) return i;

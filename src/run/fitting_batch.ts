@@ -4,7 +4,7 @@
  * @module
  */
 import { OutOfMemoryError } from "../errors.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { stepMemory } from "../measure/memory.ts";
 import { makeOptimizer } from "../config/update.ts";
@@ -21,9 +21,8 @@ export function withFittingBatch(error: OutOfMemoryError, config: RunConfig): Ou
   const remedy = fits < 1
     ? "not even a batch of 1 would fit: use a GPU with more memory"
     : `--batch-size ${fits} would fit, with ${mebibytes(memoryOf(config, fits))} MiB; --accumulate makes up for it`;
-  const message = error.message.replace(/: use a smaller batch$/, "");
   return new OutOfMemoryError(
-    `${message}: a step of ${config.model} with --batch-size ${batchSize} takes ${mebibytes(whole)} MiB; ${remedy}`,
+    `${error.what}: a step of ${config.model} with --batch-size ${batchSize} takes ${mebibytes(whole)} MiB; ${remedy}`,
     of,
     asked,
     available,
@@ -32,8 +31,8 @@ export function withFittingBatch(error: OutOfMemoryError, config: RunConfig): Ou
 
 /** Bytes of a step. */
 function memoryOf(config: RunConfig, batchSize: number): number {
-  const { make, channels } = MODELS[config.model], model = make();
-  return stepMemory(model, makeOptimizer(config, model.parameters()), [batchSize, channels, 32, 32]).total;
+  const { make, input } = MODELS[config.model], model = make();
+  return stepMemory(model, makeOptimizer(config, model.parameters()), [batchSize, ...input]).total;
 }
 
 function mebibytes(bytes: number): number {

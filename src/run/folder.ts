@@ -5,7 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, isTemporary, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { isTemporary, writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn } from "./checkpoints.ts";
@@ -21,21 +22,23 @@ export const CHECKPOINTS = "checkpoints";
 export class RunFolder {
   /** Where the weights belong. */
   readonly weights: string;
-  readonly checkpoints: CheckpointFolder;
+
   private constructor(
     /** Its path, `runs/lenet-1`. */
     readonly path: string,
     readonly metrics: MetricsLog,
-    { keep }: Pick<RunConfig, "keep">,
+    readonly checkpoints: CheckpointFolder,
+    /** Whether `best.safetensors` is the one that the checkpoint knows of with which the run goes on. */
+    readonly hasBest: boolean,
   ) {
     this.weights = join(path, "model.safetensors");
-    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), keep);
   }
 
   /**
-   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics, or cuts them to those of a
-   * checkpoint.
+   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics. For a run that goes on from a
+   * checkpoint, removes later checkpoints and later metrics.
    *
+   * @param warn is told if metrics are missing.
    * @throws {DataError} if a file cannot be written.
    */
   static async open(
@@ -43,6 +46,7 @@ export class RunFolder {
     config: RunConfig,
     from: Checkpoint | null = null,
     run: object = {},
+    warn: (line: string) => void = () => {},
   ): Promise<RunFolder> {
     const settings = configToJson(config);
     const write = (name: string, text: string) => writeAtomically(join(path, name), new TextEncoder().encode(text));
@@ -50,9 +54,12 @@ export class RunFolder {
     if (!from) await write("config.json", settings);
     await write("run.json", jsonText(run));
     if (from) await write("config.json", settings);
-    const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
+    const checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.keep);
+    // Before their metrics are cut: if the process ends in between, no checkpoint lacks its metrics.
+    const hasBest = !from || await checkpoints.rewind(from);
+    const metrics = await MetricsLog.open(path, from && metricsIn(from), warn);
     metrics.events.text(from?.state.step ?? 0, "config", `\`\`\`json\n${settings}\`\`\``);
-    return new RunFolder(path, metrics, config);
+    return new RunFolder(path, metrics, checkpoints, hasBest);
   }
 
   /**

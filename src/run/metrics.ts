@@ -4,13 +4,18 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { fileError, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { readWholeFile } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
 import type { Event } from "../io/tfevents.ts";
 import { EventLog, now } from "./event_log.ts";
 
-/** Every so many steps. */
+const encoder = new TextEncoder();
+
+/** A line about an interval of steps. */
 export interface TrainingLine {
   /** Steps done in all. */
   readonly step: number;
@@ -86,14 +91,39 @@ const CHARTS = {
   imagesPerSecond: "images_per_second",
 } as const;
 
+/** Which lines `metrics.jsonl` held at some moment. Lines are only ever added, so these are the first `bytes` bytes. */
+export interface SavedMetrics {
+  readonly bytes: number;
+  /** Of those bytes. */
+  readonly sha256: string;
+}
+
+/** The metrics of a run after `step` steps. */
+export interface MetricsAtStep {
+  readonly step: number;
+  /** Older checkpoints hold the text itself. */
+  readonly saved: SavedMetrics | string;
+}
+
+/** Is told of something that is wrong, in a line. */
+type Warn = (line: string) => void;
+
 /** The metrics of a run. */
 export class MetricsLog {
+  readonly jsonl: string;
+  readonly csv: string;
+  /** The length of `metrics.jsonl`, and the checksum of its bytes so far. */
+  #bytes = 0;
+  #sha256 = createHash("sha256");
+
   private constructor(
-    readonly jsonl: string,
-    readonly csv: string,
+    folder: string,
     /** TensorBoard's file, for images and histograms. */
     readonly events: EventLog,
-  ) {}
+  ) {
+    this.jsonl = join(folder, "metrics.jsonl");
+    this.csv = join(folder, "metrics.csv");
+  }
 
   /** Is told of lines that were added. */
   heard: (lines: readonly MetricLine[]) => void = () => {};
@@ -102,14 +132,13 @@ export class MetricsLog {
    * Begins the files of a run, or goes on with them as `restore()` does.
    *
    * @param folder the run's folder, which exists.
-   * @param text what `lines()` gave at the checkpoint with which the run goes on.
-   * @param step steps done at that checkpoint.
+   * @param from what the checkpoint says with which the run goes on; null for a new run.
    * @throws {DataError} if a file cannot be written.
    */
-  static async open(folder: string, text = "", step = 0): Promise<MetricsLog> {
-    const jsonl = join(folder, "metrics.jsonl"), csv = join(folder, "metrics.csv");
-    await rewrite(jsonl, csv, text);
-    return new MetricsLog(jsonl, csv, new EventLog(folder, step));
+  static async open(folder: string, from: MetricsAtStep | null = null, warn: Warn = () => {}): Promise<MetricsLog> {
+    const log = new MetricsLog(folder, new EventLog(folder, from?.step ?? 0));
+    await log.#rewrite(from, warn);
+    return log;
   }
 
   /**
@@ -119,35 +148,73 @@ export class MetricsLog {
    */
   add(...lines: readonly MetricLine[]): void {
     if (lines.length === 0) return;
-    append(this.jsonl, lines.map(jsonLine).join(""));
-    append(this.csv, lines.map(csvLine).join(""));
+    const bytes = encoder.encode(lines.map(jsonLine).join(""));
+    append(this.jsonl, bytes);
+    this.#count(bytes);
+    append(this.csv, encoder.encode(lines.map(csvLine).join("")));
     this.events.add(...eventsOf(lines));
     this.heard(lines);
   }
 
   /**
-   * The text of `metrics.jsonl` so far.
+   * What `metrics.jsonl` holds so far, for a checkpoint. It is on the disk when this returns, also if the machine stops.
    *
-   * @throws {DataError} if it cannot be read.
+   * @throws {DataError} if it cannot be written to the disk.
    */
-  lines(): string {
-    try {
-      return wholeLines(Deno.readTextFileSync(this.jsonl));
-    } catch (error) {
-      throw fileError("read", this.jsonl, error);
-    }
+  saved(): SavedMetrics {
+    sync(this.jsonl);
+    return { bytes: this.#bytes, sha256: this.#sha256.copy().digest("hex") };
   }
 
   /**
-   * Goes back to what a checkpoint has: later lines are cut from the files, and TensorBoard drops later steps.
+   * Goes back to the metrics of a checkpoint: later lines are cut from the files, and TensorBoard drops later steps.
    *
-   * @param text what `lines()` gave then.
-   * @param step steps done then.
-   * @throws {DataError} if a file cannot be written.
+   * @param from what the checkpoint says; null for none at all.
+   * @param warn is told if `metrics.jsonl` does not hold those lines any more. What there is of them is kept.
+   * @throws {DataError} if a file cannot be read or written.
    */
-  async restore(text: string, step: number): Promise<void> {
-    await rewrite(this.jsonl, this.csv, text);
-    this.events.restart(step);
+  async restore(from: MetricsAtStep | null, warn: Warn): Promise<void> {
+    await this.#rewrite(from, warn);
+    this.events.restart(from?.step ?? 0);
+  }
+
+  async #rewrite(from: MetricsAtStep | null, warn: Warn): Promise<void> {
+    const text = from ? await linesOf(this.jsonl, from, warn) : "", bytes = encoder.encode(text);
+    const rows = parseMetrics(text, this.jsonl).map(csvLine);
+    await writeAtomically(this.jsonl, bytes);
+    await writeAtomically(this.csv, encoder.encode(`${COLUMNS.join(",")}\r\n${rows.join("")}`));
+    this.#bytes = 0;
+    this.#sha256 = createHash("sha256");
+    this.#count(bytes);
+  }
+
+  #count(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    this.#sha256.update(bytes);
+  }
+}
+
+/** The lines that a checkpoint refers to. If the file does not hold them any more: those of its steps that it holds. */
+async function linesOf(path: string, { step, saved }: MetricsAtStep, warn: Warn): Promise<string> {
+  if (typeof saved === "string") return wholeLines(saved);
+  const file = await readWholeFile(path), bytes = file ?? new Uint8Array(0), head = bytes.subarray(0, saved.bytes);
+  const whole = head.length === saved.bytes, decoder = new TextDecoder();
+  if (whole && createHash("sha256").update(head).digest("hex") === saved.sha256) return decoder.decode(head);
+  const what = !file ? "is missing" : whole ? "was altered" : "was cut short";
+  warn(
+    `WARNING: ${path} ${what}: it no longer holds the lines of the checkpoint of step ${step}, ` +
+      "and the run goes on with the lines that are left",
+  );
+  const lines = wholeLines(decoder.decode(bytes)).split(/(?<=\n)/);
+  return lines.filter((line) => stepOf(line) <= step).join("");
+}
+
+/** The step of a line of metrics; NaN if it is none. */
+function stepOf(line: string): number {
+  try {
+    return parseMetrics(line, "")[0]?.step ?? NaN;
+  } catch {
+    return NaN;
   }
 }
 
@@ -213,16 +280,19 @@ function eventsOf(lines: readonly MetricLine[]): Event[] {
   }));
 }
 
-function append(path: string, text: string): void {
+function append(path: string, bytes: Uint8Array): void {
   try {
-    Deno.writeTextFileSync(path, text, { append: true });
+    Deno.writeFileSync(path, bytes, { append: true });
   } catch (error) {
     throw fileError("write", path, error);
   }
 }
 
-async function rewrite(jsonl: string, csv: string, text: string): Promise<void> {
-  const lines = parseMetrics(text, jsonl), encoder = new TextEncoder();
-  await writeAtomically(jsonl, encoder.encode(wholeLines(text)));
-  await writeAtomically(csv, encoder.encode(`${COLUMNS.join(",")}\r\n${lines.map(csvLine).join("")}`));
+function sync(path: string): void {
+  try {
+    using file = Deno.openSync(path, { append: true });
+    file.syncSync();
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import { enlarge, imageOf, makeGrid, withCaption } from "../data/grid.ts";
-import { decodePng, encodePng } from "../image/rgb.ts";
+import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
+import { imageOf } from "../data/records.ts";
+import { decodeRgbPng, encodeRgbPng } from "../image/rgb_png.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
 
@@ -39,7 +40,7 @@ async function picturesOf(
   for await (const batch of dataset[split].records()) {
     for (let i = 0; i < batch.count; i++) {
       if (!wanted.has(start + i)) continue;
-      found.set(start + i, `data:image/png;base64,${encodePng(imageOf(batch, i, dataset.shape)).toBase64()}`);
+      found.set(start + i, `data:image/png;base64,${encodeRgbPng(imageOf(batch, i, dataset.shape)).toBase64()}`);
     }
     start += batch.count;
     if (found.size === wanted.size) break;
@@ -50,8 +51,8 @@ async function picturesOf(
 /** The mistakes side by side, the surest first, as a PNG file: under each what it was taken for, and what it is. */
 export function gridOf({ mistakes, classes }: EvaluationFile): Uint8Array {
   const pictures = mistakes.map(({ png, label, predicted }) => {
-    const image = decodePng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
+    const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
     return withCaption(enlarge(image, 3), `${classes[predicted]!.slice(0, 7)}? ${classes[label]!.slice(0, 7)}`, 1);
   });
-  return encodePng(makeGrid(pictures, { columns: 5 }));
+  return encodeRgbPng(makeGrid(pictures, { columns: 5 }));
 }

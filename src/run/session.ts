@@ -7,7 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { DeviceLostError, DivergedError, TrainingError, UsageError } from "../errors.ts";
 import { readAll } from "../tensor/realize.ts";
 import { startOver } from "../tensor/start_over.ts";
-import { type Checkpoint, encodeCheckpoint, metricsIn, metricsTensor, type RunState } from "./checkpoint.ts";
+import { type Checkpoint, encodeCheckpoint, metricsIn, type RunState } from "./checkpoint.ts";
 import { configToJson } from "../config/config.ts";
 import type { DeviceData } from "../train/device_data.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
@@ -17,14 +17,13 @@ import { gridOf } from "./mistakes.ts";
 import type { RunFolder } from "./folder.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { capture, kernelsOf, restore } from "./snapshot.ts";
+import { Throughput } from "./throughput.ts";
 import { batchOptions, type Progress, type Trainer } from "../train/trainer.ts";
 
 /** How often a run goes back after a loss that was not finite. */
 const MOST_RESTORES = 3;
 /** The lines of metrics that a run has at least, if it has so many steps, whatever is printed. */
 const LEAST_LINES = 500;
-/** Seconds over which the throughput is taken, at least. */
-const PACE_SECONDS = 2;
 /** How often histograms are drawn. */
 const MOST_HISTOGRAMS = 100;
 
@@ -77,9 +76,8 @@ export class Session {
   /** The step that was saved last. */
   #saved = -1;
   #begun = { step: 0, seconds: 0 };
-  /** Where the throughput was taken last, and what it was. */
-  #pace: { step: number; seconds: number; rate?: number } = { step: 0, seconds: 0 };
-  /** What the run goes on from, until it begins. */
+  readonly #throughput = new Throughput();
+  /** The checkpoint that the run goes on from, until it begins. */
   #from: Checkpoint | null = null;
   #deviceLost = false;
   #stopped = false;
@@ -150,10 +148,10 @@ export class Session {
     for (;;) {
       try {
         await this.#begin();
-        await this.trainer.run((progress) => this.#report(progress), {
-          due: (step) => this.#due(step),
-          reached: (epochEnded) => this.#reached(epochEnded),
-        });
+        for await (const chunk of this.trainer.chunks({ nextStop: (step) => this.#nextStop(step) })) {
+          if (chunk.kind === "steps") this.#report(chunk.progress);
+          else await this.#atStop(chunk.epochEnded);
+        }
         if (this.trainer.position.step !== this.#saved) await this.save();
         break;
       } catch (error) {
@@ -174,10 +172,9 @@ export class Session {
       if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
       return;
     }
-    const { state: { best, step } } = from, sound = await this.folder.checkpoints.rewind(from);
-    const isBest = !sound && best?.step === step;
-    if (!sound && !isBest) this.#best = null; // There is no file of it any more.
-    if (!sound || this.#options.changed) await this.save(isBest);
+    const { state: { best, step } } = from, { hasBest } = this.folder, isBest = !hasBest && best?.step === step;
+    if (!hasBest && !isBest) this.#best = null; // Its file is gone.
+    if (!hasBest || this.#options.changed) await this.save(isBest);
   }
 
   /**
@@ -187,7 +184,7 @@ export class Session {
    */
   async save(isBest = false): Promise<void> {
     // The rate may be changed while the state is read: both or neither are of before.
-    const { config, folder, trainer } = this, lines = folder.metrics.lines();
+    const { config, folder, trainer } = this, metrics = folder.metrics.saved();
     const { state, tensors } = await capture(trainer);
     const bytes = encodeCheckpoint({
       state: {
@@ -199,8 +196,9 @@ export class Session {
         config: JSON.parse(configToJson(config)),
         data: trainer.data.identity,
         kernels: kernelsOf(trainer.data.gpu),
+        metrics,
       },
-      tensors: tensors.set(...metricsTensor(lines)),
+      tensors,
     }, { ...config, classes: this.#options.dataset.classes });
     await folder.checkpoints.save(bytes, state.step, isBest);
     this.#saved = state.rateScale === trainer.rateScale ? state.step : -1; // It may have been changed meanwhile.
@@ -235,7 +233,7 @@ export class Session {
 
   /** What the trainer does not know of. */
   #take({ state }: Checkpoint): void {
-    this.#pace = { step: this.trainer.position.step, seconds: state.seconds };
+    this.#restartThroughput();
     this.#printed.part = state.printed;
     this.#noted.part = state.noted;
     this.#restores = Math.max(this.#restores, state.restores);
@@ -249,28 +247,26 @@ export class Session {
       ...this.#noted.add(progress).map((interval) => ({
         ...interval,
         lr: trainer.rate(interval.step - 1),
-        imagesPerSecond: this.#throughput(interval),
+        imagesPerSecond: this.#throughput.at({ images: trainer.images(interval.step), seconds: interval.seconds }),
       })),
     );
     this.#options.listener.progress(progress, this.#printed.add(progress));
   }
 
-  /** Images per second, over two seconds at least: when a chunk of steps ended is known less well than that. */
-  #throughput({ step, seconds }: Interval): number {
-    const { trainer } = this, from = this.#pace, images = trainer.images(step) - trainer.images(from.step);
-    const took = seconds - from.seconds, now = images / took;
-    if (took < PACE_SECONDS) return from.rate ?? now;
-    this.#pace = { step, seconds, rate: now };
-    return now;
+  /** The trainer is at another step than before, or is another one. */
+  #restartThroughput(): void {
+    const { trainer } = this, { step, seconds } = trainer.position;
+    this.#throughput.restart({ images: trainer.images(step), seconds });
   }
 
-  #due(step: number): number {
+  /** The first step after `step` that the run saves or tests at. */
+  #nextStop(step: number): number {
     const { saveEvery = Infinity, evalEvery = Infinity } = this.config;
     const next = (every: number) => every === Infinity ? Infinity : (Math.floor(step / every) + 1) * every;
     return Math.min(next(saveEvery), next(evalEvery));
   }
 
-  async #reached(epochEnded: boolean): Promise<void> {
+  async #atStop(epochEnded: boolean): Promise<void> {
     const { saveEvery, evalEvery, valSplit } = this.config, { step } = this.trainer.position;
     const due = (every: number | undefined) => epochEnded || (every !== undefined && step % every === 0);
     let isBest = false;
@@ -334,7 +330,7 @@ export class Session {
     if (!checkpoint) throw error;
     const scale = Math.min(this.trainer.rateScale, checkpoint.state.rateScale) / 2;
     await this.#load(checkpoint);
-    await folder.metrics.restore(metricsIn(checkpoint), checkpoint.state.step);
+    await folder.metrics.restore(metricsIn(checkpoint), listener.warn);
     this.#restores++;
     this.trainer.rateScale = scale;
     const { step } = checkpoint.state, lr = this.trainer.rate(step);
@@ -352,13 +348,16 @@ export class Session {
     if (this.#deviceLost) throw new DeviceLostError(`${error.message}; it was lost before`);
     this.#deviceLost = true;
     const checkpoint = await folder.checkpoints.newest(listener.warn), step = checkpoint?.state.step ?? 0;
-    listener.warn(`WARNING: ${error.message.replace(/: start again$/, "")}: going on from step ${step} on a new one`);
+    listener.warn(`WARNING: ${error.what}: going on from step ${step} on a new one`);
     startOver();
     const opened = await this.#options.open(), { paused, rateScale } = this.trainer;
     this.#opened = opened;
     if (checkpoint) await this.#load(checkpoint);
-    else this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
-    await folder.metrics.restore(checkpoint ? metricsIn(checkpoint) : "", step);
+    else {
+      this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
+      this.#restartThroughput();
+    }
+    await folder.metrics.restore(checkpoint && metricsIn(checkpoint), listener.warn);
     // What was asked of the run still holds.
     const { trainer } = this, changed = rateScale !== trainer.rateScale;
     trainer.rateScale = rateScale;

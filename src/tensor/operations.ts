@@ -6,12 +6,12 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { DType, Shape, Value } from "../graph/node.ts";
-import { activate } from "../ops/activation.ts";
-import * as elementwise from "../ops/elementwise.ts";
-import { logSoftmax, softmax } from "../ops/loss.ts";
-import { matmul } from "../ops/matmul.ts";
-import { argmax, reduce } from "../ops/reduce.ts";
-import * as shapes from "../ops/shape.ts";
+import { activate } from "../ops/elementwise/activation.ts";
+import * as elementwise from "../ops/elementwise/elementwise.ts";
+import { logSoftmax, softmax } from "../ops/loss/loss.ts";
+import { matmul } from "../ops/matmul/matmul.ts";
+import { argmax, reduce } from "../ops/reduce/reduce.ts";
+import * as shapes from "../ops/shape/shape.ts";
 import type { Tensor } from "./tensor.ts";
 import { valueOf } from "./value_of.ts";
 

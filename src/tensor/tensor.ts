@@ -6,9 +6,9 @@
  */
 import { ShapeError } from "../errors.ts";
 import { type Data, type DType, recordsGradients, type Shape, type Value, withoutGradients } from "../graph/node.ts";
-import * as elementwise from "../ops/elementwise.ts";
+import * as elementwise from "../ops/elementwise/elementwise.ts";
 import { describe } from "../ops/options.ts";
-import * as shapes from "../ops/shape.ts";
+import * as shapes from "../ops/shape/shape.ts";
 import {
   differentiate,
   type GradFn,

@@ -8,7 +8,7 @@ import type { Gpu } from "../backend/webgpu/device.ts";
 import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { pick } from "../ops/batch.ts";
-import { combine, scalar } from "../ops/elementwise.ts";
+import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { RunSchedule } from "../optim/schedule_names.ts";
 import { zeros } from "../tensor/create.ts";

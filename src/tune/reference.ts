@@ -5,9 +5,9 @@
  * @module
  */
 import type { Data, Node, Shape } from "../graph/node.ts";
-import type { ConvAttrs, Pooled } from "../ops/conv.ts";
-import type { ConvPoolAttrs } from "../ops/conv_pool.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
+import type { ConvAttrs, Pooled } from "../ops/conv/conv.ts";
+import type { ConvPoolAttrs } from "../ops/conv/conv_pool.ts";
+import type { MatmulAttrs } from "../ops/matmul/matmul.ts";
 
 /** The elements of a node's outputs. */
 export interface Reference {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { forms, loadAll } from "../../src/cli/manual.ts";
+import { documentedSpellings, loadCommands } from "../../src/cli/flags.ts";
 import { execute, wgrad } from "../project/support.ts";
 import { testWith } from "../support/tools.ts";
 
@@ -39,8 +39,10 @@ for line; do
 done`;
 
 await testWith("bash", "the script for bash completes commands, flags, values, files and folders", async () => {
-  const commands = await loadAll(COMMANDS), names = COMMANDS.map(({ name }) => name);
-  const every = commands.map(({ name, flags }) => [name, [...flags.flatMap(forms), "--help", "-h"]] as const);
+  const commands = await loadCommands(COMMANDS), names = COMMANDS.map(({ name }) => name);
+  const every = commands.map(({ name, flags }) =>
+    [name, [...flags.flatMap(documentedSpellings), "--help", "-h"]] as const
+  );
   const found = await complete(
     "bash",
     BASH,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, nn, optim, ShapeError, type Tensor, tensor, zeros } from "../../src/mod.ts";
-import { lenet } from "../../src/models/models.ts";
+import { lenet } from "../../src/models/lenet.ts";
 import { layersOf } from "../../src/measure/summary.ts";
 import { stepMemory } from "../../src/measure/memory.ts";
 import { execute, wgrad } from "../project/support.ts";

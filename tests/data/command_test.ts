@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
-import { decodePng } from "../../src/image/rgb.ts";
+import { decodeRgbPng } from "../../src/image/rgb_png.ts";
 import { makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -36,7 +36,7 @@ Deno.test("wgrad data show writes a PNG grid and names the images", () =>
     assert(out[0]!.includes("SYNTHETIC"));
     assert(/^(\w+ \(\d+\) {2}){5}\w+ \(\d+\)$/.test(out[1]!), out[1]);
     assertEquals(out[2], "data: 6 images of the test set of synthetic are in a.png");
-    const image = decodePng(await Deno.readFile(`${folder}/a.png`), "a.png");
+    const image = decodeRgbPng(await Deno.readFile(`${folder}/a.png`), "a.png");
     assertEquals([image.width, image.height], [3 * 132 + 4, 2 * (128 + 18 + 4) + 4]);
   }));
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { cacheFolder, checkFiles } from "../../src/data/cache.ts";
 import { CIFAR100_LAYOUT, CIFAR10_CLASSES, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
-import { openDataset, type OpenOptions } from "../../src/data/dataset.ts";
-import { countClasses, identify, pickRecords } from "../../src/data/inspect.ts";
+import { openDataset, type OpenOptions } from "../../src/data/open_dataset.ts";
+import { countClasses, identifyFiles, selectRecords } from "../../src/data/inspect.ts";
 import { permute, permuteKey } from "../../src/random.ts";
 import { DataError, UsageError } from "../../src/errors.ts";
 import { bytesOf, concat, makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
@@ -194,12 +194,12 @@ Deno.test("cacheFolder() follows WGRAD_DATA, XDG_CACHE_HOME, the system's place,
 Deno.test("identify() knows official files by their bytes alone", () =>
   withFolder(async (folder) => {
     await writeFiles(folder, makeFiles());
-    const [first] = await identify(folder);
+    const [first] = await identifyFiles(folder);
     assertEquals([first!.name, first!.official], ["data_batch_1.bin", undefined]);
     await Deno.writeFile(`${folder}/a.tar.gz`, await makeArchive(makeFiles()));
-    const inside = await identify(`${folder}/a.tar.gz`);
+    const inside = await identifyFiles(`${folder}/a.tar.gz`);
     assertEquals(inside.find(({ name }) => name === "data_batch_1.bin")!.sha256, first!.sha256);
-    assertEquals((await identify(`${folder}/test_batch.bin`)).map(({ name }) => name), ["test_batch.bin"]);
+    assertEquals((await identifyFiles(`${folder}/test_batch.bin`)).map(({ name }) => name), ["test_batch.bin"]);
   }));
 
 Deno.test("pickRecords() takes records by their place in the files, or in a run's order", () =>
@@ -207,9 +207,9 @@ Deno.test("pickRecords() takes records by their place in the files, or in a run'
     await Deno.writeFile(`${folder}/a.bin`, makeRecords(600));
     const { train } = await openDataset(`${folder}/a.bin`);
     const record = (index: number) => makeRecords(600).subarray(index * 3073, (index + 1) * 3073);
-    const plain = await pickRecords(train, { start: 254, count: 5 });
+    const plain = await selectRecords(train, { start: 254, count: 5 });
     assertEquals(plain.indices, [254, 255, 256, 257, 258]);
-    const shuffled = await pickRecords(train, { start: 8, count: 4, seed: 3 });
+    const shuffled = await selectRecords(train, { start: 8, count: 4, seed: 3 });
     assertEquals(shuffled.indices, [8, 9, 10, 11].map((i) => permute(i, 600, permuteKey(3, 0))));
     for (const { batch, indices } of [plain, shuffled]) {
       for (const [i, index] of indices.entries()) {
@@ -217,7 +217,7 @@ Deno.test("pickRecords() takes records by their place in the files, or in a run'
         assertEquals(batch.pixels.subarray(i * 3072, (i + 1) * 3072), record(index).subarray(1));
       }
     }
-    const error = await assertRejects(() => pickRecords(train, { start: 598, count: 4 }), UsageError, "holds 600");
+    const error = await assertRejects(() => selectRecords(train, { start: 598, count: 4 }), UsageError, "holds 600");
     assertEquals(error.exitCode, 2);
   }));
 

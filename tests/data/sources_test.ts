@@ -2,9 +2,9 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkFiles } from "../../src/data/cache.ts";
 import { CIFAR10_FOLDER } from "../../src/data/cifar.ts";
-import { recordsOfRows, stageFromNpm } from "../../src/data/npm_source.ts";
-import { encodePng } from "../../src/image/rgb.ts";
-import { fetchCifar10, type FetchOptions } from "../../src/data/sources.ts";
+import { rowsToRecords, stageFromNpm } from "../../src/data/npm_source.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
+import { fetchCifar10, type FetchOptions } from "../../src/data/fetch_cifar10.ts";
 import { DataError } from "../../src/errors.ts";
 import { makeArchive, makeFiles, tableOf, withFolder, writeFiles } from "./fixtures.ts";
 import { type Behaviour, deadUrl, serve } from "./server.ts";
@@ -50,7 +50,7 @@ async function writePackage(folder: string, files: ReadonlyMap<string, Uint8Arra
         data[row * 3072 + (i % 1024) * 3 + Math.floor(i / 1024)] = bytes[row * 3073 + 1 + i]!;
       }
     }
-    contents.set(name.replace(".bin", ".png"), encodePng({ width: 1024, height: count, data }));
+    contents.set(name.replace(".bin", ".png"), encodeRgbPng({ width: 1024, height: count, data }));
   }
   const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   contents.set("package.json", json({ name: "tiny-cifar10", version: "1.0.0" }));
@@ -225,13 +225,13 @@ Deno.test("stageFromNpm() refuses a package that holds something else", () =>
 
 Deno.test("recordsOfRows() refuses rows that are no images", () => {
   const image = { width: 1023, height: 1, data: new Uint8Array(3069) };
-  assertThrows(() => recordsOfRows(image, [1], "a.png"), DataError, "a.png: 1023 pixels in a row instead of 1024");
+  assertThrows(() => rowsToRecords(image, [1], "a.png"), DataError, "a.png: 1023 pixels in a row instead of 1024");
 });
 
 Deno.test("fetch: two processes at once: one fetches, both find the set", () =>
   withFolder(async (cache) => {
     await using server = serve(ARCHIVE, [{ slowly: 2 }]);
-    const source = new URL("../../src/data/sources.ts", import.meta.url);
+    const source = new URL("../../src/data/fetch_cifar10.ts", import.meta.url);
     const options = JSON.stringify({ archiveUrl: server.url, files: TABLE, ...NO_NPM });
     const code = `import { fetchCifar10 } from ${JSON.stringify(source.href)};
       await fetchCifar10(${JSON.stringify(cache)}, { ...${options}, log: console.log });`;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createTarPacker } from "modern-tar";
 import { entriesInOrder, listArchive, readArchive } from "../../src/files/archive.ts";
-import { writeSynced } from "../../src/files/files.ts";
+import { writeSynced } from "../../src/files/write.ts";
 import { DataError } from "../../src/errors.ts";
 import { deno } from "../project/support.ts";
 import { gzip, makeArchive, makeFiles, makeRecords, makeTar, withFolder } from "../data/fixtures.ts";

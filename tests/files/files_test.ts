@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { fileError } from "../../src/files/files.ts";
+import { fileError } from "../../src/files/file_error.ts";
 import { DataError, WeightsError } from "../../src/errors.ts";
 import { loadWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";

@@ -10,7 +10,7 @@ import { encodeNpz } from "../../src/io/npz.ts";
 import { int } from "../../src/io/pickle_writer.ts";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
-import { bytesOf, countOf, type StoredFile, type StoredTensor } from "../../src/io/stored.ts";
+import { bytesOf, elementCount, type StoredFile, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { writeZip } from "../../src/io/zip.ts";
 import { concat, withFolder } from "../data/fixtures.ts";
 import { deno, ROOT } from "../project/support.ts";
@@ -80,7 +80,7 @@ for (const [name, checksums, bytes] of FILES) {
       try {
         const read = await decodeWeights(changed, "FILE");
         if (checksums) assertEquals(textOf(read), whole, `corruption ${i}`);
-        for (const { shape, data } of read.tensors.values()) assertEquals(countOf(shape), data.length);
+        for (const { shape, data } of read.tensors.values()) assertEquals(elementCount(shape), data.length);
       } catch (error) {
         if (!(error instanceof WeightsError)) throw new Error(`corruption ${i}`, { cause: error });
         assert(/^FILE (is|has) [^\n]{1,400}$/.test(error.message), error.message);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { WeightsError } from "../../src/errors.ts";
 import { decodeWeights } from "../../src/io/formats.ts";
 import { decodeNpz, encodeNpz } from "../../src/io/npz.ts";
-import { bytesOf, type StoredTensor } from "../../src/io/stored.ts";
+import { bytesOf, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { writeZip } from "../../src/io/zip.ts";
 import { concat, withFolder } from "../data/fixtures.ts";
 import { python } from "../support/python.ts";

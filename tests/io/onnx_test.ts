@@ -87,7 +87,7 @@ interface Golden {
 
 for (const { model, ir, nodes, initializers } of readLines<Golden>("onnx.jsonl")) {
   Deno.test(`the ONNX file of ${model} has the operators and names of PyTorch's`, async () => {
-    const { make, channels } = nn.models.MODELS[model], module = make(), classes = [..."0123456789"];
+    const { make, input: [channels] } = nn.models.MODELS[model], module = make(), classes = [..."0123456789"];
     const normalization = { mean: Array(channels).fill(0.5), deviation: Array(channels).fill(0.25) };
     const bytes = await exportOnnx(module, { shape: [channels, 32, 32], classes, normalization, name: model });
     const read = readOnnx(bytes);

@@ -8,7 +8,7 @@ import { WeightsError } from "../../src/errors.ts";
 import { decodeWeights } from "../../src/io/formats.ts";
 import { bool, call, global, int, text, tuple } from "../../src/io/pickle_writer.ts";
 import { decodePytorch, encodePytorch } from "../../src/io/pytorch.ts";
-import { bytesOf, type StoredTensor } from "../../src/io/stored.ts";
+import { bytesOf, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { writeZip } from "../../src/io/zip.ts";
 import { manualSeed, nn, tensor } from "../../src/mod.ts";
 import { storedState } from "../../src/nn/files.ts";

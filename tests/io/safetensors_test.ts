@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { WeightsError } from "../../src/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
-import { ARRAYS, type StoredTensor } from "../../src/io/stored.ts";
+import { ARRAY_TYPES, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { bits } from "../support/random.ts";
 
 /** Every kind of number, also those that a careless copy would change. */
@@ -41,7 +41,7 @@ Deno.test("decodeSafetensors() gives back bit for bit what encodeSafetensors() w
     for (const [name, expected] of example()) {
       const actual = read.tensors.get(name)!;
       assertEquals([actual.dtype, actual.shape], [expected.dtype, expected.shape], name);
-      assertEquals(actual.data.constructor, ARRAYS[expected.dtype], name);
+      assertEquals(actual.data.constructor, ARRAY_TYPES[expected.dtype], name);
       assertEquals(bytesOf(actual), bytesOf(expected), name);
     }
   }

@@ -163,8 +163,8 @@ async function assertSame(name: string, module: nn.Module, shape: OnnxOptions["s
   await session.release();
 }
 
-for (const [name, { make, channels }] of Object.entries(nn.models.MODELS)) {
-  Deno.test(`ONNX Runtime computes what ${name} does`, () => assertSame(name, make(), [channels, 32, 32]));
+for (const [name, { make, input }] of Object.entries(nn.models.MODELS)) {
+  Deno.test(`ONNX Runtime computes what ${name} does`, () => assertSame(name, make(), input));
 }
 for (const [name, module] of Object.entries(LAYERS)) {
   Deno.test(`ONNX Runtime computes what a layer does: ${name}`, () => {

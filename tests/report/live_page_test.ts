@@ -3,9 +3,9 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { startBrowsing } from "../../src/report/browse.ts";
-import { type Live, type LiveState, startLive } from "../../src/report/live.ts";
-import { readRun } from "../../src/report/view.ts";
+import { startBrowsing } from "../../src/report/runs_server.ts";
+import { type LiveServer, type LiveState, startLive } from "../../src/report/live_server.ts";
+import { readRun } from "../../src/report/run_view.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { testWith } from "../support/tools.ts";
 import { open, startBrowser } from "./browser.ts";
@@ -27,7 +27,7 @@ function browserTest(name: string, fn: (browser: Awaited<ReturnType<typeof start
 
 /** A run that is made up: it writes and publishes lines of metrics until it is paused or stopped. */
 class FakeRun {
-  readonly live: Live;
+  readonly live: LiveServer;
   step = 0;
   lr = 0.1;
   state: LiveState["state"] = "running";

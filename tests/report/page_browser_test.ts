@@ -2,8 +2,8 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { browsePage, comparePage } from "../../src/report/page.ts";
-import { writeReport } from "../../src/report/report.ts";
-import { readRun } from "../../src/report/view.ts";
+import { writeReport } from "../../src/report/report_file.ts";
+import { readRun } from "../../src/report/run_view.ts";
 import { testWith } from "../support/tools.ts";
 import { open, startBrowser } from "./browser.ts";
 import { writeRun } from "./fixtures.ts";

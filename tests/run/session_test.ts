@@ -17,7 +17,7 @@ import { capture } from "../../src/run/snapshot.ts";
 import { type Progress, Trainer } from "../../src/train/trainer.ts";
 import { loadWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
-import { images } from "../train/fixtures.ts";
+import { images, train } from "../train/fixtures.ts";
 import { bitsOf, metricsOf, newestOf, openSession, savedSteps } from "./session_support.ts";
 
 const OPTIONS = { normalize: "half", channels: 3 } as const;
@@ -112,12 +112,10 @@ Deno.test("nor do tests, and gradients for histograms, of a net with dropout and
     const data = await DeviceData.upload(gpu, dataset, dataset.train), model = new Restless();
     const tests = await DeviceData.upload(gpu, dataset, dataset.test);
     const trainer = new Trainer(config, model, data, OPTIONS), seen: Float32Array[] = [];
-    await trainer.run(() => {}, {
-      async reached() {
-        if (!looks) return;
-        seen.push((await trainer.gradients()).get("fc1.weight")!);
-        await evaluateModel(model, tests, 10, OPTIONS);
-      },
+    await train(trainer, undefined, async () => {
+      if (!looks) return;
+      seen.push((await trainer.gradients()).get("fc1.weight")!);
+      await evaluateModel(model, tests, 10, OPTIONS);
     });
     const { tensors, state: { rng } } = await capture(trainer);
     return { bits: bitsOf({ tensors }), rng, seen };
@@ -199,6 +197,19 @@ Deno.test("a rate that is none, or where the schedule has 0, is refused; a rate 
     const { session: nil } = await openSession(join(folder, "b"), images(42), { lr: 0 });
     assertThrows(() => nil.setLr(0.1), UsageError, "the learning rate at 0 now");
     assertEquals(metricsOf(nil.folder.path), []);
+  }));
+
+Deno.test("a rate that f32 does not hold is refused, and nothing has another rate", () =>
+  withFolder(async (folder) => {
+    for (const schedule of ["none", "cosine"] as const) {
+      const { session } = await openSession(join(folder, schedule), images(42), { optimizer: "muon", schedule });
+      const { trainer } = session, rates = () => trainer.optimizer.paramGroups.map(({ lr }) => lr);
+      const before = rates();
+      assertEquals(before.length, 2);
+      assertThrows(() => session.setLr(1e39), UsageError, "f32");
+      assertEquals([rates(), trainer.rateScale, trainer.rate(0)], [before, 1, before[0]]);
+      assertEquals(metricsOf(session.folder.path), []);
+    }
   }));
 
 Deno.test("a run that is paused does no step until it goes on, with the same bits; or until it is stopped", () =>

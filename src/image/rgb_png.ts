@@ -1,0 +1,33 @@
+/**
+ * PNG files: 8-bit RGB out of bytes, and bytes out of 8-bit RGB. The work is done by `fast-png`.
+ *
+ * @module
+ */
+import { decode, encode } from "fast-png";
+import { DataError } from "../errors.ts";
+import type { RgbImage } from "./pixels.ts";
+
+/**
+ * Decodes an 8-bit RGB PNG; its check sums are verified.
+ *
+ * @param file the file's name, for errors
+ * @throws DataError if the bytes are no such PNG
+ */
+export function decodeRgbPng(bytes: Uint8Array, file: string): RgbImage {
+  let image: ReturnType<typeof decode>;
+  try {
+    image = decode(bytes, { checkCrc: true });
+  } catch (error) {
+    throw new DataError(`${file}: no readable PNG: ${error instanceof Error ? error.message : error}`);
+  }
+  const { width, height, channels, depth, data, palette } = image;
+  if (channels !== 3 || depth !== 8 || palette || !(data instanceof Uint8Array)) {
+    throw new DataError(`${file}: ${channels} channels of ${depth} bits; an 8-bit RGB PNG is expected`);
+  }
+  return { width, height, data };
+}
+
+/** Encodes an image as an 8-bit RGB PNG. */
+export function encodeRgbPng({ width, height, data }: RgbImage): Uint8Array {
+  return encode({ width, height, data, channels: 3, depth: 8 });
+}
