@@ -41,7 +41,10 @@ export class LiveRun implements AsyncDisposable {
    * @throws {UsageError} if the port cannot be opened.
    */
   static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
-    const [{ startLive }, { readRun }] = await Promise.all([import("../report/live_server.ts"), import("../report/run_view.ts")]);
+    const [{ startLive }, { readRun }] = await Promise.all([
+      import("../report/live_server.ts"),
+      import("../report/run_view.ts"),
+    ]);
     const live = startLive({
       ...(port === true ? {} : { port }),
       host,
