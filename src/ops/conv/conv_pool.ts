@@ -50,7 +50,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
   dispatches(node, target) {
     const { inputs: [x, w, bias], outputs: [y, index] } = node;
     const count = batchChunks(x!.shape[0]!, [x!], [y!, index!], target);
-    const tile = selectTile(node, poolTiles(node, count, target), target), lanes = target.profile.workgroup;
+    const tile = selectTile(node, () => poolTiles(node, count, target), target), lanes = target.profile.workgroup;
     const dispatch = {
       kernel,
       constants: {

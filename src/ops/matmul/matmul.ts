@@ -79,7 +79,7 @@ export const matmulOp: Op<MatmulAttrs> = {
   expand(node, device) {
     const { op, inputs, attrs } = node;
     if (attrs.tile) return null;
-    const candidates = chunksOf(attrs).flatMap((chunks) => tilesOf(inputs, attrs, chunks, device));
+    const candidates = () => chunksOf(attrs).flatMap((chunks) => tilesOf(inputs, attrs, chunks, device));
     const tile = selectTile(node, candidates, device), { chunks } = tile;
     if (chunks === 1) return record(op, inputs, { ...attrs, tile });
     const [a, b] = inputs.map((one) => view(one, [chunks, attrs.k / chunks, one.shape[1]!]));
