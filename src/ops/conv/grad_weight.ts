@@ -27,6 +27,7 @@ import { sharedWeight, type SharedWeightTile, sharedWeightTiles } from "./shared
 
 const kernel = shader("conv/conv2d_grad_weight.wgsl");
 
+/** The attributes of the gradients of a convolution's weight and bias. */
 export interface ConvGradWeightAttrs extends ConvAttrs {
   readonly kernel: Pair;
   /** The gradient of the bias is wanted too. */

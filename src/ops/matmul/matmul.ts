@@ -31,6 +31,7 @@ const sharedKernel = shader("matmul/matmul_shared.wgsl");
 const scalarKernel = shader("matmul/matmul.wgsl");
 const vectorKernel = shader("matmul/matmul_vec4.wgsl");
 
+/** The attributes of a product. */
 export interface MatmulAttrs {
   readonly batch: Shape;
   readonly m: number;
@@ -63,6 +64,7 @@ interface RegisterTile extends Tile {
 /** The fewest terms of a chunk of a sum that is split. */
 const LEAST = 32;
 
+/** Inputs: a, b; then the bias, and the mask, if there are any. */
 export const matmulOp: Op<MatmulAttrs> = {
   name: "matmul",
   gradName: "MmBackward0",
