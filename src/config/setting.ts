@@ -118,7 +118,8 @@ function expected({ kind, choices = [], min, max }: Setting): string {
 }
 
 /**
- * Reads `name=value` texts; numbers of a list have commas between them. Names may be written `weightDecay`, `weight_decay` or `weight-decay`.
+ * Reads `name=value` texts; the numbers of a list are separated by commas. Names may be written `weightDecay`,
+ * `weight_decay` or `weight-decay`.
  *
  * @param defaults the options, with their defaults.
  * @param what the start of messages: "--opt: adam".

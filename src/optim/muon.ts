@@ -23,7 +23,9 @@ export interface MuonOptions extends RateOptions {
   momentum?: number;
   /** Looks ahead along the momentum. Default true. */
   nesterov?: boolean;
-  /** The coefficients of x, x³ and x⁵ in the polynomial of the Newton–Schulz iteration. Default [3.4445, -4.775, 2.0315]. */
+  /**
+   * The coefficients of x, x³ and x⁵ in the polynomial of the Newton–Schulz iteration. Default [3.4445, -4.775, 2.0315].
+   */
   nsCoefficients?: readonly [number, number, number];
   /** The smallest norm by which a matrix is divided. Default 1e-7. */
   eps?: number;
