@@ -6,7 +6,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
-import type { ConvOptions } from "../ops/conv/conv.ts";
+import type { ConvOptions } from "../ops/conv/geometry.ts";
 import type { ConvTransposeOptions } from "../ops/conv/transpose.ts";
 import { type NllOptions, type Reduction, REDUCTIONS } from "../ops/loss/loss.ts";
 import {

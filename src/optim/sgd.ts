@@ -44,7 +44,7 @@ export const SGD_RULE: Rule<SgdOptions> = {
     return {
       // NaN stands for no momentum yet. Without dampening, zero gives the same first step.
       states: { momentum: dampening === 0 ? 0 : NaN },
-      change: { name: "sgd", kernel: withMomentum, constants, apart: true },
+      change: { name: "sgd", kernel: withMomentum, constants, readsCopies: true },
       counting: null,
     };
   },

@@ -7,7 +7,7 @@
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { pick } from "../ops/batch.ts";
+import { selectForStep } from "../ops/batch.ts";
 import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { Schedule } from "../optim/schedules.ts";
@@ -51,7 +51,7 @@ export class Rates {
 
   /** Records that every group has the rate of this step. */
   apply(counters: Tensor): void {
-    const factor = pick(this.#table.value, counters.value);
+    const factor = selectForStep(this.#table.value, counters.value);
     this.optimizer.paramGroups.forEach(({ rate }, i) => {
       rate.assign(combine("mul", factor, scalar(this.#bases[i]!)), "train");
     });

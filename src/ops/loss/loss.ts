@@ -1,5 +1,5 @@
 /**
- * Losses of classification, and the log-softmax that they stand on.
+ * Losses of classification, which start from log-softmax.
  *
  * Cross-entropy is the negative log-likelihood of the log-softmax p: per row −Σ t_c p_c, where the target t is 1 − ε at
  * the label plus ε / C everywhere (ε: label smoothing), times the weight of the class; or t is given. Through both,
@@ -9,16 +9,17 @@
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
-import { type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
+import { type Op, record, type Shape, type Value } from "../../graph/node.ts";
 import { apply, combine, scalar } from "../elementwise/elementwise.ts";
+import { formOf } from "../op.ts";
+import { logSoftmax, rows } from "./log_softmax.ts";
 import { reduce } from "../reduce/reduce.ts";
-import { axis, linearGrid, requireType, text, view } from "../shape/shape.ts";
+import { linearGrid, requireType, text } from "../shape/shape.ts";
+import { view } from "../shape/view.ts";
 
 const crossEntropyKernel = shader("loss/cross_entropy.wgsl");
 const crossEntropyGradKernel = shader("loss/cross_entropy_grad.wgsl");
 const labelWeightsKernel = shader("loss/label_weights.wgsl");
-const logSoftmaxKernel = shader("loss/log_softmax.wgsl");
-const logSoftmaxGradKernel = shader("loss/log_softmax_grad.wgsl");
 const nllKernel = shader("loss/nll_loss.wgsl");
 const nllGradKernel = shader("loss/nll_loss_grad.wgsl");
 const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
@@ -26,87 +27,25 @@ const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
 export type Reduction = typeof REDUCTIONS[number];
 
-// --- log-softmax -----------------------------------------------------------------------------------------------------
-
-export interface RowsAttrs {
-  readonly dim: number;
-}
-
-/** Rows along `dim`: how many, how long, and how far apart their elements are. */
-const rows = (x: Value, { dim }: RowsAttrs) => ({
-  ROWS: x.size / x.shape[dim]!,
-  CLASSES: x.shape[dim]!,
-  INNER: sizeOf(x.shape.slice(dim + 1)),
-});
-
-export const logSoftmaxOp: Op<RowsAttrs> = {
-  name: "logSoftmax",
-  gradName: "LogSoftmaxBackward0",
-  outputs: ([x]) => [x!],
-  grad: ({ outputs: [y], attrs }, [dy]) => [record(logSoftmaxGradOp, [dy!, y!], attrs)[0]!],
-  dispatches: ({ inputs: [x], outputs: [y], attrs }) => [{
-    kernel: logSoftmaxKernel,
-    constants: rows(x!, attrs),
-    bindings: [x!, y!],
-    grid: linearGrid(rows(x!, attrs).ROWS),
-  }],
-};
-
-/** dx = dy − exp(y) Σ dy. */
-export const logSoftmaxGradOp: Op<RowsAttrs> = {
-  name: "logSoftmaxGrad",
-  outputs: ([dy]) => [dy!],
-  dispatches: ({ inputs: [dy, y], outputs: [dx], attrs }) => [{
-    kernel: logSoftmaxGradKernel,
-    constants: rows(y!, attrs),
-    bindings: [dy!, y!, dx!],
-    grid: linearGrid(rows(y!, attrs).ROWS),
-  }],
-};
-
-export function logSoftmax(x: Value, dim: number): Value {
-  requireType(x, "f32", "logSoftmax");
-  const matrix = x.shape.length === 0 ? view(x, [1]) : x;
-  return view(record(logSoftmaxOp, [matrix], { dim: axis(dim, x.shape.length, "logSoftmax") })[0]!, x.shape);
-}
-
-/** dx = y (dy − Σ y dy). */
-const softmaxOp: Op<RowsAttrs> = {
-  name: "softmax",
-  gradName: "SoftmaxBackward0",
-  outputs: ([x]) => [x!],
-  expand: ({ inputs: [x], attrs }) => [apply("exp", record(logSoftmaxOp, [x!], attrs)[0]!)],
-  grad({ outputs: [y], attrs: { dim } }, [dy]) {
-    const weighted = combine("mul", y!, dy!);
-    return [combine("sub", weighted, combine("mul", y!, reduce("sum", weighted, [dim], true)))];
-  },
-};
-
-export function softmax(x: Value, dim: number): Value {
-  requireType(x, "f32", "softmax");
-  const matrix = x.shape.length === 0 ? view(x, [1]) : x;
-  return view(record(softmaxOp, [matrix], { dim: axis(dim, x.shape.length, "softmax") })[0]!, x.shape);
-}
-
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
 
-/** How the losses of rows become one. */
+/** The losses of rows become one by their reduction. */
 export interface SoftAttrs {
   readonly reduction: Reduction;
 }
 
 export interface NllAttrs extends SoftAttrs {
-  /** How much of the target is spread evenly over all classes. */
+  /** The share of the target that is spread evenly over all classes. */
   readonly smoothing: number;
-  /** Rows with this label count nothing. */
+  /** Rows with this label do not count; null: all do. */
   readonly ignored: number | null;
-  /** Classes have weights. */
+  /** The classes have weights. */
   readonly weighted: boolean;
 }
 
 type NllGradAttrs = NllAttrs & { readonly shape: Shape };
 
-/** Whether a mean is over the weights of the labels, which are not known beforehand. */
+/** Whether a mean divides by the sum of the labels' weights, which is only known when the labels are. */
 const isDivided = ({ reduction, weighted, ignored }: NllAttrs) =>
   reduction === "mean" && (weighted || ignored !== null);
 
@@ -122,7 +61,7 @@ const nllConstants = (p: Value, attrs: NllAttrs) => ({
   SMOOTHING: attrs.smoothing,
 });
 
-/** What the sum of the losses of rows is multiplied by, as far as it is known beforehand. */
+/** The factor of the sum of the rows' losses, as far as it does not depend on the labels. */
 const scaleOf = (p: Value, reduction: Reduction) => reduction === "mean" ? 1 / rows(p, { dim: 1 }).ROWS : 1;
 
 const nllGradConstants = (dx: Value, attrs: NllAttrs) => ({
@@ -132,7 +71,7 @@ const nllGradConstants = (dx: Value, attrs: NllAttrs) => ({
   SCALE: isDivided(attrs) ? 1 : scaleOf(dx, attrs.reduction),
 });
 
-/** The shape of the labels of `p`, which is that of the losses of rows. */
+/** The shape of the labels of `p`, and of the losses of its rows. */
 const labelShape = ({ shape }: Value) => shape.filter((_, i) => i !== 1);
 
 /** The loss of each row. */
@@ -160,11 +99,12 @@ const labelWeightsOp: Op<NllAttrs & { classes: number }> = {
 };
 
 /**
- * Inputs: p, the labels; the weights of classes, if they have some; the sum of the labels' weights, if that divides.
+ * Inputs: p, the labels; the weights of classes, if there are any; the sum of the labels' weights, if the mean divides by
+ * it.
  */
-const defineNll = (gradName: string): Op<NllAttrs> => ({
+export const nllOp: Op<NllAttrs> = {
   name: "nllLoss",
-  gradName,
+  gradName: "NllLossBackward0",
   outputs: ([p], { reduction }) => [{ shape: reduction === "none" ? labelShape(p!) : [], dtype: "f32" }],
   expand({ inputs: [p, labels, ...rest], attrs }) {
     const divided = isDivided(attrs), weights = attrs.weighted ? rest.slice(0, 1) : [];
@@ -176,14 +116,13 @@ const defineNll = (gradName: string): Op<NllAttrs> => ({
   grad: ({ inputs: [p, labels, ...rest], outputs: [loss], attrs }, [dy]) => [
     record(nllGradOp, [dy!, labels!, loss!, ...rest], { ...attrs, shape: p!.shape })[0]!,
   ],
-});
+};
 
-export const nllOp = defineNll("NllLossBackward0");
-const nll2dOp = defineNll("NllLoss2DBackward0");
+const nll2dOp = formOf(nllOp, "NllLoss2DBackward0");
 
 /**
- * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is their mean. The third input,
- * the loss, is not read: it tells the fusion rules what this is the gradient of.
+ * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is a mean. The third input, the
+ * loss, is not read: it tells the fusion rules which loss this is the gradient of.
  */
 export const nllGradOp: Op<NllGradAttrs> = {
   name: "nllLossGrad",
@@ -208,17 +147,17 @@ export const crossEntropyGradOp: Op<NllGradAttrs> = {
   }],
 };
 
-/** The most rows that one workgroup takes alone: more would leave a device idle. */
-const MOST_ROWS = 1024;
+/** The most rows for a kernel with one workgroup: with more, most of the device would be idle for too long. */
+const MAX_ROWS = 1024;
 
-/** Whether `crossEntropyOp` or `softCrossEntropyOp` serves: one loss of few rows. */
+/** Whether `crossEntropyOp` or `softCrossEntropyOp` can compute the loss: a mean or a sum of few rows. */
 export function fitsCrossEntropy(logits: Value, { reduction }: SoftAttrs): boolean {
-  return reduction !== "none" && rows(logits, { dim: 1 }).ROWS <= MOST_ROWS;
+  return reduction !== "none" && rows(logits, { dim: 1 }).ROWS <= MAX_ROWS;
 }
 
 /**
- * The loss of logits and labels, and the gradient of the logits where that of the loss is 1. A last input may have the
- * weights of classes.
+ * The loss of logits and labels, and the gradient of the logits for a gradient of the loss of 1. The last input may be the
+ * weights of the classes.
  */
 export const crossEntropyOp: Op<NllAttrs> = {
   name: "crossEntropy",
@@ -235,7 +174,7 @@ export const crossEntropyOp: Op<NllAttrs> = {
   }],
 };
 
-/** What a loss of classes depends on beside scores and targets. */
+/** The options of a loss of classes. */
 export interface NllOptions extends Omit<NllAttrs, "weighted"> {
   /** The weight of each class, f32 [C]. */
   readonly weight: Value | null;
@@ -244,7 +183,7 @@ export interface NllOptions extends Omit<NllAttrs, "weighted"> {
 /** The scores of one sample, [C], as a batch, [1, C]. */
 const batched = (x: Value) => x.shape.length === 1 ? view(x, [1, ...x.shape]) : x;
 
-/** Refuses scores f32 [N, C, …] or [C] that do not go with `targets`, which should have `shape`, or with weights. */
+/** Refuses scores that are not f32 [N, C, …] or [C], `targets` that do not have `shape`, and weights that are not [C]. */
 function checkScores(x: Value, targets: Value, shape: Shape, weight: Value | null, action: string): void {
   requireType(x, "f32", action);
   if (x.shape.length === 0 || text(targets.shape) !== text(shape)) {
@@ -270,12 +209,12 @@ function checkLabels(x: Value, labels: Value, { weight, ignored }: NllOptions, a
   if (wrong !== undefined) throw new ShapeError(`${action}: label ${wrong} of ${classes} classes`);
 }
 
-/** The reduction that gives one sample a scalar, and a batch what was asked for. */
+/** The reduction; for a single sample, "none" gives a scalar, as "sum" does. */
 const reductionOf = (x: Value, reduction: Reduction) =>
   x.shape.length === 1 && reduction === "none" ? "sum" : reduction;
 
-function likelihood(p: Value, labels: Value, { weight, ...own }: NllOptions): Value {
-  const attrs = { ...own, weighted: weight !== null },
+function likelihood(p: Value, labels: Value, { weight, ...options }: NllOptions): Value {
+  const attrs = { ...options, weighted: weight !== null },
     given = [view(labels, labelShape(p)), ...(weight ? [weight] : [])];
   const total = () =>
     reduce("sum", record(labelWeightsOp, given, { ...attrs, classes: p.shape[1]! })[0]!, undefined, false);
@@ -285,8 +224,8 @@ function likelihood(p: Value, labels: Value, { weight, ...own }: NllOptions): Va
 
 /**
  * The negative log-likelihood of labels u32 [N, …], given log-probabilities f32 [N, C, …]; or of one label [], given
- * [C]. A label of C or more makes the loss NaN, which training reports: a kernel cannot throw. Labels that are still on
- * the CPU are checked at once.
+ * [C]. A label of C or more makes the loss NaN, which training reports, since a kernel cannot throw. Labels that are still
+ * in CPU memory are checked at once.
  */
 export function nllLoss(p: Value, labels: Value, options: NllOptions): Value {
   checkLabels(p, labels, options, "nllLoss");
@@ -303,7 +242,7 @@ export function crossEntropy(logits: Value, targets: Value, options: NllOptions)
 
 // --- cross-entropy of probabilities ----------------------------------------------------------------------------------
 
-/** x times what the gradient of the loss gives each row, negated. */
+/** x times the gradient of each row's loss, negated. */
 function minusShare(x: Value, dy: Value, { reduction }: SoftAttrs): Value {
   const by = combine("mul", dy, scalar(-scaleOf(x, reduction)));
   const [n, , ...inner] = x.shape;
@@ -332,7 +271,7 @@ export const softNllGradOp: Op<SoftAttrs> = {
   expand: ({ inputs: [dy, t], attrs }) => [minusShare(t!, dy!, attrs)],
 };
 
-/** The loss of logits and probabilities, and the gradient of the logits where that of the loss is 1. */
+/** The loss of logits and probabilities, and the gradient of the logits for a gradient of the loss of 1. */
 export const softCrossEntropyOp: Op<SoftAttrs> = {
   name: "softCrossEntropy",
   outputs: ([logits]) => [{ shape: [], dtype: "f32" }, logits!],
