@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fileError, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { encodeWeights, FORMATS } from "../io/formats.ts";
 import { DEFAULT_MODEL, MODEL_NAMES, MODELS } from "../models/registry.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { decodeImage } from "../image/decode.ts";
-import { findImages, readImageFile, STDIN } from "../image/files.ts";
-import { type Fit, fitImage } from "../image/resize.ts";
+import { findImages, readImageFile, STDIN } from "../image/image_files.ts";
+import { fitImage, type FitMode } from "../image/resize.ts";
 import { UsageError, WeightsError, WgradError } from "../errors.ts";
 import { predictModel } from "../train/predict.ts";
 import { SETTINGS } from "../config/settings.ts";
@@ -101,7 +101,7 @@ export const command = defineCommand({
 });
 
 /** Decodes all images to `side` x `side` pixels in planes of red, green and blue, and names those that cannot be read. */
-async function readImages(paths: readonly string[], side: number, fit: Fit, output: Output) {
+async function readImages(paths: readonly string[], side: number, fit: FitMode, output: Output) {
   const files: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
   for (const path of paths) {
     for await (const { file, error } of findImages(path)) {

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { readWhole, writeAtomically } from "../files/files.ts";
+import { readWholeFile } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
-import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor, toFloat32 } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -49,7 +50,7 @@ export async function readStored(path: string): Promise<{ file: StoredFile; byte
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  const bytes = await readWhole(path).catch((error) => {
+  const bytes = await readWholeFile(path).catch((error) => {
     throw new WeightsError(error.message);
   });
   if (!bytes) throw new WeightsError(`cannot read ${path}: no such file or folder`);
@@ -76,7 +77,7 @@ export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<M
  * @throws {WeightsError} if it holds a number that this type does not have.
  */
 export function toTensor(stored: StoredTensor, where: string): Tensor {
-  const { dtype, shape, data } = stored, floats = asFloats(stored);
+  const { dtype, shape, data } = stored, floats = toFloat32(stored);
   const fail = (number: unknown, type: string) =>
     new WeightsError(`${shorten(where, 300)} has ${number}, which is no ${type}`);
   if (floats) {

@@ -109,7 +109,7 @@ export class Program<T = unknown> {
       if (!this.#checks) return await step.run(times);
       for (let i = 1; i <= times; i++) {
         await step.run(1);
-        await this.#checks.verify(gpu, step.places.at(-1)!, ` in step ${i} of run(${times})`);
+        await this.#checks.verify(gpu, step.places.at(-1)!, i, times);
       }
     });
   }

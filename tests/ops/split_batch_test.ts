@@ -1,8 +1,8 @@
 /**
- * Inputs that are larger than a uniform buffer: in windows, or split among several dispatches. A real GPU binds them
- * whole, and passes as well.
+ * Inputs that are larger than a uniform buffer: bound as several windows, or split between several dispatches. Only a
+ * software driver profits from it; the tests choose kernels for one on every device.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Tensor } from "../../src/mod.ts";
 import { F } from "../../src/mod.ts";
 import type { Device, Value } from "../../src/graph/node.ts";
@@ -12,6 +12,7 @@ import { batchChunks, productBlocks } from "../../src/ops/split_batch.ts";
 import { benchStep } from "../../src/measure/steps.ts";
 import { type Nd, transpose } from "../support/array.ts";
 import { checkOp, gradcheck } from "../support/gradcheck.ts";
+import { layoutsOf, withProfile } from "../support/profile.ts";
 import { uniform } from "../support/random.ts";
 import { linear, matmul, matmulGrads } from "../support/reference.ts";
 import type { Options } from "../support/reference_ops.ts";
@@ -57,20 +58,30 @@ Deno.test("productBlocks() splits rows and columns, by windows of as few bytes a
   assertEquals(of(8192, 8192, 8192), { rows: 1, columns: 1 });
 });
 
+/** A test with the kernels for a software driver, which must bind large inputs as uniform buffers. */
+function softwareTest(name: string, fn: () => Promise<void>): void {
+  Deno.test(name, async () => {
+    const layouts = await withProfile(SOFTWARE_GPU, () => layoutsOf(fn));
+    assert(layouts.some((types) => types.includes("uniform")), "no kernel reads a uniform buffer");
+  });
+}
+
 const convs: [string, number[], number[], Options?][] = [
   ["four parts", [32, 8, 16, 16], [8, 8, 3, 3], { padding: 1 }],
   ["windows that no part of the batch fits", [3, 8, 40, 40], [6, 8, 3, 3]],
   ["strides and groups", [16, 8, 24, 24], [4, 4, 3, 3], { groups: 2, stride: 2, padding: 1 }],
 ];
 convs.forEach(([what, x, w, options], i) => {
-  Deno.test(`conv2d() of a large batch and its gradients: ${what}`, () =>
-    checkOp("conv2d", [uniform(10 + i, x), uniform(20 + i, w, 0.5), uniform(30 + i, [w[0]!])], options));
+  softwareTest(
+    `conv2d() of a large batch and its gradients: ${what}`,
+    () => checkOp("conv2d", [uniform(10 + i, x), uniform(20 + i, w, 0.5), uniform(30 + i, [w[0]!])], options),
+  );
 });
 
 for (const [m, k, n] of [[128, 400, 120], [96, 192, 512], [40, 700, 44], [1000, 30, 7]] as const) {
   for (const [form, tb] of [["NN", false], ["NT", true]] as const) {
     const turn = (x: Nd) => tb ? transpose(x) : x, turned = (x: Tensor) => tb ? x.t() : x;
-    Deno.test(`matmul() of large matrices and its gradients: ${form} ${m}x${k}x${n}`, () =>
+    softwareTest(`matmul() of large matrices and its gradients: ${form} ${m}x${k}x${n}`, () =>
       gradcheck({
         inputs: [uniform(1, [m, k]), uniform(2, tb ? [n, k] : [k, n])],
         op: (a, b) => a.matmul(turned(b)),
@@ -83,7 +94,7 @@ for (const [m, k, n] of [[128, 400, 120], [96, 192, 512], [40, 700, 44], [1000, 
   }
 }
 
-Deno.test("linear() then relu of a large batch", () =>
+softwareTest("linear() then relu of a large batch", () =>
   gradcheck({
     inputs: [uniform(5, [128, 400]), uniform(6, [120, 400], 0.1), uniform(7, [120])],
     op: (x, w, b) => F.relu(F.linear(x, w, b)).sum(),
@@ -99,7 +110,7 @@ Deno.test("linear() then relu of a large batch", () =>
     },
   }));
 
-Deno.test("LeNet's step at batch 128: the loss and its slopes, against the CPU", async () => {
+softwareTest("LeNet's step at batch 128: the loss and its slopes, against the CPU", async () => {
   const step = benchStep("lenet", 128);
   try {
     await step.check();

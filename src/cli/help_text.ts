@@ -4,14 +4,13 @@
  * @module
  */
 import { defaultOf } from "../config/setting.ts";
-import type { CommandEntry } from "./commands.ts";
-import { type Command, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
+import { type Command, type CommandEntry, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
 
 /** Columns of a help text. */
 const WIDTH = 100;
 
 /** The text of `wgrad --help`. */
-export function overview(commands: readonly CommandEntry[]): string {
+export function overviewText(commands: readonly CommandEntry[]): string {
   return [
     "Train image classifiers on any GPU that WebGPU reaches.",
     "",
@@ -28,21 +27,21 @@ export function overview(commands: readonly CommandEntry[]): string {
 }
 
 /** The text of `wgrad COMMAND --help`. */
-export function help(command: Command): string {
+export function helpText(command: Command): string {
   const positional = command.positional ?? [];
   const lines = [
     ...wrap(command.description ?? `${command.summary}.`, WIDTH),
     "",
-    `Usage: wgrad ${[command.name, ...positional.map(usage), "[FLAGS]"].join(" ")}`,
+    `Usage: wgrad ${[command.name, ...positional.map(positionalUsage), "[FLAGS]"].join(" ")}`,
   ];
   if (positional.length > 0) {
     lines.push("", "Arguments:", ...rows(positional.map((slot) => [slot.name, slot.help])));
   }
-  const groups = grouped([...command.flags, HELP_FLAG]);
+  const groups = groupFlags([...command.flags, HELP_FLAG]);
   // One width for all groups, so that the columns of the page line up.
-  const width = columnWidth(groups.flatMap(([, flags]) => flags.map(spelling)));
+  const width = columnWidth(groups.flatMap(([, flags]) => flags.map(flagUsage)));
   for (const [group, flags] of groups) {
-    lines.push("", `${group}:`, ...rows(flags.map((flag) => [spelling(flag), meaning(flag)]), width));
+    lines.push("", `${group}:`, ...rows(flags.map((flag) => [flagUsage(flag), meaning(flag)]), width));
   }
   for (const { title, rows: table } of command.tables ?? []) lines.push("", `${title}:`, ...rows(table));
   if (command.examples.length > 0) lines.push("", "Examples:");
@@ -51,7 +50,7 @@ export function help(command: Command): string {
 }
 
 /** Flags by their headings, in the order of the table. */
-export function grouped(flags: readonly Flag[]): [heading: string, flags: Flag[]][] {
+export function groupFlags(flags: readonly Flag[]): [heading: string, flags: Flag[]][] {
   const groups = new Map<string, Flag[]>();
   for (const flag of flags) {
     const group = flag.group ?? "Flags";
@@ -61,14 +60,14 @@ export function grouped(flags: readonly Flag[]): [heading: string, flags: Flag[]
 }
 
 /** An argument in the line of usage: `FILE`, `[FILE]`, `FILE...`, `fetch|verify|show`. */
-export function usage(slot: Positional): string {
+export function positionalUsage(slot: Positional): string {
   const { choices = [] } = slot, few = choices.length > 0 && choices.length <= 5;
   const name = (few ? choices.join("|") : slot.name) + (slot.rest === true ? "..." : "");
   return slot.optional === true ? `[${name}]` : name;
 }
 
 /** `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
-export function spelling(flag: Flag): string {
+export function flagUsage(flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   if (flag.kind === "boolean") return `${short}--${defaultOf(flag) === true ? "no-" : ""}${flag.name}`;
   const numeric = flag.kind === "integer" || flag.kind === "number";

@@ -5,10 +5,11 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { fileChunks, fileError, fileSize, readWhole } from "../files/files.ts";
+import { fileChunks, fileSize, readWholeFile } from "../files/read.ts";
+import { fileError } from "../files/file_error.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
-import { shorten } from "../io/stored.ts";
+import { shorten } from "../io/stored_tensor.ts";
 import { type EvaluationFile, evaluationFromJson } from "../run/evaluation_file.ts";
 import { LOCK } from "../run/lock.ts";
 import { type Filters, filtersOf } from "./filters.ts";
@@ -126,7 +127,7 @@ async function readRecord(path: string): Promise<Record<string, unknown>> {
 /** The first layer's filters. A report can do without them, so weights that cannot be read are passed over. */
 async function readFilters(path: string): Promise<Filters | undefined> {
   try {
-    const bytes = await readWhole(path);
+    const bytes = await readWholeFile(path);
     return bytes && filtersOf(decodeSafetensors(bytes, path));
   } catch (error) {
     if (error instanceof WgradError) return undefined;

@@ -5,12 +5,13 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, fileSize } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { fileSize } from "../files/read.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { MAX_COMPARED } from "./comparison.ts";
-import { type BadRun, browsePage, comparePage, reportPage } from "./page.ts";
+import { browsePage, comparePage, reportPage, type UnreadableRun } from "./page.ts";
 import { html, type Server, type ServerOptions, startServer, text } from "./server.ts";
-import { readRun, type RunView } from "./view.ts";
+import { readRun, type RunView } from "./run_view.ts";
 
 /**
  * Serves the runs in `folder`.
@@ -45,8 +46,8 @@ async function compare(folder: string, names: ReadonlySet<string>): Promise<Resp
 }
 
 /** One after the other: each may be large. */
-async function listRuns(folder: string): Promise<(RunView | BadRun)[]> {
-  const runs: (RunView | BadRun)[] = [];
+async function listRuns(folder: string): Promise<(RunView | UnreadableRun)[]> {
+  const runs: (RunView | UnreadableRun)[] = [];
   for (const name of await namesOfRuns(folder)) {
     try {
       runs.push(await readRun(join(folder, name), { weights: false }));

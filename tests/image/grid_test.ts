@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CIFAR10_LAYOUT } from "../../src/data/cifar.ts";
 import { ADVANCE, drawText, LINE_HEIGHT } from "../../src/image/font.ts";
-import { drawInTerminal, enlarge, halfBlocks, imageOf, makeGrid, withCaption } from "../../src/data/grid.ts";
-import { decodePng, encodePng, type RgbImage } from "../../src/image/rgb.ts";
+import { drawInTerminal, halfBlocks } from "../../src/image/terminal.ts";
+import { enlarge, makeGrid, withCaption } from "../../src/image/grid.ts";
+import { imageOf } from "../../src/data/records.ts";
+import { decodeRgbPng, encodeRgbPng } from "../../src/image/rgb_png.ts";
+import type { RgbImage } from "../../src/image/pixels.ts";
 import { DataError } from "../../src/errors.ts";
-import { makeRecords } from "./fixtures.ts";
+import { makeRecords } from "../data/fixtures.ts";
 
 /** An image of one colour. */
 const plain = (width: number, height: number, ...rgb: number[]): RgbImage => ({
@@ -17,18 +20,18 @@ const pixel = ({ width, data }: RgbImage, x: number, y: number) => [
   ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
 ];
 
-Deno.test("encodePng() and decodePng() are inverse", () => {
+Deno.test("encodeRgbPng() and decodeRgbPng() are inverse", () => {
   const image = { width: 5, height: 3, data: makeRecords(1).slice(0, 45) };
-  assertEquals(decodePng(encodePng(image), "a.png"), image);
+  assertEquals(decodeRgbPng(encodeRgbPng(image), "a.png"), image);
 });
 
-Deno.test("decodePng() refuses what is no 8-bit RGB PNG, or is damaged", () => {
-  assertThrows(() => decodePng(new Uint8Array(50), "a.png"), DataError, "a.png: no readable PNG");
-  const bytes = encodePng(plain(8, 8, 1, 2, 3));
-  assertThrows(() => decodePng(bytes.subarray(0, 60), "a.png"), DataError, "a.png: no readable PNG");
+Deno.test("decodeRgbPng() refuses what is not an 8-bit RGB PNG, or is damaged", () => {
+  assertThrows(() => decodeRgbPng(new Uint8Array(50), "a.png"), DataError, "a.png: not a readable PNG");
+  const bytes = encodeRgbPng(plain(8, 8, 1, 2, 3));
+  assertThrows(() => decodeRgbPng(bytes.subarray(0, 60), "a.png"), DataError, "a.png: not a readable PNG");
   const damaged = bytes.slice();
   damaged[45]! ^= 1;
-  assertThrows(() => decodePng(damaged, "a.png"), DataError, "a.png: no readable PNG");
+  assertThrows(() => decodeRgbPng(damaged, "a.png"), DataError, "a.png: not a readable PNG");
 });
 
 Deno.test("imageOf() interleaves the planes of a record", () => {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { HEADERS } from "./guard.ts";
+import { SECURITY_HEADERS } from "./access.ts";
 import { text } from "./server.ts";
-import type { RunState } from "./view.ts";
+import type { RunState } from "./run_view.ts";
 
 /** How a run stands. */
 export interface LiveState {
@@ -105,7 +105,7 @@ export class EventStream {
       },
       cancel: () => this.#drop(client),
     }, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
-    return new Response(body, { headers: { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" } });
+    return new Response(body, { headers: { ...SECURITY_HEADERS, "content-type": "text/event-stream; charset=utf-8" } });
   }
 
   /** Sends what is left, and ends all streams. */

@@ -4,10 +4,12 @@
  * @module
  */
 import { join } from "node:path";
-import { fileChunks, fileError, writeAtomically } from "../files/files.ts";
+import { fileChunks } from "../files/read.ts";
+import { fileError } from "../files/file_error.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { reportPage } from "./page.ts";
-import { readRun } from "./view.ts";
+import { readRun } from "./run_view.ts";
 
 /**
  * Reads a run, and writes its report into its folder.

@@ -15,14 +15,14 @@ export const HOSTS = ["127.0.0.1", "::1", "0.0.0.0", "::"] as const;
 export type Host = typeof HOSTS[number];
 
 /** Where a server listens, and the token that it wants to see. */
-export interface Guarded {
+export interface ServedAddress {
   readonly host: Host;
   readonly port: number;
   readonly token: string;
 }
 
 /** Headers of every answer. None of them opens anything to other sites. */
-export const HEADERS: Readonly<Record<string, string>> = {
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "cross-origin-opener-policy": "same-origin",
@@ -37,21 +37,21 @@ export function makeToken(): string {
 }
 
 /** The address of a page: the one to print, and to open. */
-export function urlOf({ host, port, token }: Guarded): string {
+export function pageUrl({ host, port, token }: ServedAddress): string {
   // A browser cannot open "all addresses"; this machine's own is one of them.
   const name = { "127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "[::1]", "::": "[::1]" }[host];
   return `http://${name}:${port}/?token=${token}`;
 }
 
 /** How other machines reach a page, where they can. */
-export function noteOf(host: Host): string | undefined {
+export function remoteNote(host: Host): string | undefined {
   if (host === "127.0.0.1" || host === "::1") return undefined;
   const own = host === "::" ? "[::1]" : "127.0.0.1";
   return `on another machine put this one's address for ${own}; it is plain HTTP, which the network between can read`;
 }
 
 /** Whether a request may be answered. The reason of a refusal is not told: it would help nobody but an attacker. */
-export function allowed({ headers, method, url }: Request, guarded: Guarded): boolean {
+export function isAllowed({ headers, method, url }: Request, guarded: ServedAddress): boolean {
   const host = headers.get("host") ?? "", origin = headers.get("origin");
   return isOwnHost(host, guarded) && (origin === null || origin === `http://${host}`) && isOwnSite(headers, method) &&
     sameText(new URL(url).searchParams.get("token") ?? "", guarded.token);
@@ -69,7 +69,7 @@ function isOwnSite(headers: Headers, method: string): boolean {
  * Whether `Host` names this server. Behind a name that is not this machine's own may stand any page that pointed that
  * name here; it cannot do so with an address of numbers, so where the server listens on all addresses, all those pass.
  */
-function isOwnHost(header: string, { host, port }: Guarded): boolean {
+function isOwnHost(header: string, { host, port }: ServedAddress): boolean {
   const match = /^(localhost|[\d.]+|\[[\da-f:.]+\])(?::(\d+))?$/i.exec(header);
   if (match === null || Number(match[2] ?? 80) !== port) return false;
   const name = match[1]!.toLowerCase();

@@ -5,12 +5,12 @@
  * @module
  */
 import { WgradError } from "../errors.ts";
-import { EventStream, type LiveEvents } from "./events.ts";
+import { EventStream, type LiveEvents } from "./event_stream.ts";
 import { livePage } from "./page.ts";
 import { html, json, readJson, type ServerOptions, startServer } from "./server.ts";
-import type { RunView } from "./view.ts";
+import type { RunView } from "./run_view.ts";
 
-export type { LiveEvents, LiveState } from "./events.ts";
+export type { LiveEvents, LiveState } from "./event_stream.ts";
 
 /** The largest learning rate, as of `--lr`. */
 const MAX_LR = 1e6;
@@ -34,7 +34,7 @@ export interface LiveOptions extends ServerOptions {
 }
 
 /** A served run. */
-export interface Live {
+export interface LiveServer {
   /** The address to print. */
   readonly url: string;
   /** What others must know who open it from elsewhere; undefined where they cannot. */
@@ -50,7 +50,7 @@ export interface Live {
  *
  * @throws {UsageError} if the port is in use or the address cannot be bound.
  */
-export function startLive({ controls, snapshot, ...where }: LiveOptions): Live {
+export function startLive({ controls, snapshot, ...where }: LiveOptions): LiveServer {
   const events = new EventStream();
   const { url, note, close } = startServer(where, (request, { pathname }) => {
     const route = `${request.method} ${pathname}`;
