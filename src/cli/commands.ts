@@ -25,7 +25,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "predict",
-    summary: "Name what is on images: classes and probabilities",
+    summary: "Name what images show: classes and probabilities",
     load: () => import("./predict.ts"),
   },
   {
