@@ -153,7 +153,7 @@ async function train(
 
 /** Writes `report.html`. The page is loaded only now, so that training begins sooner. */
 async function writeReport(path: string): Promise<void> {
-  const report = await import("../report/report.ts");
+  const report = await import("../report/report_file.ts");
   await report.writeReport(path);
 }
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import type { Live, LiveState } from "../report/live.ts";
+import type { LiveServer, LiveState } from "../report/live_server.ts";
 import { addLine } from "../report/page/series.js";
-import type { RunView } from "../report/view.ts";
+import type { RunView } from "../report/run_view.ts";
 import type { EvaluationFile } from "../run/evaluation_file.ts";
 import type { Session } from "../run/session.ts";
 import type { Progress } from "../train/trainer.ts";
@@ -21,7 +21,7 @@ export interface PageAddress {
 
 /** The page of a run. If it is disposed of before the run was finished or stopped, it shows that the run has failed. */
 export class LiveRun implements AsyncDisposable {
-  readonly #live: Live;
+  readonly #live: LiveServer;
   readonly #output: Output;
   #session!: Session;
   #state!: LiveState;
@@ -30,7 +30,7 @@ export class LiveRun implements AsyncDisposable {
   /** What the run does after its training; null while it trains. */
   #after: "testing" | "finished" | "stopped" | null = null;
 
-  private constructor(live: Live, output: Output) {
+  private constructor(live: LiveServer, output: Output) {
     this.#live = live;
     this.#output = output;
   }
@@ -41,7 +41,10 @@ export class LiveRun implements AsyncDisposable {
    * @throws {UsageError} if the port cannot be opened.
    */
   static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
-    const [{ startLive }, { readRun }] = await Promise.all([import("../report/live.ts"), import("../report/view.ts")]);
+    const [{ startLive }, { readRun }] = await Promise.all([
+      import("../report/live_server.ts"),
+      import("../report/run_view.ts"),
+    ]);
     const live = startLive({
       ...(port === true ? {} : { port }),
       host,
@@ -61,7 +64,7 @@ export class LiveRun implements AsyncDisposable {
   async show(session: Session): Promise<void> {
     const { trainer, folder: { path, metrics } } = session, { step, epoch } = trainer.position;
     this.#session = session;
-    const { readRun } = await import("../report/view.ts");
+    const { readRun } = await import("../report/run_view.ts");
     this.#view = await readRun(path).catch(() => null); // A page that opens then reads the files itself, and shows the error.
     metrics.heard = (lines) => {
       for (const line of lines) if (this.#view) addLine(this.#view.series, { ...line });

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "../train/device_data.ts";

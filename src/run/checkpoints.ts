@@ -5,7 +5,9 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, linkAtomically, readWhole, removeQuietly, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { linkAtomically, removeQuietly, writeAtomically } from "../files/write.ts";
+import { readWholeFile } from "../files/read.ts";
 import { WeightsError, WgradError } from "../errors.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 
@@ -97,7 +99,7 @@ function stepOf(name: string): number {
  * @throws {DataError} if it cannot be read.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  const bytes = await readWhole(path);
+  const bytes = await readWholeFile(path);
   return bytes && decodeCheckpoint(bytes, path);
 }
 

@@ -5,8 +5,9 @@
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { enlarge, imageOf, makeGrid, withCaption } from "../data/grid.ts";
-import { decodePng, encodePng } from "../image/rgb.ts";
+import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
+import { imageOf } from "../data/records.ts";
+import { decodeRgbPng, encodeRgbPng } from "../image/rgb_png.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
 import { batchOptions } from "../train/trainer.ts";
@@ -58,7 +59,7 @@ async function picturesOf(
   for await (const batch of dataset[split].records()) {
     for (let i = 0; i < batch.count; i++) {
       if (!wanted.has(start + i)) continue;
-      found.set(start + i, `data:image/png;base64,${encodePng(imageOf(batch, i, dataset.shape)).toBase64()}`);
+      found.set(start + i, `data:image/png;base64,${encodeRgbPng(imageOf(batch, i, dataset.shape)).toBase64()}`);
     }
     start += batch.count;
     if (found.size === wanted.size) break;
@@ -69,8 +70,8 @@ async function picturesOf(
 /** The mistakes as a PNG file, the most confident first: under each image the predicted class and its label. */
 export function gridOfMistakes({ mistakes, classes }: EvaluationFile): Uint8Array {
   const pictures = mistakes.map(({ png, label, predicted }) => {
-    const image = decodePng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
+    const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
     return withCaption(enlarge(image, 3), `${classes[predicted]!.slice(0, 7)}? ${classes[label]!.slice(0, 7)}`, 1);
   });
-  return encodePng(makeGrid(pictures, { columns: 5 }));
+  return encodeRgbPng(makeGrid(pictures, { columns: 5 }));
 }

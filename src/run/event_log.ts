@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
 import { DIVERGED_REMEDY, DivergedError } from "../errors.ts";
 import { histogramOf } from "../io/histogram.ts";
 import { encodeEvent, type Event, type SummaryValue } from "../io/tfevents.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError, WeightsError } from "../errors.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import type { Module } from "../nn/module.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { applyWeights, readWeights } from "./weights.ts";

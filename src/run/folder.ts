@@ -5,7 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, isTemporary, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { isTemporary, writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn } from "./checkpoints.ts";

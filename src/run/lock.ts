@@ -5,7 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError, removeQuietly } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 
 /** The name of the lock's file. */

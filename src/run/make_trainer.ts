@@ -6,7 +6,7 @@
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import { manualSeed } from "../tensor/random_state.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { batchOptions, checkFits, Trainer } from "../train/trainer.ts";

@@ -6,7 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { fileError, readWhole, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { readWholeFile } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
 import type { Event } from "../io/tfevents.ts";
 import { EventLog, now } from "./event_log.ts";
@@ -196,7 +198,7 @@ export class MetricsLog {
 /** The lines that a checkpoint refers to. If the file no longer holds them, the lines up to the checkpoint's step. */
 async function linesOf(path: string, { step, saved }: MetricsAtStep, warn: Warn): Promise<string> {
   if (typeof saved === "string") return wholeLines(saved);
-  const file = await readWhole(path), bytes = file ?? new Uint8Array(0), head = bytes.subarray(0, saved.bytes);
+  const file = await readWholeFile(path), bytes = file ?? new Uint8Array(0), head = bytes.subarray(0, saved.bytes);
   const whole = head.length === saved.bytes, decoder = new TextDecoder();
   if (whole && createHash("sha256").update(head).digest("hex") === saved.sha256) return decoder.decode(head);
   const what = !file ? "is missing" : whole ? "was altered" : "was cut short";

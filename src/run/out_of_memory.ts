@@ -4,7 +4,7 @@
  * @module
  */
 import { OutOfMemoryError } from "../errors.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { stepMemory } from "../measure/memory.ts";
 import { makeOptimizer } from "../config/update.ts";
@@ -27,8 +27,8 @@ export function explainOutOfMemory(error: OutOfMemoryError, config: RunConfig): 
 
 /** Bytes of a step. */
 function memoryOf(config: RunConfig, batchSize: number): number {
-  const { make, channels } = MODELS[config.model], model = make();
-  return stepMemory(model, makeOptimizer(config, model.parameters()), [batchSize, channels, 32, 32]).total;
+  const { make, input } = MODELS[config.model], model = make();
+  return stepMemory(model, makeOptimizer(config, model.parameters()), [batchSize, ...input]).total;
 }
 
 function mebibytes(bytes: number): number {

@@ -4,7 +4,9 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { fileError, fileSize, isTemporary, removeQuietly } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { fileSize } from "../files/read.ts";
+import { isTemporary, removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn, readCheckpoint } from "./checkpoints.ts";

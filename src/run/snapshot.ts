@@ -6,7 +6,7 @@
 import { DIVERGED_REMEDY, DivergedError, UsageError, WeightsError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { variantsOf } from "../graph/variants.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
 import { readAll } from "../tensor/realize.ts";

@@ -14,7 +14,8 @@
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { RunConfig } from "../config/settings.ts";
-import { type Dataset, openDataset, type Split } from "../data/dataset.ts";
+import type { Dataset, Split } from "../data/dataset.ts";
+import { openDataset } from "../data/open_dataset.ts";
 import { holdOut } from "../data/holdout.ts";
 import { OutOfMemoryError } from "../errors.ts";
 import { DeviceData } from "../train/device_data.ts";

@@ -4,12 +4,13 @@
  * @module
  */
 import { join } from "node:path";
-import { fileSize, writeAtomically } from "../files/files.ts";
+import { fileSize } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
-import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
-import { MODELS } from "../models/models.ts";
+import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -50,7 +51,7 @@ export async function readWeights(path: string): Promise<StoredFile> {
  */
 export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
   const { tensors, metadata } = await readWeights(path);
-  const model = given.model ?? keyOf(MODELS, metadata.model) ?? "lenet";
+  const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
   applyWeights(module, tensors, path);

@@ -11,10 +11,10 @@ import { read, type Storage } from "../backend/webgpu/memory.ts";
 import { type Node, setTraces, traces, type Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import { type Known, needed, type Rule, runAfter, runBefore } from "../graph/rewrite.ts";
-import { checkFinite, noFlags } from "../ops/finite.ts";
+import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { rules } from "../ops/fuse.ts";
 import { checkFlag, describe } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 
 /** Nothing was ever traced: then no graph has to be searched for what is. */
 let never = true;

@@ -8,9 +8,9 @@ import type { Gpu } from "../backend/webgpu/device.ts";
 import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { pick } from "../ops/batch.ts";
-import { combine, scalar } from "../ops/elementwise.ts";
+import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { RunSchedule } from "../optim/schedule_names.ts";
+import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -25,14 +25,14 @@ export class Rates {
    * @param schedule the factor of the rates of the optimizer's groups at a step, counted from 0.
    * @param slots the most steps that may be under way.
    */
-  constructor(readonly optimizer: Optimizer, readonly schedule: RunSchedule, slots: number) {
+  constructor(readonly optimizer: Optimizer, readonly schedule: Schedule, slots: number) {
     this.#table = zeros([slots]);
     this.#bases = optimizer.paramGroups.map(({ lr }) => lr);
   }
 
   /** The rate of the first group at a step, before it is scaled. */
   at(step: number): number {
-    return this.#bases[0]! * this.schedule.factor(step);
+    return this.#bases[0]! * this.schedule(step, 1);
   }
 
   /** Writes the factors of `count` steps, from step `first` on, to device memory. */
@@ -43,7 +43,7 @@ export class Rates {
       write(
         gpu,
         table,
-        Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i) * this.scale),
+        Float32Array.from({ length: part }, (_, i) => this.schedule(from + i, 1) * this.scale),
         slot * 4,
       );
       done += part;

@@ -8,12 +8,12 @@ import type { Dataset } from "../data/dataset.ts";
 import { AnomalyError, DIVERGED_REMEDY, DivergedError, UsageError } from "../errors.ts";
 import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { isF32 } from "../ops/options.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { PlateauFactor } from "../optim/schedule_names.ts";
+import type { RunPlateau } from "../optim/plateau.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -205,7 +205,7 @@ export class Trainer {
   }
 
   set rateScale(scale: number) {
-    const { step } = this.#at, factor = this.#rates?.schedule.factor(step) ?? 1;
+    const { step } = this.#at, factor = this.#rates?.schedule(step, 1) ?? 1;
     for (const rate of this.#bases.map((base) => base * factor * scale)) {
       if (!isF32(rate)) {
         throw new UsageError(`a group of parameters would get a learning rate of ${rate}, which f32 does not hold`);
@@ -217,7 +217,7 @@ export class Trainer {
   }
 
   /** The part of the schedule that has a state, a plateau; null if it has none. */
-  get schedule(): PlateauFactor | null {
+  get schedule(): RunPlateau | null {
     return this.#rates?.schedule.plateau ?? null;
   }
 
@@ -324,9 +324,11 @@ function* stopped(clock: StepClock, epochEnded: boolean): Generator<Chunk, void>
 
 /** Throws `UsageError` if a model cannot be trained or tested on a data set. */
 export function checkFits(model: RunConfig["model"], { name, shape, classes }: Dataset): void {
-  if (shape[0] !== 3 || shape[1] !== 32 || shape[2] !== 32 || classes.length !== 10) {
+  const { input: [, height, width], classes: count } = MODELS[model];
+  const images = [3, height, width].join(" x "); // A network of one channel gets images in colour made grey.
+  if (shape.join(" x ") !== images || classes.length !== count) {
     throw new UsageError(
-      `the model ${model} takes images of 3 x 32 x 32 in 10 classes, and ${name} has ${shape.join(" x ")} in ` +
+      `the model ${model} takes images of ${images} in ${count} classes, and ${name} has ${shape.join(" x ")} in ` +
         classes.length,
     );
   }
@@ -334,5 +336,5 @@ export function checkFits(model: RunConfig["model"], { name, shape, classes }: D
 
 /** The options of batches for the model that `config` names. */
 export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "normalize">): BatchOptions {
-  return { normalize, channels: MODELS[model].channels };
+  return { normalize, channels: MODELS[model].input[0] };
 }

@@ -2,7 +2,7 @@
  * `evaluation.json`: its pictures are of the images that the model was wrong about.
  */
 import { assert, assertEquals } from "@std/assert";
-import { decodePng } from "../../src/image/rgb.ts";
+import { decodeRgbPng } from "../../src/image/rgb_png.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
@@ -24,7 +24,7 @@ Deno.test("evaluation.json has the figures, and the images of the surest mistake
   const { pixels, labels } = await allOf(dataset.test);
   for (const { png, index, label, predicted } of file.mistakes) {
     assert(png.startsWith("data:image/png;base64,"));
-    const image = decodePng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "png");
+    const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "png");
     assertEquals([image.width, image.height, label], [32, 32, labels[index]]);
     assert(predicted !== label);
     // Planes of red, green and blue, against pixels of the three.
@@ -32,7 +32,7 @@ Deno.test("evaluation.json has the figures, and the images of the surest mistake
     const expected = Uint8Array.from({ length: 3072 }, (_, i) => planes[(i % 3) * 1024 + Math.floor(i / 3)]!);
     assertEquals(image.data, expected, `image ${index}`);
   }
-  const grid = decodePng(gridOfMistakes(file), "grid"),
-    some = decodePng(gridOfMistakes({ ...file, mistakes: file.mistakes.slice(0, 5) }), "row");
+  const grid = decodeRgbPng(gridOfMistakes(file), "grid"),
+    some = decodeRgbPng(gridOfMistakes({ ...file, mistakes: file.mistakes.slice(0, 5) }), "row");
   assert(grid.width === some.width && grid.height > 4 * some.height, `${grid.height} ${some.height}`);
 });

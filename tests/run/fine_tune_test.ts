@@ -7,7 +7,7 @@ import { UsageError, WeightsError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
-import { asFloats, type StoredTensor } from "../../src/io/stored.ts";
+import { type StoredTensor, toFloat32 } from "../../src/io/stored_tensor.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { fineTune } from "../../src/run/fine_tune.ts";
@@ -34,7 +34,7 @@ function weights(shapes: Record<string, readonly number[]> = {}): Map<string, St
 
 /** The bits of tensors by name. */
 function bits(tensors: ReadonlyMap<string, StoredTensor>, names: readonly string[] = PARAMETERS): Map<string, string> {
-  return new Map(names.map((name) => [name, new Uint8Array(asFloats(tensors.get(name)!)!.slice().buffer).toHex()]));
+  return new Map(names.map((name) => [name, new Uint8Array(toFloat32(tensors.get(name)!)!.slice().buffer).toHex()]));
 }
 
 /** Fine-tunes a new LeNet of this seed. @returns its state, and what was said. */
@@ -93,7 +93,7 @@ Deno.test("a head of other classes starts anew, as its seed has it, and is named
     const missing = await assertRejects(() => tuned(none), WeightsError);
     assertEquals(missing.message, `cannot read ${none}: no such file or folder`);
     await Deno.writeTextFile(none, "text");
-    await assertRejects(() => tuned(none), WeightsError, `${none} is no file of weights`);
+    await assertRejects(() => tuned(none), WeightsError, `${none} is not a weights file`);
   }));
 
 Deno.test("--freeze takes names of parameters and of layers, * and ?, and says what it froze", async () => {

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { parse } from "npm:deno-std@1.4.0/csv/parse.js";
-import { encodePng } from "../../src/image/rgb.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { DataError, DivergedError } from "../../src/errors.ts";
 import { histogramOf } from "../../src/io/histogram.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
@@ -15,7 +15,8 @@ import { COLUMNS, type MetricLine, MetricsLog, parseMetrics } from "../../src/ru
 import { withFolder } from "../data/fixtures.ts";
 import { type ReadEvent, readEvents } from "../io/event_reader.ts";
 import { bits, uniform } from "../support/random.ts";
-import { hasTensorBoard, tensorBoardReads } from "./tensorboard.ts";
+import { testWith } from "../support/tools.ts";
+import { tensorBoardReads } from "./tensorboard.ts";
 
 const training = (step: number, loss = 2.302585092994046 / step): MetricLine => ({
   step,
@@ -170,76 +171,71 @@ function number(text: string): number {
   return text === "nan" ? NaN : text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text);
 }
 
-const installed = await hasTensorBoard();
-Deno.test({
-  name: "TensorBoard reads what a run with a resume wrote" + (installed ? "" : " (needs tensorboard in .tools/python)"),
-  ignore: !installed,
-  fn: () =>
-    withFolder(async (folder) => {
-      const run = await trainedNet(), losses = run.losses.map((loss, i) => training(i + 1, loss));
-      const first = await MetricsLog.open(folder);
-      first.add(...losses.slice(0, 2));
-      const checkpoint = { step: 2, saved: first.saved() };
-      // These steps are lost: a kill in the middle of a write.
-      first.add(training(3, 99), training(4, NaN));
-      first.events.image(4, "images/lost", run.png);
-      Deno.truncateSync(first.events.path, Deno.statSync(first.events.path).size - 1);
-      const log = await MetricsLog.open(folder, checkpoint, never);
-      log.add(losses[2]!, { step: 3, epoch: 1, seconds: 1, testLoss: Infinity, testAccuracy: 0.5 });
-      log.events.text(0, "config", run.text);
-      log.events.image(3, "images/first", run.png);
-      log.events.histograms(3, run.weights, run.gradients);
+await testWith("tensorboard", "TensorBoard reads what a run with a resume wrote", () =>
+  withFolder(async (folder) => {
+    const run = await trainedNet(), losses = run.losses.map((loss, i) => training(i + 1, loss));
+    const first = await MetricsLog.open(folder);
+    first.add(...losses.slice(0, 2));
+    const checkpoint = { step: 2, saved: first.saved() };
+    // These steps are lost: a kill in the middle of a write.
+    first.add(training(3, 99), training(4, NaN));
+    first.events.image(4, "images/lost", run.png);
+    Deno.truncateSync(first.events.path, Deno.statSync(first.events.path).size - 1);
+    const log = await MetricsLog.open(folder, checkpoint, never);
+    log.add(losses[2]!, { step: 3, epoch: 1, seconds: 1, testLoss: Infinity, testAccuracy: 0.5 });
+    log.events.text(0, "config", run.text);
+    log.events.image(3, "images/first", run.png);
+    log.events.histograms(3, run.weights, run.gradients);
 
-      const { scripts, pages } = await tensorBoardReads(folder);
-      assertEquals(scripts.version, 2);
-      // Both readers have the same scalars, and those are the lines.
-      const scalars = Object.entries(scripts.scalars).map(([tag, rows]) =>
-        [tag, rows.map(([step, value]) => [step, number(value!)])] as const
-      );
-      const f = Math.fround;
-      assertEquals(
-        new Map<string, unknown>(scalars),
-        new Map<string, unknown>([
-          ["loss/train", run.losses.map((loss, i) => [i + 1, f(loss)])],
-          ["lr", [1, 2, 3].map((step) => [step, f(0.1)])],
-          ["images_per_second", [1, 2, 3].map((step) => [step, 1234.5])],
-          ["loss/test", [[3, Infinity]]],
-          ["accuracy/test", [[3, 0.5]]],
-        ]),
-      );
-      for (const [tag, rows] of Object.entries(scripts.scalars)) {
-        assertEquals(pages["scalars"]?.[tag], rows.map(([step, value]) => [step, value!]), tag);
-      }
-      const times = readEvents(Deno.readFileSync(log.events.path)).map(({ wallTime }) => wallTime);
-      assertEquals(number(scripts.scalars["loss/test"]![0]![2]!), times[3]);
+    const { scripts, pages } = await tensorBoardReads(folder);
+    assertEquals(scripts.version, 2);
+    // Both readers have the same scalars, and those are the lines.
+    const scalars = Object.entries(scripts.scalars).map(([tag, rows]) =>
+      [tag, rows.map(([step, value]) => [step, number(value!)])] as const
+    );
+    const f = Math.fround;
+    assertEquals(
+      new Map<string, unknown>(scalars),
+      new Map<string, unknown>([
+        ["loss/train", run.losses.map((loss, i) => [i + 1, f(loss)])],
+        ["lr", [1, 2, 3].map((step) => [step, f(0.1)])],
+        ["images_per_second", [1, 2, 3].map((step) => [step, 1234.5])],
+        ["loss/test", [[3, Infinity]]],
+        ["accuracy/test", [[3, 0.5]]],
+      ]),
+    );
+    for (const [tag, rows] of Object.entries(scripts.scalars)) {
+      assertEquals(pages["scalars"]?.[tag], rows.map(([step, value]) => [step, value!]), tag);
+    }
+    const times = readEvents(Deno.readFileSync(log.events.path)).map(({ wallTime }) => wallTime);
+    assertEquals(number(scripts.scalars["loss/test"]![0]![2]!), times[3]);
 
-      const png = run.png.toBase64();
-      assertEquals(scripts.images, { "images/first": [[3, 8, 6, png]] });
-      assertEquals(pages["images"], { "images/first": [[3, ["8", "6", png]]] });
-      assertEquals(pages["text"], { config: [[0, [run.text]]] });
+    const png = run.png.toBase64();
+    assertEquals(scripts.images, { "images/first": [[3, 8, 6, png]] });
+    assertEquals(pages["images"], { "images/first": [[3, ["8", "6", png]]] });
+    assertEquals(pages["text"], { config: [[0, [run.text]]] });
 
-      const arrays = new Map([
-        ...[...run.weights].map(([name, values]) => [`weights/${name}`, values] as const),
-        ...[...run.gradients].map(([name, values]) => [`gradients/${name}`, values] as const),
-      ]);
-      assertEquals(new Set(Object.keys(scripts.histograms)), new Set(arrays.keys()));
-      assertEquals(new Set(Object.keys(pages["histograms"]!)), new Set(arrays.keys()));
-      for (const [tag, values] of arrays) {
-        const { min, max, count, sum, sumOfSquares, limits, counts } = histogramOf(values);
-        const [[step, ...read] = [], ...more] = scripts.histograms[tag]!;
-        assertEquals([step, more], [3, []]);
-        assertEquals((read as string[][]).map((texts) => texts.map(number)), [
-          [min, max, count, sum, sumOfSquares],
-          [...limits],
-          [...counts],
-        ], tag);
-        // The page has [left, right, count] of each bucket; the outermost end with the least and the largest value.
-        const shown = pages["histograms"]![tag]![0]![1] as string[][];
-        assertEquals(shown.reduce((total, row) => total + number(row[2]!), 0), values.length, tag);
-        assertEquals([number(shown[0]![0]!), number(shown.at(-1)![1]!)], [min, max], tag);
-      }
-    }),
-});
+    const arrays = new Map([
+      ...[...run.weights].map(([name, values]) => [`weights/${name}`, values] as const),
+      ...[...run.gradients].map(([name, values]) => [`gradients/${name}`, values] as const),
+    ]);
+    assertEquals(new Set(Object.keys(scripts.histograms)), new Set(arrays.keys()));
+    assertEquals(new Set(Object.keys(pages["histograms"]!)), new Set(arrays.keys()));
+    for (const [tag, values] of arrays) {
+      const { min, max, count, sum, sumOfSquares, limits, counts } = histogramOf(values);
+      const [[step, ...read] = [], ...more] = scripts.histograms[tag]!;
+      assertEquals([step, more], [3, []]);
+      assertEquals((read as string[][]).map((texts) => texts.map(number)), [
+        [min, max, count, sum, sumOfSquares],
+        [...limits],
+        [...counts],
+      ], tag);
+      // The page has [left, right, count] of each bucket; the outermost end with the least and the largest value.
+      const shown = pages["histograms"]![tag]![0]![1] as string[][];
+      assertEquals(shown.reduce((total, row) => total + number(row[2]!), 0), values.length, tag);
+      assertEquals([number(shown[0]![0]!), number(shown.at(-1)![1]!)], [min, max], tag);
+    }
+  }));
 
 /** Three steps of LeNet: losses, and the weights and gradients after them. */
 async function trainedNet() {
@@ -261,7 +257,7 @@ async function trainedNet() {
     losses,
     weights: await arrays((one) => one.data()),
     gradients: await arrays((one) => one.grad!.data()),
-    png: encodePng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
+    png: encodeRgbPng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
     text: "| setting | value |\n| --- | --- |\n| lr | 0.1 |",
   };
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { TrainingError, WeightsError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
-import type { StoredTensor } from "../../src/io/stored.ts";
+import type { StoredTensor } from "../../src/io/stored_tensor.ts";
 import { manualSeed, nn, noGrad, tensor } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";

@@ -120,7 +120,7 @@ Deno.test("--schedule plateau: the rate falls after an epoch whose loss is no be
 Deno.test("each step finds its own rate in the ring, behind its end too, and each group has its share", async () => {
   const gpu = await requestGpu(), params = [tensor([0], { requiresGrad: true }), tensor([0], { requiresGrad: true })];
   const optimizer = new optim.SGD(params.map((one, i) => ({ params: [one], lr: [1, 10][i]! })));
-  const rates = new Rates(optimizer, { factor: (step) => step + 1, plateau: null }, 4);
+  const rates = new Rates(optimizer, (step) => step + 1, 4);
   const counters = tensor(new Uint32Array(2)), one = tensor(Uint32Array.of(0, 1));
   const program = compile(() => {
     rates.apply(counters);
