@@ -15,7 +15,7 @@ export const command = defineCommand({
   summary: "Convert weights of PyTorch or NumPy to safetensors",
   description:
     "Reads a weights file in any supported format, checks that it fits the model, and writes a safetensors file as train " +
-    "does, including the names of the model and its classes. Numbers become float32. No code in the file is ever run.",
+    "does, with the name of the model and the scaling of pixels. Numbers become float32. No code in the file is ever run.",
   positional: [{ name: "FILE", help: "The weights: .safetensors, .pth or .npz" }],
   flags: [
     { name: "to", kind: "string", value: "FILE", help: "The .safetensors file to write (required)" },
