@@ -5,16 +5,16 @@
  *
  * @module
  */
-import { ShapeError, TrainingError } from "../errors.ts";
+import { AnomalyError, ShapeError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { read, type Storage } from "../backend/webgpu/memory.ts";
 import { type Node, setTraces, traces, type Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import { type Known, needed, type Rule, runAfter, runBefore } from "../graph/rewrite.ts";
-import { checkFinite, noFlags } from "../ops/finite.ts";
+import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { rules } from "../ops/fuse.ts";
 import { checkFlag, describe } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 
 /** Nothing was ever traced: then no graph has to be searched for what is. */
 let never = true;
@@ -54,8 +54,8 @@ export function detectAnomaly<T>(fn: () => T): T {
 export interface Checks {
   /** The flags that the checks fill: to be computed with the graph. */
   readonly flags: Value;
-  /** Throws `TrainingError` if an op made NaN or an infinity. @param when such as " in step 3". */
-  verify(gpu: Gpu, flags: Storage, when?: string): Promise<void>;
+  /** Throws `AnomalyError` if an op made NaN or an infinity. @param step the step that ran, from 1, of how many. */
+  verify(gpu: Gpu, flags: Storage, step?: number, submitted?: number): Promise<void>;
 }
 
 /** The rules for a graph with `checks`. */
@@ -98,13 +98,13 @@ export function checksOf(targets: readonly Value[], known: Known = () => false):
   const placesOf = (values: readonly Value[]) => values.flatMap((value) => places.get(base(value)) ?? []);
   const results = placesOf(targets);
   const steps = nodes.map((node) => ({ node, reads: placesOf(node.inputs), gives: placesOf(node.outputs) }));
-  const verify = async (gpu: Gpu, storage: Storage, when = "") => {
+  const verify = async (gpu: Gpu, storage: Storage, step?: number, submitted?: number) => {
     const [bytes] = await read(gpu, [storage]), found = new Uint32Array(bytes!);
     const flagOf = (places: readonly number[]) => places.reduce((all, place) => all | found[place]!, 0);
     const bad = steps.filter(({ gives }) => flagOf(gives)), maker = bad.find(({ reads }) => !flagOf(reads));
-    if (maker) throw new TrainingError(`anomaly${when}: ${roleOf(maker.node)} made ${kindOf(flagOf(maker.gives))}`);
+    if (maker) throw new AnomalyError(`${roleOf(maker.node)} made ${kindOf(flagOf(maker.gives))}`, step, submitted);
     if (!bad[0] || !flagOf(results)) return;
-    throw new TrainingError(`anomaly${when}: ${roleOf(bad[0].node)} was given ${kindOf(flagOf(bad[0].reads))}`);
+    throw new AnomalyError(`${roleOf(bad[0].node)} was given ${kindOf(flagOf(bad[0].reads))}`, step, submitted);
   };
   return { flags, verify };
 }

@@ -7,8 +7,8 @@
  */
 import { ShapeError } from "../errors.ts";
 import { type Node, recordedFor, type Value, withoutGradients } from "../graph/node.ts";
-import { combine } from "../ops/elementwise.ts";
-import { text } from "../ops/shape.ts";
+import { combine } from "../ops/elementwise/elementwise.ts";
+import { text } from "../ops/shape/shape.ts";
 
 /** What takes the gradient of a value. */
 export interface Leaf {

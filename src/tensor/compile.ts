@@ -11,7 +11,7 @@ import { nextId, Value, withoutReads } from "../graph/node.ts";
 import type { DispatchTime } from "../graph/profile.ts";
 import { StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
-import { alias } from "../ops/shape.ts";
+import { alias } from "../ops/shape/view.ts";
 import { type Checks, checksOf, compute, rulesFor } from "./anomaly.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
@@ -109,7 +109,7 @@ export class Program<T = unknown> {
       if (!this.#checks) return await step.run(times);
       for (let i = 1; i <= times; i++) {
         await step.run(1);
-        await this.#checks.verify(gpu, step.places.at(-1)!, ` in step ${i} of run(${times})`);
+        await this.#checks.verify(gpu, step.places.at(-1)!, i, times);
       }
     });
   }

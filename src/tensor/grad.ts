@@ -5,9 +5,9 @@
  */
 import { ShapeError } from "../errors.ts";
 import { constant, type Value, withoutGradients } from "../graph/node.ts";
-import { combine } from "../ops/elementwise.ts";
+import { combine } from "../ops/elementwise/elementwise.ts";
 import { checkFlag, checkOptions, isPlain } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 import { differentiate } from "./autograd.ts";
 import { Tensor } from "./tensor.ts";
 import { valueOf } from "./value_of.ts";

@@ -13,7 +13,8 @@ import type { Split } from "../../src/data/dataset.ts";
 import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import { bytesOf, writeFiles } from "../data/fixtures.ts";
-import { imageMagick, rgbBmp } from "../image/image_makers.ts";
+import { rgbBmp } from "../image/image_makers.ts";
+import { testWith } from "../support/tools.ts";
 import { COMMAND, type Run, wgrad } from "./support.ts";
 
 interface Result {
@@ -97,10 +98,10 @@ Deno.test("wgrad predict gives image files the probabilities of the same pixels 
   }
 });
 
-Deno.test({
-  name: `wgrad predict gives images made by ImageMagick the same classes${imageMagick ? "" : " (needs imagemagick)"}`,
-  ignore: imageMagick === undefined,
-  async fn() {
+await testWith(
+  "imagemagick",
+  "wgrad predict gives images made by ImageMagick the same classes",
+  async (imageMagick) => {
     const kinds = {
       "png-16": ["-define", "png:bit-depth=16"],
       "bmp-32": ["-alpha", "on"],
@@ -110,7 +111,7 @@ Deno.test({
     for (const [kind, options] of Object.entries(kinds)) {
       await Deno.mkdir(join(folder, "made", kind), { recursive: true });
       const args = ["own/png/*.png", ...options, `made/${kind}/%02d.${kind.split("-")[0]}`];
-      assert((await new Deno.Command(imageMagick!, { args, cwd: folder }).output()).success);
+      assert((await new Deno.Command(imageMagick, { args, cwd: folder }).output()).success);
     }
     const found = await predict("made", 4 * COUNT);
     assertEquals(found.size, 4);
@@ -121,7 +122,7 @@ Deno.test({
       assert(furthest <= (kind === "jpg-best" ? 0.05 : 1e-5), `${kind}: probabilities differ by up to ${furthest}`);
     }
   },
-});
+);
 
 Deno.test("wgrad predict reads folders in order, names what is broken, goes on, and exits 1", async () => {
   const set = join(folder, "set");

@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { decodeImage } from "../../src/image/decode.ts";
 import { DataError } from "../../src/errors.ts";
 import { bits } from "../support/random.ts";
+import { testWith } from "../support/tools.ts";
 import { readGolden } from "./image_golden.ts";
-import { bmp, imageMagick, join as bytesOf, jpeg, png, webp } from "./image_makers.ts";
+import { bmp, join as bytesOf, jpeg, png, webp } from "./image_makers.ts";
 
 const { folder, files } = readGolden();
 const read = (file: string) => Deno.readFileSync(join(folder, file));
@@ -20,41 +21,37 @@ for (const { file, width, height, pixels } of files) {
   });
 }
 
-Deno.test({
-  name: `decodeImage() reads what ImageMagick writes as it does${imageMagick ? "" : " (needs imagemagick)"}`,
-  ignore: imageMagick === undefined,
-  async fn() {
-    const temporary = await Deno.makeTempDir();
-    const convert = async (...args: string[]) => {
-      const { success, stdout } = await new Deno.Command(imageMagick!, { args, cwd: temporary }).output();
-      assert(success, args.join(" "));
-      return stdout;
-    };
-    try {
-      await convert("-seed", "7", "-size", "97x61", "plasma:fractal", "-depth", "8", "source.png");
-      const kinds = [
-        "png",
-        "png -interlace PNG",
-        "png -colors 200",
-        "png -colorspace Gray",
-        "bmp",
-        "bmp -type Palette",
-      ];
-      for (
-        const kind of [...kinds, "jpg -quality 92", "jpg -interlace JPEG", "webp", "webp -define webp:lossless=true"]
-      ) {
-        const [ending, ...options] = kind.split(" "), file = join(temporary, `image.${ending}`);
-        await convert("source.png", ...options, file);
-        const { data } = await decodeImage(await Deno.readFile(file), kind);
-        const expected = await convert(file, "-depth", "8", "rgb:-");
-        assertEquals(data.length, expected.length);
-        const furthest = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
-        assert(furthest <= (/jpg|webp$/.test(kind) ? 3 : 0), `${kind}: pixels differ by up to ${furthest}`);
-      }
-    } finally {
-      await Deno.remove(temporary, { recursive: true });
+await testWith("imagemagick", "decodeImage() reads what ImageMagick writes as it does", async (imageMagick) => {
+  const temporary = await Deno.makeTempDir();
+  const convert = async (...args: string[]) => {
+    const { success, stdout } = await new Deno.Command(imageMagick, { args, cwd: temporary }).output();
+    assert(success, args.join(" "));
+    return stdout;
+  };
+  try {
+    await convert("-seed", "7", "-size", "97x61", "plasma:fractal", "-depth", "8", "source.png");
+    const kinds = [
+      "png",
+      "png -interlace PNG",
+      "png -colors 200",
+      "png -colorspace Gray",
+      "bmp",
+      "bmp -type Palette",
+    ];
+    for (
+      const kind of [...kinds, "jpg -quality 92", "jpg -interlace JPEG", "webp", "webp -define webp:lossless=true"]
+    ) {
+      const [ending, ...options] = kind.split(" "), file = join(temporary, `image.${ending}`);
+      await convert("source.png", ...options, file);
+      const { data } = await decodeImage(await Deno.readFile(file), kind);
+      const expected = await convert(file, "-depth", "8", "rgb:-");
+      assertEquals(data.length, expected.length);
+      const furthest = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+      assert(furthest <= (/jpg|webp$/.test(kind) ? 3 : 0), `${kind}: pixels differ by up to ${furthest}`);
     }
-  },
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
 });
 
 Deno.test("decodeImage() reads the kinds of BMP that no program here writes", async () => {

@@ -10,11 +10,10 @@ import { decodeNpz, encodeNpz } from "../../src/io/npz.ts";
 import { bytesOf, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { writeZip } from "../../src/io/zip.ts";
 import { concat, withFolder } from "../data/fixtures.ts";
-import { hasPython, python } from "../support/python.ts";
+import { python } from "../support/python.ts";
+import { testWith } from "../support/tools.ts";
 import { bits } from "../support/random.ts";
 import { packed } from "./pytorch_files.ts";
-
-const numpy = await hasPython("numpy");
 
 /** Tensors of every type that NumPy has, with odd bits. */
 function example(): Map<string, StoredTensor> {
@@ -47,10 +46,10 @@ Deno.test("decodeNpz() gives back bit for bit what encodeNpz() was given, packed
   assertEquals(message, '"a b" is BF16, which NumPy does not support');
 });
 
-Deno.test({
-  name: "NumPy reads what encodeNpz() writes, and what NumPy writes of it is read (needs python3-numpy)",
-  ignore: !numpy,
-  fn: () =>
+await testWith(
+  "numpy",
+  "NumPy reads what encodeNpz() writes, and what NumPy writes of it is read",
+  () =>
     withFolder(async (folder) => {
       await Deno.writeFile(join(folder, "a.npz"), await encodeNpz(example()));
       const program = `
@@ -70,7 +69,7 @@ print(json.dumps({name: [str(one.dtype), list(one.shape), one.tobytes().hex()] f
         assertEquals((await decodeNpz(await Deno.readFile(join(folder, file)), file)).tensors, example(), file);
       }
     }),
-});
+);
 
 /** A `.npy` file with this header, and so many bytes of elements. */
 function npy(header: string, size: number, start = "\x93NUMPY\x01\0"): Uint8Array {

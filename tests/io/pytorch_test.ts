@@ -16,11 +16,12 @@ import { withFolder } from "../data/fixtures.ts";
 import { ROOT } from "../project/support.ts";
 import { assertClose } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";
-import { hasPython, python } from "../support/python.ts";
+import { python } from "../support/python.ts";
+import { testWith } from "../support/tools.ts";
 import { bits } from "../support/random.ts";
 import { DICT, dictOf, filesOf, ints, packed, patched, SIX, tensorOf, TORCH_DTYPES } from "./pytorch_files.ts";
 
-const GOLDEN = join(ROOT, "tests", "golden"), torch = await hasPython("torch");
+const GOLDEN = join(ROOT, "tests", "golden");
 
 /** A tensor as Python describes it. */
 interface Described {
@@ -91,10 +92,10 @@ Deno.test("encodePytorch() writes what decodePytorch() reads, bit for bit, the s
   assertEquals(message, '"a b" is U32, which PyTorch does not support');
 });
 
-Deno.test({
-  name: "PyTorch opens what encodePytorch() writes, with weights_only, every type bit for bit (needs python3-torch)",
-  ignore: !torch,
-  fn: () =>
+await testWith(
+  "torch",
+  "PyTorch opens what encodePytorch() writes, with weights_only, every type bit for bit",
+  () =>
     withFolder(async (folder) => {
       await Deno.writeFile(join(folder, "a.pth"), await encodePytorch(example()));
       const program = `
@@ -116,12 +117,12 @@ print(json.dumps([{name: described(tensor) for name, tensor in state.items()}, o
       // As PyTorch's own: what maps a file into memory wants aligned storages.
       assertEquals(offsets.filter((offset: number) => offset % 64 !== 0), []);
     }),
-});
+);
 
-Deno.test({
-  name: "PyTorch's logits with exported weights are those of wgrad within 1e-5 (needs python3-torch)",
-  ignore: !torch,
-  fn: () =>
+await testWith(
+  "torch",
+  "PyTorch's logits with exported weights are those of wgrad within 1e-5",
+  () =>
     withFolder(async (folder) => {
       manualSeed(11);
       const net = nn.models.lenet(), x = Float32Array.from({ length: 4 * 3 * 1024 }, (_, i) => Math.sin(i * i));
@@ -142,7 +143,7 @@ print(json.dumps(net(x).tolist()))`;
       assertClose(logits, expected, { rtol: 0, atol: 1e-5 });
       assert(Math.max(...expected) - Math.min(...expected) > 0.1);
     }),
-});
+);
 
 Deno.test("decodePytorch() reads archives that are packed, and checkpoints with one state dict", async () => {
   const expected = new Map<string, StoredTensor>([["w", {

@@ -5,7 +5,7 @@
  * @module
  */
 import { GPU, type Profile, SOFTWARE_GPU } from "../profile.ts";
-import { DeviceLostError, GpuError, OutOfMemoryError, UsageError } from "../../errors.ts";
+import { DeviceLostError, GpuError, NoAdapterError, OutOfMemoryError, UsageError } from "../../errors.ts";
 
 /** The backends that Deno's WebGPU can be told to use. */
 export const BACKENDS = ["vulkan", "metal", "dx12", "gl"] as const;
@@ -88,10 +88,11 @@ export class Gpu {
       this.fail(
         memory
           ? new OutOfMemoryError(
-            `the GPU is out of memory (${mebibytes(counters.bytesLive)} asked for by wgrad): use a smaller batch`,
+            `the GPU is out of memory (${mebibytes(counters.bytesLive)} asked for by wgrad)`,
             "all",
             counters.bytesLive,
             counters.bytesLive / 2, // How much there is, WebGPU does not tell.
+            { remedy: "use a smaller batch" },
           )
           : new GpuError(`the GPU refused a command: ${oneLine(error.message)}`),
       );
@@ -99,7 +100,9 @@ export class Gpu {
     device.lost.then((info) => {
       if (info.reason !== "destroyed") {
         this.fail(
-          new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason}): start again`),
+          new DeviceLostError(`the GPU device was lost (${oneLine(info.message) || info.reason})`, {
+            remedy: "start again",
+          }),
         );
       }
     });
@@ -209,7 +212,7 @@ async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
     throw new UsageError(`no adapter is named "${options.adapter}": this machine has ${[...seen].join(", ")}`);
   }
   const backend = options.backend ? ` for the backend ${options.backend}` : "";
-  throw new GpuError(`no GPU adapter was found${backend}: ${remedy()}`);
+  throw new NoAdapterError(`no GPU adapter was found${backend}`, { remedy: remedy() });
 }
 
 /** What to do on this system when no adapter is found. */

@@ -71,10 +71,11 @@ export function allocate(gpu: Gpu, bytes: number): Block {
   const most = Math.min(gpu.device.limits.maxBufferSize, gpu.device.limits.maxStorageBufferBindingSize);
   if (size > most) {
     throw new OutOfMemoryError(
-      `a tensor of ${bytes} bytes does not fit a GPU buffer of ${gpu.adapter.name} (at most ${most}): use a smaller batch`,
+      `a tensor of ${bytes} bytes does not fit a GPU buffer of ${gpu.adapter.name} (at most ${most})`,
       "tensor",
       bytes,
       most,
+      { remedy: "use a smaller batch" },
     );
   }
   const buffer = gpu.device.createBuffer({
