@@ -188,7 +188,7 @@ Deno.test("controls refuse what is no action, and a learning rate that is not a 
       assertEquals(answer, [400, { error: "lr must be a number from 0 to 1000000" }], lr);
     }
     const tiny = await post(live, '{"action":"lr","lr":1e-50}');
-    assertEquals(tiny, [400, { error: "lr 1e-50 is so small that training would have it as 0" }]);
+    assertEquals(tiny, [400, { error: "lr 1e-50 is so small that it is 0 in float32" }]);
     assertEquals(asked, []);
   }));
 

@@ -98,7 +98,7 @@ Deno.test("a server answers 403 without the token, to another name, and to other
       const { status, body } = await request(server, attempt);
       if (what === "two Hosts" && status === 400) continue; // Refused before it reaches us.
       assertEquals(status, 403, what);
-      assertEquals(body, "Forbidden: open the address that wgrad printed, with its token.\n", what);
+      assertEquals(body, "Forbidden: open the address that wgrad printed, including its token.\n", what);
     }
     const { status } = await request(server, { host: "" });
     assert(status === 400 || status === 403, "no Host");
@@ -159,7 +159,7 @@ Deno.test("a fault in a run's folder is told, a bug's inside is not, and the ser
     const fault = await request(server, { path: "/fault?token={token}" });
     assertEquals(fault.body, "cannot read config.json: it is not JSON\n");
     const bug = await request(server, { path: "/bug?token={token}" });
-    assertEquals(bug.body, "The server failed: a bug in wgrad.\n");
+    assertEquals(bug.body, "The server failed. This is a bug in wgrad.\n");
     assertEquals((await request(server, {})).status, 200);
   }));
 
@@ -184,7 +184,7 @@ Deno.test("a server listens on this machine's own address alone, unless another 
       assertEquals((await fetch(server.url)).status, 415); // As above: there is no body.
       const everywhere = host === "0.0.0.0" || host === "::";
       assertEquals(
-        server.note?.includes(`address for ${new URL(server.url).hostname};`),
+        server.note?.includes(`replace ${new URL(server.url).hostname} by `),
         everywhere || undefined,
         host,
       );
@@ -210,7 +210,7 @@ Deno.test("a server on all addresses takes an address of numbers as its name, an
 Deno.test("a port in use is an error where it was asked for, and passed over where it was not", async () => {
   await withServer((_, port) => {
     const error = assertThrows(() => startServer({ port }, echo), UsageError);
-    const why = "it is in use; choose another, or let wgrad choose";
+    const why = "it is in use; choose another port, or let wgrad choose";
     assertEquals(error.message, `cannot serve on port ${port} of 127.0.0.1: ${why}`);
     return Promise.resolve();
   });
