@@ -6,11 +6,11 @@
  */
 import type { ModelName } from "../models/registry.ts";
 import { PLAIN } from "../ops/matmul/matmul.ts";
-import { conv, convGradInput, convGradWeight, matmul, type Numbers, split } from "../tune/reference.ts";
+import { conv, convGradInput, convGradWeight, coordinates, matmul, type Numbers } from "../tune/reference.ts";
 
 /** c[place] of c [M, N] = a [M, K] b [K, N]. */
 export function matmulAt(a: Numbers, b: Numbers, n: number, k: number, place: number): number {
-  return matmul([a, b], { ...PLAIN, m: a.length / k, n, k }).outputs[0]!(place);
+  return matmul([a, b], { ...PLAIN, m: a.length / k, n, k })[0]!(place);
 }
 
 /** Sizes of a convolution of stride 1 that keeps the image's size: x [N, C, H, W], w [O, C, K, K], padding (K − 1) / 2. */
@@ -36,24 +36,24 @@ function convOf({ batch, channels, outputs, side, kernel }: ConvSize) {
 /** y[place] of y [N, O, H, W]. */
 export function convAt(x: Numbers, w: Numbers, size: ConvSize, place: number): number {
   const { x: from, w: weight, y, attrs } = convOf(size);
-  return conv([x, w], [from, weight], y, attrs).outputs[0]!(place);
+  return conv([x, w], [from, weight], y, attrs)[0]!(place);
 }
 
 /** dx[place] of dx [N, C, H, W]. */
 export function convInputGradientAt(dy: Numbers, w: Numbers, size: ConvSize, place: number): number {
   const { x, w: weight, y, attrs } = convOf(size);
-  return convGradInput([dy, w], [y, weight], x, { ...attrs, mask: false }).outputs[0]!(place);
+  return convGradInput([dy, w], [y, weight], x, { ...attrs, mask: false })[0]!(place);
 }
 
 /** dw[place] of dw [O, C, K, K]. */
 export function convWeightGradientAt(x: Numbers, dy: Numbers, size: ConvSize, place: number): number {
   const { x: from, w, y, attrs } = convOf(size);
-  return convGradWeight([x, dy], [from, y], w, { ...attrs, bias: false }).outputs[0]!(place);
+  return convGradWeight([x, dy], [from, y], w, { ...attrs, bias: false })[0]!(place);
 }
 
 /** Where, in x [planes, side, side], the first largest value of the 2 × 2 window behind y[place] lies. */
 export function poolSourceOf(x: Numbers, side: number, place: number): number {
-  const [column, row, , plane] = split(place, [side / 2, side / 2, 1]);
+  const [column, row, , plane] = coordinates(place, [side / 2, side / 2, 1]);
   const corner = (plane * side + 2 * row) * side + 2 * column;
   let best = corner;
   for (const at of [corner + 1, corner + side, corner + side + 1]) if (x[at]! > x[best]!) best = at;

@@ -72,7 +72,7 @@ export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => 
 export async function compare(name: string, expected: readonly Expected[]): Promise<void> {
   const found = await readAll(expected.map(([tensor]) => tensor));
   const places = expected.flatMap(([, elements], output) =>
-    Array.from(elements, (value, place) => ({ output, place, value }))
+    Array.from(elements, (value, index) => ({ output, index, value }))
   );
   const short = found.findIndex(({ length }, i) => length !== expected[i]![1].length);
   const fault = short >= 0 ? `${found[short]!.length} elements` : faultOf(found, places, null);

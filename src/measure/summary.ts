@@ -4,10 +4,9 @@
  *
  * @module
  */
-import { type Node, type Shape, sizeOf, Value } from "../graph/node.ts";
+import { type Node, type Shape, Value } from "../graph/node.ts";
 import { type Call, watchCalls } from "../nn/calls.ts";
 import type { Module } from "../nn/module.ts";
-import type { MatmulAttrs } from "../ops/matmul/matmul.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -46,7 +45,7 @@ export function layersOf(model: Module, shape: Shape): Layer[] {
   const work = new Map<Call, number>(), counted = new Set<Tensor>();
   for (const node of nodesBehind(last.value)) {
     const id = node.outputs[0]!.id, call = calls.find(({ start, end }) => start <= id && id < end)!;
-    work.set(call, (work.get(call) ?? 0) + multiplyAddsOf(node));
+    work.set(call, (work.get(call) ?? 0) + (node.op.multiplyAdds?.(node) ?? 0));
   }
   return calls.flatMap((call) => {
     const { name, module, output: { shape: output } } = call, multiplyAdds = (work.get(call) ?? 0) / shape[0]!;
@@ -67,19 +66,4 @@ function nodesBehind(value: Value): Set<Node> {
     open.push(...node.inputs);
   }
   return found;
-}
-
-/** Each element of a convolution's output (of a transposed one's input) takes C/groups · kh · kw; of a product's, K. */
-function multiplyAddsOf({ op, inputs: [x, w], outputs: [y], attrs }: Node): number {
-  switch (op.name) {
-    case "conv2d":
-      return y!.size * sizeOf(w!.shape.slice(1));
-    case "convTranspose2d":
-      return x!.size * sizeOf(w!.shape.slice(1));
-    case "matmul":
-    case "linear":
-      return y!.size * (attrs as MatmulAttrs).k;
-    default:
-      return 0;
-  }
 }

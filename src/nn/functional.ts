@@ -5,7 +5,7 @@
  */
 import * as conv from "../ops/conv/conv.ts";
 import { apply } from "../ops/elementwise/elementwise.ts";
-import * as loss from "../ops/loss/loss.ts";
+import * as loss from "../ops/loss/log_softmax.ts";
 import * as matmul from "../ops/matmul/matmul.ts";
 import { pad } from "../ops/shape/pad.ts";
 import * as pool from "../ops/pool/max_pool.ts";

@@ -5,9 +5,12 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Shape, Value } from "../graph/node.ts";
-import { type Layout, normalize, updateRunning } from "../ops/norm.ts";
+import type { Layout } from "../ops/norm/layout.ts";
+import { normalize } from "../ops/norm/norm.ts";
+import { updateRunning } from "../ops/norm/statistics.ts";
 import { checkFlag, checkOptions, describe, isF32 } from "../ops/options.ts";
-import { requireType, text, view } from "../ops/shape/shape.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
+import { view } from "../ops/shape/view.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";

@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkFlag, checkOptions, describe, type Pair, pair } from "../ops/options.ts";
-import { flatten } from "../ops/shape/shape.ts";
+import { flatten } from "../ops/shape/view.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";

@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
-import type { ConvOptions } from "../ops/conv/conv.ts";
+import type { ConvOptions } from "../ops/conv/geometry.ts";
 import { checkOptions, describe, type Pair, pair } from "../ops/options.ts";
 import type { PoolAttrs } from "../ops/pool/max_pool.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -1,7 +1,7 @@
 /**
- * Dealing a batch out to several dispatches of one kernel, so that the part of a large input that each reads fits a uniform
- * buffer, where loads from those are cheap: on software drivers (`src/gpu/uniforms.ts`). A dispatch costs less than that
- * saves.
+ * Splitting one dispatch of a kernel into several, each of which reads a slice of a large input that is small enough for a
+ * uniform buffer. Where loads from those are cheap, as on software drivers (`src/wgsl/uniforms.ts`), that saves more than
+ * the dispatches cost.
  *
  * @module
  */
@@ -10,14 +10,15 @@ import { MOST_WINDOWS, UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import type { Device, Dispatch, Target, Value } from "../graph/node.ts";
 import { divisors } from "./tiling.ts";
 
-/** The most dispatches that one is dealt out to. */
-const MOST = 128;
+/** The most dispatches into which one is split. */
+const MAX_DISPATCHES = 128;
 
 /**
- * The number of dispatches for a batch of `n`: the least for which the parts of all `inputs` fit one window, or else two,
- * or four; 1 where nothing fits. The parts of `inputs` and `outputs` must begin where a buffer may be bound.
+ * The number of dispatches for a batch of `n`: the smallest for which the slices of all `inputs` fit in one window of a
+ * uniform buffer, or else in two, or four; 1 where none does. The slices of `inputs` and `outputs` must begin at offsets
+ * at which a buffer can be bound.
  */
-export function chunksOf(
+export function batchChunks(
   n: number,
   inputs: readonly Value[],
   outputs: readonly { readonly bytes: number }[],
@@ -28,80 +29,88 @@ export function chunksOf(
     [...inputs, ...outputs].every(({ bytes }) => bytes / count % device.alignment === 0);
   for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
     const fits = (count: number) => inputs.every(({ bytes }) => bytes / count <= UNIFORM_BYTES * windows);
-    const count = divisors(n, Math.min(n, MOST)).find((count) => fits(count) && (count === 1 || aligned(count)));
+    const counts = divisors(n, Math.min(n, MAX_DISPATCHES));
+    const count = counts.find((count) => fits(count) && (count === 1 || aligned(count)));
     if (count) return count;
   }
   return 1;
 }
 
-/** How a product is dealt out: its rows, its columns, or both. */
+/** The numbers of blocks into which the rows and the columns of a product are split. */
 export interface Blocks {
   readonly rows: number;
   readonly columns: number;
 }
 
 /**
- * The blocks of rows and columns of c [M, N] = a [M, K] b [N, K]ᵀ, so that those of a and b fit few windows: one of each,
- * if that takes no more than `MOST` dispatches. What does not lie so is not dealt out.
+ * The blocks of rows and columns of c [M, N] = a [M, K] b [N, K]ᵀ for which the slices of a and b fit in the fewest windows
+ * of a uniform buffer, with at most `MAX_DISPATCHES` dispatches. An operand that is not contiguous is not split.
  */
-export function blocksOf(a: Dealt, b: Dealt, n: number, device: Device): Blocks {
+export function productBlocks(a: Operand, b: Operand, n: number, device: Device): Blocks {
   if (device.profile.uniformBytes === 0) return { rows: 1, columns: 1 };
   for (let windows = 1; windows <= MOST_WINDOWS; windows *= 2) {
-    const least = ({ bytes, extent, apart }: Dealt, fits: (size: number) => boolean) =>
-      bytes <= UNIFORM_BYTES * windows || !apart
+    const fewest = ({ bytes, extent, contiguous }: Operand, fits: (size: number) => boolean) =>
+      bytes <= UNIFORM_BYTES * windows || !contiguous
         ? 1
         : divisors(extent, extent).find((count) =>
           bytes / count <= UNIFORM_BYTES * windows && bytes / count % device.alignment === 0 && fits(extent / count)
         ) ?? 1;
-    const rows = least(a, (size) => size * n * 4 % device.alignment === 0);
-    const columns = least(b, (size) => size % 4 === 0 && size * 4 % device.alignment === 0);
-    if (rows * columns <= MOST) return { rows, columns };
+    const rows = fewest(a, (size) => size * n * 4 % device.alignment === 0);
+    const columns = fewest(b, (size) => size % 4 === 0 && size * 4 % device.alignment === 0);
+    if (rows * columns <= MAX_DISPATCHES) return { rows, columns };
   }
   return { rows: 1, columns: 1 };
 }
 
-interface Dealt {
+/** An operand of a product. */
+interface Operand {
   readonly bytes: number;
-  /** Rows, or columns of the result. */
+  /** The rows of a, or the columns of b. */
   readonly extent: number;
-  /** They lie one after the other. */
-  readonly apart: boolean;
+  /** Each row of a, or column of b, is contiguous, and follows the one before it. */
+  readonly contiguous: boolean;
 }
 
-/** What a part of the work, the `i`-th of `count`, reads or writes of what a whole dispatch binds. */
-type Cut = (place: Storage, i: number) => Storage;
+/** The slice of a storage that the `i`-th dispatch binds. */
+type Slice = (storage: Storage, i: number) => Storage;
 
-/** `dispatch` as `count` dispatches. `cuts` say what each binds, by the binding; null where all bind the whole. */
-export function deal(
+/** `dispatch` as `count` dispatches. `slices` say what each of them binds, by the binding; null: the whole storage. */
+export function splitDispatch(
   dispatch: Dispatch,
   count: number,
-  cuts: readonly (Cut | null)[],
+  slices: readonly (Slice | null)[],
   target: Target,
 ): Dispatch[] {
   if (count === 1) return [dispatch];
-  const places = dispatch.bindings.map((bound) => "block" in bound ? bound : target.place(bound));
+  const storages = dispatch.bindings.map((bound) => "block" in bound ? bound : target.place(bound));
   return Array.from({ length: count }, (_, i) => ({
     ...dispatch,
-    bindings: places.map((place, at) => cuts[at]?.(place, i) ?? place),
+    bindings: storages.map((storage, at) => slices[at]?.(storage, i) ?? storage),
   }));
 }
 
-/** The parts of a batch. */
-export const imagesOf = (count: number): Cut => (place, i) => part(place, i, count);
+/** The slices of a batch that is split into `count` chunks. */
+export const batchSlices = (count: number): Slice => (storage, i) => slice(storage, i, count);
 
-/** The rows and columns of a product's blocks, and what lies like the product, whose blocks are `width` columns wide. */
-export function cutsOf({ rows, columns }: Blocks, width: number): Readonly<Record<"row" | "column" | "block", Cut>> {
-  const row: Cut = (place, i) => part(place, i % rows, rows);
+/**
+ * The slices of a product's blocks, which are `width` columns wide: of an operand's rows, of an operand's columns, and of
+ * tensors of the product's shape.
+ */
+export function blockSlices(
+  { rows, columns }: Blocks,
+  width: number,
+): Readonly<Record<"row" | "column" | "block", Slice>> {
+  const row: Slice = (storage, i) => slice(storage, i % rows, rows);
   return {
     row,
-    column: (place, i) => part(place, Math.floor(i / rows), columns),
-    block(place, i) {
-      const { block, offset, size } = row(place, i), shift = Math.floor(i / rows) * width * 4;
+    column: (storage, i) => slice(storage, Math.floor(i / rows), columns),
+    block(storage, i) {
+      const { block, offset, size } = row(storage, i), shift = Math.floor(i / rows) * width * 4;
       return { block, offset: offset + shift, size: size - shift };
     },
   };
 }
 
-function part({ block, offset, size }: Storage, i: number, count: number): Storage {
+function slice({ block, offset, size }: Storage, i: number, count: number): Storage {
   return { block, offset: offset + size / count * i, size: size / count };
 }

@@ -11,7 +11,7 @@ import { product } from "../ops/matmul/matmul.ts";
 import { change, updateOf } from "../ops/optimizer.ts";
 import { checkOptions } from "../ops/options.ts";
 import { reduce } from "../ops/reduce/reduce.ts";
-import { view } from "../ops/shape/shape.ts";
+import { view } from "../ops/shape/view.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AdamOptions, ADAMW } from "./adam.ts";

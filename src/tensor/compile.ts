@@ -11,7 +11,7 @@ import { nextId, Value, withoutReads } from "../graph/node.ts";
 import type { DispatchTime } from "../graph/profile.ts";
 import { StepProgram } from "../graph/program.ts";
 import { snapshot } from "../graph/rewrite.ts";
-import { alias } from "../ops/shape/shape.ts";
+import { alias } from "../ops/shape/view.ts";
 import { type Checks, checksOf, compute, rulesFor } from "./anomaly.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";

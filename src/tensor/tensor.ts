@@ -9,6 +9,8 @@ import { type Data, type DType, recordsGradients, type Shape, type Value, withou
 import * as elementwise from "../ops/elementwise/elementwise.ts";
 import { describe } from "../ops/options.ts";
 import * as shapes from "../ops/shape/shape.ts";
+import * as strided from "../ops/shape/strided.ts";
+import * as views from "../ops/shape/view.ts";
 import {
   differentiate,
   type GradFn,
@@ -41,7 +43,7 @@ export class Tensor extends Operations implements Leaf {
   /** For the rooms of this program. Two tensors never share a value: what happens to one would happen to the other. */
   constructor(value: Value) {
     super();
-    this.#value = holders.has(value) ? shapes.alias(value) : value;
+    this.#value = holders.has(value) ? views.alias(value) : value;
     holders.set(this.#value, this);
   }
 
@@ -192,12 +194,12 @@ export class Tensor extends Operations implements Leaf {
    * neither do views.
    */
   detach(): Tensor {
-    return new Tensor(shapes.detach(this.value));
+    return new Tensor(views.detach(this.value));
   }
 
   /** The same elements in a place of their own. */
   clone(): Tensor {
-    return new Tensor(shapes.clone(this.value));
+    return new Tensor(views.clone(this.value));
   }
 
   /** Gives this tensor's memory back now, instead of when the garbage collector finds it. It must not be used again. */
@@ -271,11 +273,11 @@ export class Tensor extends Operations implements Leaf {
   }
   /** Takes the elements of `other`, broadcast. */
   copy_(other: Tensor): this {
-    return this.assign(shapes.clone(shapes.expand(valueOf(other, "copy_"), this.shape)), "copy_");
+    return this.assign(views.clone(strided.expand(valueOf(other, "copy_"), this.shape)), "copy_");
   }
   /** Sets every element to `value`. */
   fill_(value: number): this {
-    return this.assign(shapes.clone(shapes.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
+    return this.assign(views.clone(strided.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
   }
   /** Sets every element to 0. */
   zero_(): this {

@@ -1,8 +1,9 @@
 /**
  * `wgrad train` on a GPU that fails: `deno run -A faulty.ts FAULT ARGS…`. FAULT is `lose:N`, the device is lost at the N-th
- * submission, `lose:N,M`, and once more, `memory:N`, of which no more than N bytes can be had, or `hang:N`, whose N-th read
- * and all after it take a minute.
+ * submission, `lose:N,M`, and once more, `memory:N`, of which no more than N bytes can be had, `hang:N`, whose N-th read
+ * and all after it take a minute, or `block:FILE`: a folder is put where this file of the run is, once the run has begun.
  */
+import { existsSync } from "node:fs";
 import { command } from "../../src/cli/train.ts";
 import { parse } from "../../src/cli/flags.ts";
 import { DeviceLostError, WgradError } from "../../src/errors.ts";
@@ -27,6 +28,14 @@ if (kind === "lose") {
     if (++count === at[0]) console.error("hanging");
     if (count >= at[0]!) await new Promise((resolve) => setTimeout(resolve, 60_000));
     return await mapAsync.apply(this, args);
+  };
+} else if (kind === "block") {
+  const { log } = console;
+  console.log = (line: string) => {
+    log(line);
+    if (!line.startsWith("run:")) return;
+    if (existsSync(numbers)) Deno.removeSync(numbers);
+    Deno.mkdirSync(numbers);
   };
 } else if (kind === "memory") {
   const { createBuffer } = GPUDevice.prototype;

@@ -8,7 +8,7 @@ import { F } from "../../src/mod.ts";
 import type { Device, Value } from "../../src/graph/node.ts";
 import { Variants } from "../../src/graph/variants.ts";
 import { GPU, type Profile, SOFTWARE_GPU } from "../../src/backend/profile.ts";
-import { blocksOf, chunksOf } from "../../src/ops/split_batch.ts";
+import { batchChunks, productBlocks } from "../../src/ops/split_batch.ts";
 import { benchStep } from "../../src/measure/steps.ts";
 import { type Nd, transpose } from "../support/array.ts";
 import { checkOp, gradcheck } from "../support/gradcheck.ts";
@@ -25,7 +25,7 @@ const device = (profile: Profile): Device => ({
 });
 const bytes = (size: number) => ({ bytes: size }) as Value;
 
-Deno.test("chunksOf() gives the fewest parts of a batch that fit a uniform buffer and begin where one may be bound", () => {
+Deno.test("batchChunks() gives the fewest slices of a batch that fit a uniform buffer and begin where one can be bound", () => {
   const cases: [string, number, number, number[], number[]][] = [
     ["fits whole", 1, 128, [65536], [1e6]],
     ["two halves", 2, 128, [131072], []],
@@ -38,14 +38,19 @@ Deno.test("chunksOf() gives the fewest parts of a batch that fit a uniform buffe
     ["too large for a part each", 1, 4, [17 * 65536], []],
   ];
   for (const [what, count, n, inputs, outputs] of cases) {
-    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(SOFTWARE_GPU)), count, what);
-    assertEquals(chunksOf(n, inputs.map(bytes), outputs.map(bytes), device(GPU)), 1, what);
+    assertEquals(batchChunks(n, inputs.map(bytes), outputs.map(bytes), device(SOFTWARE_GPU)), count, what);
+    assertEquals(batchChunks(n, inputs.map(bytes), outputs.map(bytes), device(GPU)), 1, what);
   }
 });
 
-Deno.test("blocksOf() deals out rows and columns, by windows of as few bytes as the number of dispatches allows", () => {
-  const of = (m: number, n: number, k: number, apart = true) =>
-    blocksOf({ bytes: 4 * m * k, extent: m, apart }, { bytes: 4 * n * k, extent: n, apart }, n, device(SOFTWARE_GPU));
+Deno.test("productBlocks() splits rows and columns, by windows of as few bytes as the number of dispatches allows", () => {
+  const of = (m: number, n: number, k: number, contiguous = true) =>
+    productBlocks(
+      { bytes: 4 * m * k, extent: m, contiguous },
+      { bytes: 4 * n * k, extent: n, contiguous },
+      n,
+      device(SOFTWARE_GPU),
+    );
   assertEquals(of(4, 120, 400), { rows: 1, columns: 3 });
   assertEquals(of(128, 120, 400), { rows: 4, columns: 3 });
   assertEquals(of(128, 120, 400, false), { rows: 1, columns: 1 });

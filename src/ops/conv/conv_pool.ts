@@ -1,15 +1,25 @@
 /**
- * Convolution, bias, relu and max-pool in one kernel: what lies between them never reaches memory.
+ * Convolution, bias, relu and max-pool in one kernel: only the result of the pool is written to memory.
  *
  * @module
  */
 import { shader } from "../../../shaders/mod.ts";
-import type { Node, Op, Value } from "../../graph/node.ts";
-import { type ConvAttrs, convOp } from "./conv.ts";
+import { type Op, sizeOf, type Value } from "../../graph/node.ts";
+import type { ConvAttrs } from "./geometry.ts";
+import { convOp } from "./conv.ts";
 import { maxPoolOp, type PoolAttrs } from "../pool/max_pool.ts";
-import { chunksOf, deal, imagesOf } from "../split_batch.ts";
+import { batchChunks, batchSlices, splitDispatch } from "../split_batch.ts";
 import { linearGrid } from "../shape/shape.ts";
-import { choose, dearness, divisors, LOAD_GAIN, loadsOf, MOST_UNROLLED, vectorOf, wideConstants } from "../tiling.ts";
+import {
+  divisors,
+  LOAD_GAIN,
+  loadCost,
+  loadsOf,
+  MAX_UNROLLED,
+  selectTile,
+  vectorOf,
+  wideConstants,
+} from "../tiling.ts";
 
 const kernel = shader("conv/conv2d_pool.wgsl");
 
@@ -18,7 +28,7 @@ export interface ConvPoolAttrs {
   readonly pool: PoolAttrs;
 }
 
-/** Whether the kernel serves this pair: windows that do not overlap, no padding, and a patch that fits registers. */
+/** Whether the kernel can compute this pair: windows that do not overlap, no padding, and few enough multiply-adds. */
 export function fitsConvPool(
   inputs: readonly Value[],
   conv: ConvAttrs,
@@ -26,7 +36,7 @@ export function fitsConvPool(
 ): boolean {
   const [, , kh, kw] = inputs[1]!.shape as [number, number, number, number];
   const plain = conv.padding.every((by) => by === 0) && padding.every((by) => by === 0) && conv.groups === 1;
-  return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= MOST_UNROLLED;
+  return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= MAX_UNROLLED;
 }
 
 export const convPoolOp: Op<ConvPoolAttrs> = {
@@ -38,7 +48,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
   dispatches(node, target) {
     const { inputs: [x, w, bias], outputs: [y, index], attrs: { conv, pool } } = node;
     const [batch, channels, h, width] = x!.shape as [number, number, number, number];
-    const count = chunksOf(batch, [x!], [y!, index!], target), n = batch / count;
+    const count = batchChunks(batch, [x!], [y!, index!], target), n = batch / count;
     const [, out, oh, ow] = y!.shape as [number, number, number, number];
     const [, , kh, kw] = w!.shape as [number, number, number, number];
     const [ph, pw] = pool.kernel, work = kh * kw * ph * pw;
@@ -49,16 +59,16 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
       deep,
       dispatches: count,
       invocations: batch * oh * (ow / across) * Math.ceil(out / deep),
-      loads: channels * (dearness(x!, target, count) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
+      loads: channels * (loadCost(x!, target, count) * ((ph - 1) * conv.stride[0] + (kh - 1) * conv.dilation[0] + 1) *
               ((across * pw - 1) * conv.stride[1] + (kw - 1) * conv.dilation[1] + 1) / LOAD_GAIN[vector(across)] +
-            dearness(w!, target) * deep * kh * kw) +
+            loadCost(w!, target) * deep * kh * kw) +
         across * deep / 4,
       multiplyAdds: channels * work * across * deep,
       registers: ph * pw * across * deep,
       body: work * across * deep,
     });
     const tiles = divisors(ow, 8).flatMap((across) => divisors(out, 16).map((deep) => tile(across, deep)));
-    const { across, deep } = choose(node as Node, tiles, target);
+    const { across, deep } = selectTile(node, tiles, target);
     const dispatch = {
       kernel,
       constants: {
@@ -88,7 +98,9 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
       bindings: [x!, w!, ...(bias ? [bias] : []), y!, index!],
       grid: linearGrid(n * oh * (ow / across) * Math.ceil(out / deep), target.profile.workgroup),
     };
-    const images = imagesOf(count);
-    return deal(dispatch, count, [images, null, ...(bias ? [null] : []), images, images], target);
+    const chunk = batchSlices(count);
+    return splitDispatch(dispatch, count, [chunk, null, ...(bias ? [null] : []), chunk, chunk], target);
   },
+  multiplyAdds: ({ inputs: [, w], outputs: [y], attrs: { pool: { kernel: [ph, pw] } } }) =>
+    y!.size * sizeOf(w!.shape.slice(1)) * ph * pw,
 };

@@ -7,16 +7,19 @@
  * @module
  */
 import { ShapeError } from "../../errors.ts";
-import { type Op, record, type Value } from "../../graph/node.ts";
-import { convGradInputOp, convGradWeightOp, convOp, type ConvOptions } from "./conv.ts";
+import { type Op, record, sizeOf, type Value } from "../../graph/node.ts";
+import { convGradInputOp, convOp } from "./conv.ts";
+import { convGradWeightOp } from "./grad_weight.ts";
+import type { ConvOptions } from "./geometry.ts";
 import { combine } from "../elementwise/elementwise.ts";
 import type { Pair } from "../options.ts";
 import { narrow } from "../shape/pad.ts";
-import { sumTo } from "../reduce/reduce.ts";
-import { requireType, text, view } from "../shape/shape.ts";
+import { sumTo } from "../reduce/dims.ts";
+import { requireType, text } from "../shape/shape.ts";
+import { view } from "../shape/view.ts";
 
 export interface ConvTransposeOptions extends ConvOptions {
-  /** Rows and columns more, at the bottom and at the right. */
+  /** Additional rows at the bottom, and columns at the right. */
   readonly outputPadding: Pair;
 }
 
@@ -25,25 +28,26 @@ export interface ConvTransposeAttrs extends ConvOptions {
   readonly size: Pair;
 }
 
-const convTransposeOp: Op<ConvTransposeAttrs> = {
+export const convTransposeOp: Op<ConvTransposeAttrs> = {
   name: "convTranspose2d",
   gradName: "ConvolutionBackward0",
   outputs: ([x, w], { groups, size }) => [{ shape: [x!.shape[0]!, w!.shape[1]! * groups, ...size], dtype: "f32" }],
   grad({ inputs: [x, w, b], attrs }, [dy], needs) {
-    const how = { ...attrs, relu: false }, kernel = [w!.shape[2]!, w!.shape[3]!] as const;
+    const conv = { ...attrs, relu: false }, kernel = [w!.shape[2]!, w!.shape[3]!] as const;
     let dx: Value | null = null;
     if (needs[0]) {
-      dx = record(convOp, [dy!, w!], how)[0]!;
+      dx = record(convOp, [dy!, w!], conv)[0]!;
       // Output padding of a whole step lets the convolution take one more.
       for (const dim of [2, 3]) dx = narrow(dx, dim, 0, x!.shape[dim]!);
     }
-    const [dw] = needs[1] ? record(convGradWeightOp, [dy!, x!], { ...how, kernel, bias: false }) : [];
+    const [dw] = needs[1] ? record(convGradWeightOp, [dy!, x!], { ...conv, kernel, bias: false }) : [];
     return [dx, dw ?? null, needs[2] ? view(sumTo(dy!, [1, b!.size, 1, 1]), b!.shape) : null];
   },
   expand({ inputs: [x, w, b], attrs }) {
     const [y] = record(convGradInputOp, [x!, w!], { ...attrs, relu: false, mask: false });
     return [b ? combine("add", y!, view(b, [1, b.size, 1, 1])) : y!];
   },
+  multiplyAdds: ({ inputs: [x, w] }) => x!.size * sizeOf(w!.shape.slice(1)),
 };
 
 /** Transposed convolution as PyTorch's `conv_transpose2d`. Throws `ShapeError` where the shapes do not fit. */

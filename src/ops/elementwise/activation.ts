@@ -55,7 +55,8 @@ const define = (name: string, code: number, more: Partial<Op<ActivationParameter
   ...more,
 });
 
-const ops = Object.fromEntries(
+/** The activations, by name. */
+export const activationOps = Object.fromEntries(
   Object.entries(ACTIVATIONS).map(([name, [code, gradName, from]]): [string, Op<ActivationParameters>] => {
     const gradOp = define(`${name}Grad`, code, {});
     return [
@@ -73,5 +74,5 @@ const ops = Object.fromEntries(
 /** y = f(x), for each element; `parameters` are the options of f that its kernel takes. */
 export function activate(name: Activation, x: Value, ...parameters: ActivationParameters): Value {
   requireType(x, "f32", name);
-  return record(ops[name], [x], parameters)[0]!;
+  return record(activationOps[name], [x], parameters)[0]!;
 }

@@ -7,7 +7,7 @@
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
 import { constant, type DType, type Op, record, type Value } from "../../graph/node.ts";
-import { sumTo } from "../reduce/reduce.ts";
+import { sumTo } from "../reduce/dims.ts";
 import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "../shape/shape.ts";
 
 const unary = shader("elementwise/unary.wgsl");
@@ -41,7 +41,8 @@ const UNARY: Record<Unary, [code: number, gradName: string, grad: (x: Value, y: 
   square: [7, "PowBackward0", (x, _y, dy) => combine("mul", dy, combine("mul", x, scalar(2)))],
 };
 
-const unaryOps = Object.fromEntries(
+/** The ops of one operand, by name. */
+export const unaryOps = Object.fromEntries(
   Object.entries(UNARY).map(([name, [code, gradName, grad]]): [string, Op<null>] => [name, {
     name,
     gradName,
@@ -116,7 +117,8 @@ function half(comparison: "ge" | "le", a: Value, b: Value, dy: Value): Value {
   return combine("mul", dy, combine("sub", holds, combine("mul", combine("eq", a, b), scalar(0.5))));
 }
 
-const binaryOps = Object.fromEntries(
+/** The ops of two operands, by name. */
+export const binaryOps = Object.fromEntries(
   Object.entries(BINARY).map(([name, [code, gradName, gradA, gradB]]): [string, Op<null>] => [name, {
     name,
     ...(gradName ? { gradName } : {}),

@@ -1,5 +1,5 @@
 /**
- * Losses of classification, and the log-softmax that they stand on.
+ * Losses of classification, which start from log-softmax.
  *
  * Cross-entropy is the negative log-likelihood of the log-softmax p: per row −Σ t_c p_c, where the target t is 1 − ε at
  * the label plus ε / C everywhere (ε: label smoothing), times the weight of the class; or t is given. Through both,
@@ -9,84 +9,23 @@
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
-import { type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
+import { type Op, record, type Shape, type Value } from "../../graph/node.ts";
 import { apply, combine, scalar } from "../elementwise/elementwise.ts";
+import { formOf } from "../op.ts";
+import { logSoftmax, rows } from "./log_softmax.ts";
 import { reduce } from "../reduce/reduce.ts";
-import { axis, linearGrid, requireType, text, view } from "../shape/shape.ts";
+import { linearGrid, requireType, text } from "../shape/shape.ts";
+import { view } from "../shape/view.ts";
 
 const crossEntropyKernel = shader("loss/cross_entropy.wgsl");
 const crossEntropyGradKernel = shader("loss/cross_entropy_grad.wgsl");
 const labelWeightsKernel = shader("loss/label_weights.wgsl");
-const logSoftmaxKernel = shader("loss/log_softmax.wgsl");
-const logSoftmaxGradKernel = shader("loss/log_softmax_grad.wgsl");
 const nllKernel = shader("loss/nll_loss.wgsl");
 const nllGradKernel = shader("loss/nll_loss_grad.wgsl");
 const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
 
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
 export type Reduction = typeof REDUCTIONS[number];
-
-// --- log-softmax -----------------------------------------------------------------------------------------------------
-
-export interface RowsAttrs {
-  readonly dim: number;
-}
-
-/** Rows along `dim`: how many, how long, and how far apart their elements are. */
-const rows = (x: Value, { dim }: RowsAttrs) => ({
-  ROWS: x.size / x.shape[dim]!,
-  CLASSES: x.shape[dim]!,
-  INNER: sizeOf(x.shape.slice(dim + 1)),
-});
-
-export const logSoftmaxOp: Op<RowsAttrs> = {
-  name: "logSoftmax",
-  gradName: "LogSoftmaxBackward0",
-  outputs: ([x]) => [x!],
-  grad: ({ outputs: [y], attrs }, [dy]) => [record(logSoftmaxGradOp, [dy!, y!], attrs)[0]!],
-  dispatches: ({ inputs: [x], outputs: [y], attrs }) => [{
-    kernel: logSoftmaxKernel,
-    constants: rows(x!, attrs),
-    bindings: [x!, y!],
-    grid: linearGrid(rows(x!, attrs).ROWS),
-  }],
-};
-
-/** dx = dy − exp(y) Σ dy. */
-export const logSoftmaxGradOp: Op<RowsAttrs> = {
-  name: "logSoftmaxGrad",
-  outputs: ([dy]) => [dy!],
-  dispatches: ({ inputs: [dy, y], outputs: [dx], attrs }) => [{
-    kernel: logSoftmaxGradKernel,
-    constants: rows(y!, attrs),
-    bindings: [dy!, y!, dx!],
-    grid: linearGrid(rows(y!, attrs).ROWS),
-  }],
-};
-
-export function logSoftmax(x: Value, dim: number): Value {
-  requireType(x, "f32", "logSoftmax");
-  const matrix = x.shape.length === 0 ? view(x, [1]) : x;
-  return view(record(logSoftmaxOp, [matrix], { dim: axis(dim, x.shape.length, "logSoftmax") })[0]!, x.shape);
-}
-
-/** dx = y (dy − Σ y dy). */
-const softmaxOp: Op<RowsAttrs> = {
-  name: "softmax",
-  gradName: "SoftmaxBackward0",
-  outputs: ([x]) => [x!],
-  expand: ({ inputs: [x], attrs }) => [apply("exp", record(logSoftmaxOp, [x!], attrs)[0]!)],
-  grad({ outputs: [y], attrs: { dim } }, [dy]) {
-    const weighted = combine("mul", y!, dy!);
-    return [combine("sub", weighted, combine("mul", y!, reduce("sum", weighted, [dim], true)))];
-  },
-};
-
-export function softmax(x: Value, dim: number): Value {
-  requireType(x, "f32", "softmax");
-  const matrix = x.shape.length === 0 ? view(x, [1]) : x;
-  return view(record(softmaxOp, [matrix], { dim: axis(dim, x.shape.length, "softmax") })[0]!, x.shape);
-}
 
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
 
@@ -162,9 +101,9 @@ const labelWeightsOp: Op<NllAttrs & { classes: number }> = {
 /**
  * Inputs: p, the labels; the weights of classes, if they have some; the sum of the labels' weights, if that divides.
  */
-const defineNll = (gradName: string): Op<NllAttrs> => ({
+export const nllOp: Op<NllAttrs> = {
   name: "nllLoss",
-  gradName,
+  gradName: "NllLossBackward0",
   outputs: ([p], { reduction }) => [{ shape: reduction === "none" ? labelShape(p!) : [], dtype: "f32" }],
   expand({ inputs: [p, labels, ...rest], attrs }) {
     const divided = isDivided(attrs), weights = attrs.weighted ? rest.slice(0, 1) : [];
@@ -176,10 +115,9 @@ const defineNll = (gradName: string): Op<NllAttrs> => ({
   grad: ({ inputs: [p, labels, ...rest], outputs: [loss], attrs }, [dy]) => [
     record(nllGradOp, [dy!, labels!, loss!, ...rest], { ...attrs, shape: p!.shape })[0]!,
   ],
-});
+};
 
-export const nllOp = defineNll("NllLossBackward0");
-const nll2dOp = defineNll("NllLoss2DBackward0");
+const nll2dOp = formOf(nllOp, "NllLoss2DBackward0");
 
 /**
  * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is their mean. The third input,

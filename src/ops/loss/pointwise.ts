@@ -9,7 +9,8 @@ import { type Op, record, type Value } from "../../graph/node.ts";
 import { apply, combine } from "../elementwise/elementwise.ts";
 import type { Reduction } from "./loss.ts";
 import { reduce } from "../reduce/reduce.ts";
-import { broadcast, expand, linearGrid, requireType, text } from "../shape/shape.ts";
+import { broadcast, linearGrid, requireType, text } from "../shape/shape.ts";
+import { expand } from "../shape/strided.ts";
 
 const kernel = shader("loss/pointwise_loss.wgsl");
 

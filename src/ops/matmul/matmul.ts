@@ -1,19 +1,33 @@
 /**
- * Matrix products: c [batch, M, N] = a [batch, M, K] b [batch, K, N], each operand as it lies or transposed, with an
- * optional bias [N] and relu. `linear` is the form that PyTorch's layer has.
+ * Matrix products: c [batch, M, N] = a [batch, M, K] b [batch, K, N], where either operand may be stored transposed, with
+ * an optional bias [N] and relu. `linear` is the product of PyTorch's layer.
  *
  * @module
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
-import { type Device, type Node, type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
-import { type Blocks, blocksOf, chunksOf, cutsOf, deal, imagesOf } from "../split_batch.ts";
-import { productConstants, sharedMatmul, type SharedTile, sharedTiles } from "./shared.ts";
-import { sumTo } from "../reduce/reduce.ts";
-import { sumParts } from "../reduce/split_sum.ts";
-import { choose, dearness, LOAD_GAIN, type Tile } from "../tiling.ts";
-import { broadcast, expand, linearGrid, requireType, text, view } from "../shape/shape.ts";
+import {
+  type Device,
+  type Dispatch,
+  type Node,
+  type Op,
+  record,
+  type Shape,
+  sizeOf,
+  type Value,
+} from "../../graph/node.ts";
+import { batchChunks, batchSlices, type Blocks, blockSlices, productBlocks, splitDispatch } from "../split_batch.ts";
+import type { Constants } from "../../wgsl/specialize.ts";
+import { formOf } from "../op.ts";
+import { chunkCounts } from "../reduce/chunks.ts";
+import { sumChunks, sumTo } from "../reduce/dims.ts";
+import { sharedConstants, type SharedTile, sharedTiles } from "./shared.ts";
+import { LOAD_GAIN, loadCost, selectTile, type Tile } from "../tiling.ts";
+import { broadcast, linearGrid, requireType, text } from "../shape/shape.ts";
+import { expand } from "../shape/strided.ts";
+import { view } from "../shape/view.ts";
 
+const sharedKernel = shader("matmul/matmul_shared.wgsl");
 const scalarKernel = shader("matmul/matmul.wgsl");
 const vectorKernel = shader("matmul/matmul_vec4.wgsl");
 
@@ -22,7 +36,7 @@ export interface MatmulAttrs {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** The operand lies as [K, M] or [N, K]. */
+  /** The operand is stored transposed, as [K, M] or [N, K]. */
   readonly transA: boolean;
   readonly transB: boolean;
   /** The operand has the batch's dimensions; otherwise it is one matrix for all. */
@@ -30,28 +44,28 @@ export interface MatmulAttrs {
   readonly batchB: boolean;
   readonly bias: boolean;
   readonly relu: boolean;
-  /** The last input is the output of a relu: c is 0 where it is. */
+  /** The last input is the output of a relu: c is 0 where that is 0. */
   readonly mask: boolean;
   /** A second output has the sums [batch, M] of a over K: the gradient of a bias, beside that of a weight. */
   readonly sums: boolean;
-  /** How the work is dealt out, once that is decided. */
+  /** The tile, once it is selected. */
   readonly tile?: RegisterTile | SharedTile;
 }
 
 interface RegisterTile extends Tile {
   readonly rows: number;
   readonly columns: number;
-  /** Blocks of a matrix, or parts of a batch, which have dispatches of their own. */
+  /** The blocks of a matrix, and the chunks of a batch, each with a dispatch of its own. */
   readonly blocks: Blocks;
   readonly batches: number;
 }
 
-/** The fewest terms that a part of a sum has: fewer are not worth a part. */
+/** The fewest terms of a chunk of a sum that is split. */
 const LEAST = 32;
 
-const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
-  name,
-  gradName,
+export const matmulOp: Op<MatmulAttrs> = {
+  name: "matmul",
+  gradName: "MmBackward0",
   outputs: (_, { batch, m, n, sums }) => [
     { shape: [...batch, m, n], dtype: "f32" },
     ...(sums ? [{ shape: [...batch, m], dtype: "f32" as const }] : []),
@@ -65,12 +79,12 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
   expand(node, device) {
     const { op, inputs, attrs } = node;
     if (attrs.tile) return null;
-    const tile = choose(node as Node, partsOf(attrs).flatMap((parts) => tilesOf(inputs, attrs, parts, device)), device);
-    const { parts } = tile;
-    if (parts === 1) return record(op, inputs, { ...attrs, tile });
-    const [a, b] = inputs.map((one) => view(one, [parts, attrs.k / parts, one.shape[1]!]));
-    const split = { ...attrs, batch: [parts], k: attrs.k / parts, batchA: true, batchB: true, tile };
-    return sumParts(record(batchedOp, [a!, b!], split));
+    const candidates = chunksOf(attrs).flatMap((chunks) => tilesOf(inputs, attrs, chunks, device));
+    const tile = selectTile(node, candidates, device), { chunks } = tile;
+    if (chunks === 1) return record(op, inputs, { ...attrs, tile });
+    const [a, b] = inputs.map((one) => view(one, [chunks, attrs.k / chunks, one.shape[1]!]));
+    const split = { ...attrs, batch: [chunks], k: attrs.k / chunks, batchA: true, batchB: true, tile };
+    return record(batchedOp, [a!, b!], split).map(sumChunks);
   },
   dispatches({ inputs, outputs, attrs }, target) {
     const { batch, m, n, k, transA, bias, mask, sums } = attrs, tile = attrs.tile!;
@@ -90,13 +104,55 @@ const define = (name: string, gradName: string): Op<MatmulAttrs> => ({
       bindings: [...inputs, ...outputs],
       grid: linearGrid(count * Math.ceil(height / rows) * Math.ceil(width / columns), lanes),
     };
-    // A batch that is dealt out is has no bias, and no operand that is one for all.
-    const part = imagesOf(batches), blocked = cutsOf(blocks, width);
-    const { row, column, block } = batches > 1 ? { row: part, column: part, block: part } : blocked;
-    const cuts = [row, column, ...(bias ? [column] : []), ...(mask ? [block] : []), block, ...(sums ? [row] : [])];
-    return deal(dispatch, batches * blocks.rows * blocks.columns, cuts, target);
+    // A batch that is split has no bias, and no operand that is one matrix for all.
+    const chunk = batchSlices(batches);
+    const { row, column, block } = batches > 1
+      ? { row: chunk, column: chunk, block: chunk }
+      : blockSlices(blocks, width);
+    const slices = [row, column, ...(bias ? [column] : []), ...(mask ? [block] : []), block, ...(sums ? [row] : [])];
+    return splitDispatch(dispatch, batches * blocks.rows * blocks.columns, slices, target);
   },
-});
+  multiplyAdds: ({ outputs: [c], attrs: { k } }) => c!.size * k,
+};
+
+/** Products of batches of matrices. */
+const batchedOp = formOf(matmulOp, "BmmBackward0");
+/** Products of a layer's input and its weight, which is stored transposed. */
+export const linearOp: Op<MatmulAttrs> = { ...matmulOp, name: "linear", gradName: "AddmmBackward0" };
+
+/** The dispatch of a product whose workgroups stage its operands. */
+function sharedMatmul(
+  { inputs, outputs, attrs }: Pick<Node<MatmulAttrs>, "inputs" | "outputs" | "attrs">,
+  tile: SharedTile,
+): Dispatch {
+  return {
+    kernel: sharedKernel,
+    constants: { ...productConstants(attrs, sizeOf(attrs.batch)), ...sharedConstants(tile) },
+    bindings: [...inputs, ...outputs],
+    grid: linearGrid(tile.invocations, tile.shared),
+  };
+}
+
+/** The constants of every kernel, for `count` products in a dispatch. */
+function productConstants(
+  { m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums }: MatmulAttrs,
+  count: number,
+): Constants {
+  return {
+    M: m,
+    N: n,
+    K: k,
+    TRANS_A: transA,
+    TRANS_B: transB,
+    BATCH_A: batchA && count > 1 ? m * k : 0,
+    BATCH_B: batchB && count > 1 ? k * n : 0,
+    BIAS: bias,
+    RELU: relu,
+    MASK: mask,
+    SUMS: sums,
+    BATCH: count,
+  };
+}
 
 /** Whether vectors of four serve: every row must start at a multiple of four. */
 function isVector(m: number, n: number, k: number, transA: boolean): boolean {
@@ -104,35 +160,33 @@ function isVector(m: number, n: number, k: number, transA: boolean): boolean {
 }
 
 /**
- * The numbers of parts to which the terms of every sum can be dealt out: where K is outermost in both operands, as for the
- * gradient of a weight, which has few elements, and a term of each for every row of the batch.
+ * The numbers of chunks into which the sums can be split: more than one where K is the outermost dimension of both
+ * operands, as in the gradient of a weight, which has few elements, each a sum over all rows of the batch.
  */
-function partsOf({ batch, k, transA, transB, bias, relu, mask }: MatmulAttrs): number[] {
-  const found = [1];
-  if (batch.length > 0 || !transA || transB || bias || relu || mask) return found;
-  for (let parts = 2; k % parts === 0 && k / parts >= LEAST; parts *= 2) found.push(parts);
-  return found;
+function chunksOf({ batch, k, transA, transB, bias, relu, mask }: MatmulAttrs): number[] {
+  if (batch.length > 0 || !transA || transB || bias || relu || mask) return [1];
+  return chunkCounts(k, { least: LEAST, equal: true });
 }
 
-/** The tiles of a product whose sums are dealt out to `parts`. */
+/** The tiles of a product whose sums are split into `chunks`. */
 function tilesOf(
   [a, b]: readonly Value[],
   { batch, m, n, k, transA, transB, batchA, batchB, bias, sums }: MatmulAttrs,
-  parts: number,
+  chunks: number,
   device: Device,
-): ((RegisterTile | SharedTile) & { parts: number })[] {
-  const count = sizeOf(batch) * parts, terms = k / parts, vector = isVector(m, n, terms, transA);
+): ((RegisterTile | SharedTile) & { chunks: number })[] {
+  const count = sizeOf(batch) * chunks, terms = k / chunks, vector = isVector(m, n, terms, transA);
   const results = [{ bytes: count * m * n * 4 }, ...(sums ? [{ bytes: count * m * 4 }] : [])];
-  const dealt = parts > 1 || (batchA && batchB && !bias);
-  const batches = dealt ? chunksOf(count, [a!, b!], results, device) : 1;
-  const blocks = blocksOf(
-    { bytes: a!.bytes, extent: m, apart: !transA && count === 1 && !sums },
-    { bytes: b!.bytes, extent: n, apart: transB && count === 1 },
+  const splits = chunks > 1 || (batchA && batchB && !bias);
+  const batches = splits ? batchChunks(count, [a!, b!], results, device) : 1;
+  const blocks = productBlocks(
+    { bytes: a!.bytes, extent: m, contiguous: !transA && count === 1 && !sums },
+    { bytes: b!.bytes, extent: n, contiguous: transB && count === 1 },
     n,
     device,
   );
-  const dearA = dearness(a!, device, batches * blocks.rows);
-  const dearB = dearness(b!, device, batches * blocks.columns);
+  const costA = loadCost(a!, device, batches * blocks.rows);
+  const costB = loadCost(b!, device, batches * blocks.columns);
   const groups = count * blocks.rows * blocks.columns, height = m / blocks.rows, width = n / blocks.columns;
   const tile = (rows: number, columns: number): RegisterTile => ({
     name: `registers ${rows}x${columns}`,
@@ -142,7 +196,7 @@ function tilesOf(
     batches,
     dispatches: blocks.rows * blocks.columns * batches,
     invocations: groups * Math.ceil(height / rows) * Math.ceil(width / columns),
-    loads: terms * (rows * dearA + columns * dearB) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
+    loads: terms * (rows * costA + columns * costB) / (vector ? LOAD_GAIN[4] : 1) + rows * columns / 8,
     multiplyAdds: terms * rows * columns,
     registers: rows * columns,
     body: 4 * rows * columns,
@@ -152,15 +206,15 @@ function tilesOf(
     ...across.flatMap((columns) => down.map((rows) => tile(rows, columns))),
     ...sharedTiles(count, m, n, terms, device),
   ];
-  if (parts === 1) return all.map((one) => ({ ...one, parts }));
-  return all.map((one) => ({ ...one, name: `${one.name} of ${parts}`, parts, partial: parts * m * n }));
+  if (chunks === 1) return all.map((one) => ({ ...one, chunks }));
+  return all.map((one) => ({ ...one, name: `${one.name} of ${chunks}`, chunks, partial: chunks * m * n }));
 }
 
-export const matmulOp = define("matmul", "MmBackward0");
-export const batchedOp = define("matmul", "BmmBackward0");
-export const linearOp = define("linear", "AddmmBackward0");
-
-/** a b for matrices or batches of them that fit; either may lie transposed. A single matrix serves a whole batch. */
+/**
+ * a b for matrices or batches of them; either may be stored transposed. A single matrix serves a whole batch.
+ *
+ * @throws {ShapeError} where the shapes do not match.
+ */
 export function product(a: Value, b: Value, transA: boolean, transB: boolean): Value {
   const [m, k] = matrix(a, transA), [inner, n] = matrix(b, transB);
   if (k !== inner) throw new ShapeError(`matmul: ${text(a.shape)} and ${text(b.shape)} do not fit`);
@@ -173,7 +227,7 @@ export function product(a: Value, b: Value, transA: boolean, transB: boolean): V
   return record(op, [a, b], { ...PLAIN, batch, m, n, k, transA, transB, batchA, batchB })[0]!;
 }
 
-/** The attributes of a plain product of two matrices, but for its sizes. */
+/** The attributes of a plain product of two matrices, except its sizes. */
 export const PLAIN = {
   batch: [],
   transA: false,
@@ -192,7 +246,7 @@ function productAndSums(dy: Value, x: Value): readonly Value[] {
   return record(matmulOp, [dy, x], { ...PLAIN, m, n: x.shape[1]!, k, transA: true, sums: true });
 }
 
-/** Rows and columns of the matrix that `x` stands for. */
+/** The rows and columns of the matrix that `x` is, or, with `trans`, of its transpose. */
 function matrix(x: Value, trans: boolean): [number, number] {
   const [rows, columns] = x.shape.slice(-2) as [number, number];
   return trans ? [columns, rows] : [rows, columns];

@@ -1,26 +1,21 @@
 /**
- * Matrix products whose workgroups stage both operands in their own memory: the family for GPUs, beside the one of
- * `matmul.ts` that keeps all in registers.
+ * The tiles of products whose workgroups stage both operands in workgroup memory: the family for GPUs, beside the one
+ * that keeps everything in registers. Matrix products and convolutions share them.
  *
  * @module
  */
-import { shader } from "../../../shaders/mod.ts";
 import type { Constants } from "../../wgsl/specialize.ts";
-import { type Device, type Dispatch, sizeOf, type Value } from "../../graph/node.ts";
-import type { MatmulAttrs } from "./matmul.ts";
-import { linearGrid } from "../shape/shape.ts";
+import type { Device } from "../../graph/node.ts";
 import type { Tile } from "../tiling.ts";
 
-const kernel = shader("matmul/matmul_shared.wgsl");
-
-/** The tiles that a workgroup computes: their sides, those of an invocation's part, and the terms staged at once. */
+/** The tiles of a workgroup: their sides, the sides of an invocation's part, and the terms that are staged at once. */
 const SHAPES = [
   { side: 128, each: 8, depth: 16 },
   { side: 128, each: 8, depth: 8 },
   { side: 64, each: 4, depth: 16 },
   { side: 32, each: 4, depth: 16 },
 ] as const;
-/** Sums of fewer terms cost about as much: there is a slice to stage, and to wait for, before the first product. */
+/** Sums of fewer terms cost as much: a slice is staged, and waited for, before the first multiply-add. */
 const SHORT = 64;
 
 /** A tile that a workgroup computes together. */
@@ -36,7 +31,7 @@ export function sharedTiles(count: number, m: number, n: number, k: number, { wo
   const terms = Math.max(k, SHORT);
   return SHAPES.flatMap(({ side, each, depth }) => {
     const lanes = (side / each) ** 2, groups = count * Math.ceil(m / side) * Math.ceil(n / side);
-    // Of both operands, with a gap of a vector in every row.
+    // Both operands, each row with a vector of padding.
     const bytes = 2 * depth * (side / 4 + 1) * 16;
     if (lanes > workgroup.invocations || bytes > workgroup.bytes) return [];
     return [{
@@ -46,7 +41,7 @@ export function sharedTiles(count: number, m: number, n: number, k: number, { wo
       depth,
       shared: lanes,
       invocations: groups * lanes,
-      // What is staged, and what is read of that.
+      // From storage to workgroup memory, and from there.
       loads: terms * (2 * side / lanes + each / 32),
       multiplyAdds: terms * each * each,
       registers: each * each,
@@ -55,45 +50,7 @@ export function sharedTiles(count: number, m: number, n: number, k: number, { wo
   });
 }
 
-/** The one dispatch of a product. */
-export function sharedMatmul(
-  { inputs, outputs, attrs }: {
-    readonly inputs: readonly Value[];
-    readonly outputs: readonly Value[];
-    attrs: MatmulAttrs;
-  },
-  tile: SharedTile,
-): Dispatch {
-  return {
-    kernel,
-    constants: { ...productConstants(attrs, sizeOf(attrs.batch)), ...sharedConstants(tile) },
-    bindings: [...inputs, ...outputs],
-    grid: linearGrid(tile.invocations, tile.shared),
-  };
-}
-
-/** The constants that both families have: what `count` products are, one by one. */
-export function productConstants(
-  { m, n, k, transA, transB, batchA, batchB, bias, relu, mask, sums }: MatmulAttrs,
-  count: number,
-): Constants {
-  return {
-    M: m,
-    N: n,
-    K: k,
-    TRANS_A: transA,
-    TRANS_B: transB,
-    BATCH_A: batchA && count > 1 ? m * k : 0,
-    BATCH_B: batchB && count > 1 ? k * n : 0,
-    BIAS: bias,
-    RELU: relu,
-    MASK: mask,
-    SUMS: sums,
-    BATCH: count,
-  };
-}
-
-/** The constants that say how a workgroup computes its tile. */
+/** The constants of a tile. */
 export function sharedConstants({ side, each, depth }: SharedTile): Constants {
   return { SIDE: side, EACH: each, DEPTH: depth };
 }

@@ -1,12 +1,13 @@
 /**
  * Average pooling: x [N, C, H, W] to y [N, C, OH, OW], by windows of one size or by windows that divide the input
- * evenly (adaptive), and its gradient: each element's share of the windows that it lies in.
+ * evenly (adaptive), and its gradient: each element's share of the windows that contain it.
  *
  * @module
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
 import { type Op, record, type Shape, type Value } from "../../graph/node.ts";
+import { formOf } from "../op.ts";
 import type { Pair } from "../options.ts";
 import { reduce } from "../reduce/reduce.ts";
 import { linearGrid, requireType, text } from "../shape/shape.ts";
@@ -17,7 +18,7 @@ export interface AvgPoolOptions {
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly padding: Pair;
-  /** A last window may lie partly behind the padding. */
+  /** The last window may reach beyond the padding. */
   readonly ceilMode: boolean;
   readonly countIncludePad: boolean;
   /** 0 for none. */
@@ -28,7 +29,7 @@ export interface AvgPoolAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
   readonly to: Shape;
-  /** How windows of one size lie; null for adaptive ones. */
+  /** The options of windows of one size; null for adaptive windows. */
   readonly windows: AvgPoolOptions | null;
 }
 
@@ -56,16 +57,15 @@ function dispatch(source: Value, result: Value, { from, to, windows }: AvgPoolAt
   return [{ kernel, constants, bindings: [source, result], grid: linearGrid(result.size) }];
 }
 
-const defineAvgPool = (gradName: string): Op<AvgPoolAttrs> => ({
+export const avgPoolOp: Op<AvgPoolAttrs> = {
   name: "avgPool2d",
-  gradName,
+  gradName: "AvgPool2DBackward0",
   outputs: (_, { to }) => [{ shape: to, dtype: "f32" }],
   grad: ({ attrs }, [dy]) => [record(avgPoolGradOp, [dy!], attrs)[0]!],
   dispatches: ({ inputs: [x], outputs: [y], attrs }) => dispatch(x!, y!, attrs, false),
-});
+};
 
-const avgPoolOp = defineAvgPool("AvgPool2DBackward0");
-const adaptiveAvgPoolOp = defineAvgPool("AdaptiveAvgPool2DBackward0");
+const adaptiveAvgPoolOp = formOf(avgPoolOp, "AdaptiveAvgPool2DBackward0");
 
 const avgPoolGradOp: Op<AvgPoolAttrs> = {
   name: "avgPool2dGrad",
@@ -78,7 +78,11 @@ function checkImages(x: Value, action: string): void {
   if (x.shape.length !== 4) throw new ShapeError(`${action}: expected input [N, C, H, W], got ${text(x.shape)}`);
 }
 
-/** Average pooling as PyTorch's `avg_pool2d`. Throws `ShapeError` where the window does not fit. */
+/**
+ * Average pooling as PyTorch's `avg_pool2d`.
+ *
+ * @throws {ShapeError} where the window is larger than the padded input.
+ */
 export function avgPool2d(x: Value, windows: AvgPoolOptions): Value {
   checkImages(x, "avgPool2d");
   const { kernel, stride, padding, ceilMode } = windows;
@@ -86,9 +90,9 @@ export function avgPool2d(x: Value, windows: AvgPoolOptions): Value {
     throw new ShapeError(`avgPool2d: padding ${text(padding)} is more than half of the kernel ${text(kernel)}`);
   }
   const extents = [0, 1].map((i) => {
-    const size = x.shape[i + 2]!, step = stride[i]!, pad = padding[i]!, room = size + 2 * pad - kernel[i]!;
-    const count = Math.floor((room + (ceilMode ? step - 1 : 0)) / step) + 1;
-    // A window that would start behind the input, in its padding, is none.
+    const size = x.shape[i + 2]!, step = stride[i]!, pad = padding[i]!, range = size + 2 * pad - kernel[i]!;
+    const count = Math.floor((range + (ceilMode ? step - 1 : 0)) / step) + 1;
+    // A window that starts beyond the input, in its padding, does not count.
     return ceilMode && (count - 1) * step >= size + pad ? count - 1 : count;
   });
   if (extents.some((extent) => extent < 1)) {

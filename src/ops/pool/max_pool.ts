@@ -7,7 +7,7 @@
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
 import { type Op, record, type Shape, type Value } from "../../graph/node.ts";
-import { positions } from "../conv/conv.ts";
+import { positions } from "../conv/geometry.ts";
 import type { Pair } from "../options.ts";
 import { linearGrid, requireType, text } from "../shape/shape.ts";
 
@@ -59,8 +59,13 @@ export const maxPoolOp: Op<PoolAttrs> = {
   }],
 };
 
+export interface MaxPoolGradAttrs extends PoolAttrs {
+  /** The shape of x. */
+  readonly shape: Shape;
+}
+
 /** dx from dy and the indices of the maxima. */
-export const maxPoolGradOp: Op<PoolAttrs & { shape: Shape }> = {
+export const maxPoolGradOp: Op<MaxPoolGradAttrs> = {
   name: "maxPool2dGrad",
   outputs: (_, { shape }) => [{ shape, dtype: "f32" }],
   dispatches: ({ inputs: [dy, index], outputs: [dx], attrs }) => [{
@@ -71,7 +76,11 @@ export const maxPoolGradOp: Op<PoolAttrs & { shape: Shape }> = {
   }],
 };
 
-/** Max pooling as PyTorch's `max_pool2d`. Throws `ShapeError` where the window does not fit. */
+/**
+ * Max pooling as PyTorch's `max_pool2d`.
+ *
+ * @throws {ShapeError} where the window is larger than the padded input.
+ */
 export function maxPool2d(x: Value, attrs: PoolAttrs): Value {
   requireType(x, "f32", "maxPool2d");
   if (x.shape.length !== 4) throw new ShapeError(`maxPool2d: expected input [N, C, H, W], got ${text(x.shape)}`);

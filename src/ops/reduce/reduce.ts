@@ -1,7 +1,6 @@
 /**
- * Reductions. A run of neighbouring dimensions is reduced at once, x [outer, run, inner] to y [outer, inner]; other
- * sets of dimensions take one reduction for each run. Every sum has a fixed order, so the same input gives the same
- * bits.
+ * Sum, mean, extrema and their indices, over one, several or all dimensions, with their gradients. The kernel is that of
+ * `dims.ts`.
  *
  * @module
  */
@@ -9,89 +8,13 @@ import { shader } from "../../../shaders/mod.ts";
 import { constant, type Node, type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
 import { ShapeError } from "../../errors.ts";
 import { apply, combine } from "../elementwise/elementwise.ts";
-import { axis, expand, linearGrid, requireType, view } from "../shape/shape.ts";
+import { formOf } from "../op.ts";
+import { axis, linearGrid, requireType } from "../shape/shape.ts";
+import { expand } from "../shape/strided.ts";
+import { view } from "../shape/view.ts";
+import { reduceDims, reduceRun } from "./dims.ts";
 
-const reduceKernel = shader("reduce/reduce.wgsl");
 const selectKernel = shader("shape/select_index.wgsl");
-
-type Kind = "sum" | "max" | "min" | "argmax";
-const CODES: Record<Kind, number> = { sum: 0, max: 1, min: 2, argmax: 3 };
-
-/** The lanes that share one long run, and what counts as long. */
-const LANES = 64, LONG = 64;
-/** The longest run that one workgroup takes alone when there are few of them. */
-const SPLIT = 8192;
-
-export interface ReduceAttrs {
-  readonly kind: Kind;
-  readonly outer: number;
-  readonly run: number;
-  readonly inner: number;
-  /** Each output covers so many elements of the run: less than `run` makes `parts` outputs of it. */
-  readonly chunk: number;
-  /** The result is multiplied by this. */
-  readonly scale: number;
-}
-
-const parts = ({ run, chunk }: ReduceAttrs) => Math.ceil(run / chunk);
-
-const reduceOp: Op<ReduceAttrs> = {
-  name: "reduce",
-  outputs: ([x], attrs) => [{
-    shape: [attrs.outer, parts(attrs), attrs.inner],
-    dtype: attrs.kind === "argmax" ? "u32" : x!.dtype,
-  }],
-  // A long run with few others beside it is cut, so that the whole device works on it.
-  expand({ inputs: [x], attrs }) {
-    const { kind, outer, run, inner, chunk, scale } = attrs;
-    if (kind === "argmax" || run <= SPLIT || chunk < run || outer * inner >= 256) return null;
-    const first = record(reduceOp, [x!], { ...attrs, chunk: Math.ceil(run / Math.ceil(run / 1024)), scale: 1 })[0]!;
-    const rest = first.shape[1]!;
-    return [...record(reduceOp, [first], { kind, outer, run: rest, inner, chunk: rest, scale })];
-  },
-  dispatches({ inputs: [x], outputs: [y], attrs }) {
-    const { kind, outer, run, inner, chunk, scale } = attrs;
-    const shared = chunk >= LONG && kind !== "argmax";
-    return [{
-      kernel: reduceKernel,
-      constants: {
-        T: x!.dtype,
-        U: y!.dtype,
-        OP: CODES[kind],
-        OUTER: outer,
-        RUN: run,
-        INNER: inner,
-        CHUNK: chunk,
-        PARTS: parts(attrs),
-        LANES: shared ? LANES : 1,
-        SCALE: scale,
-      },
-      bindings: [x!, y!],
-      grid: shared ? linearGrid(y!.size, 1) : linearGrid(y!.size),
-    }];
-  },
-};
-
-/** Reduces the dimensions from `start` to before `end`; the result keeps them with extent 1. */
-function reduceRun(kind: Kind, x: Value, start: number, end: number, scale: number): Value {
-  const outer = sizeOf(x.shape.slice(0, start)), run = sizeOf(x.shape.slice(start, end));
-  const inner = sizeOf(x.shape.slice(end));
-  const [y] = record(reduceOp, [x], { kind, outer, run, inner, chunk: run, scale });
-  return view(y!, x.shape.map((extent, i) => i >= start && i < end ? 1 : extent));
-}
-
-/** Reduces `dims` (sorted), run by run from the innermost, and keeps them with extent 1. */
-function reduceDims(kind: Kind, x: Value, dims: readonly number[], scale = 1): Value {
-  let y = x;
-  for (let last = dims.length - 1; last >= 0;) {
-    let first = last;
-    // Dimensions of extent 1 between two reduced ones do not part them.
-    while (first > 0 && x.shape.slice(dims[first - 1]! + 1, dims[first]!).every((extent) => extent === 1)) first--;
-    y = reduceRun(kind, y, dims[first]!, dims[last]! + 1, first === 0 ? scale : 1);
-    last = first - 1;
-  }
-  return y;
-}
 
 export interface DimsAttrs {
   readonly dims: readonly number[];
@@ -129,7 +52,8 @@ const shareAmongTies =
     return combine("mul", mask, combine("div", dy, reduceDims("sum", mask, dims)));
   };
 
-const OPS = {
+/** By name; over one dimension, max and min are `extremumOp`. */
+export const reduceOps = {
   sum: overDims(
     "sum",
     "SumBackward0",
@@ -162,7 +86,7 @@ function dimsOf(x: Value, dim: number | readonly number[] | undefined, action: s
 
 /** Sum, mean or an extremum over `dim` (all dimensions where undefined). */
 export function reduce(
-  name: keyof typeof OPS,
+  name: keyof typeof reduceOps,
   x: Value,
   dim: number | readonly number[] | undefined,
   keepdim: boolean,
@@ -172,23 +96,14 @@ export function reduce(
   if (dims.length === 0) return x;
   const shape = keepdim ? keptShape(x, dims) : x.shape.filter((_, i) => !dims.includes(i));
   if (typeof dim === "number" && (name === "max" || name === "min")) return extremum(name, x, dims[0]!, shape);
-  return record(OPS[name], [x], { dims, shape })[0]!;
-}
-
-/** Sums `x` down to `shape`, to which it was broadcast from: the gradient of broadcasting. */
-export function sumTo(x: Value, shape: Shape): Value {
-  const lead = x.shape.length - shape.length;
-  const dims = x.shape.flatMap((extent, i) => i < lead || (shape[i - lead] === 1 && extent !== 1) ? [i] : []);
-  return dims.length === 0 ? view(x, shape) : view(reduceDims("sum", x, dims), shape);
+  return record(reduceOps[name], [x], { dims, shape })[0]!;
 }
 
 /** The index of the largest element along `dim`, the first of several; of the whole, flattened, where undefined. */
 export function argmax(x: Value, dim: number | undefined, keepdim: boolean): Value {
   requireType(x, "f32", "argmax");
   const dims = dimsOf(x, dim, "argmax");
-  if (dims.length === 0) {
-    return record(reduceOp, [x], { kind: "argmax", outer: 1, run: 1, inner: 1, chunk: 1, scale: 1 })[0]!;
-  }
+  if (dims.length === 0) return view(reduceRun("argmax", view(x, [1]), 0, 1, 1), []);
   const kept = reduceRun("argmax", x, dims[0]!, dims.at(-1)! + 1, 1);
   return view(kept, keepdim ? keptShape(x, dims) : x.shape.filter((_, i) => !dims.includes(i)));
 }
@@ -201,18 +116,18 @@ export interface ExtremumAttrs {
   readonly shape: Shape;
 }
 
-const defineExtremum = (gradName: string): Op<ExtremumAttrs> => ({
+export const extremumOp: Op<ExtremumAttrs> = {
   name: "extremum",
-  gradName,
+  gradName: "MaxBackward0",
   outputs: (_, { shape }) => [{ shape, dtype: "f32" }],
   expand: ({ inputs: [x], attrs: { name, dim, shape } }) => [view(reduceRun(name, x!, dim, dim + 1, 1), shape)],
   grad({ inputs: [x], attrs: { name, dim } }, [dy]) {
     const index = reduceRun("argmax", name === "max" ? x! : apply("neg", x!), dim, dim + 1, 1);
     return [record(selectOp, [dy!, index], { dim, shape: x!.shape })[0]!];
   },
-});
+};
 
-const EXTREMA = { max: defineExtremum("MaxBackward0"), min: defineExtremum("MinBackward0") };
+const EXTREMA = { max: extremumOp, min: formOf(extremumOp, "MinBackward0") };
 
 const extremum = (name: "max" | "min", x: Value, dim: number, shape: Shape) =>
   record(EXTREMA[name], [x], { name, dim, shape })[0]!;

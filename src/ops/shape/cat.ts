@@ -1,14 +1,16 @@
 /**
- * Joining tensors along a dimension, there already (`cat`) or new (`stack`). The gradients are the parts of the
- * whole's.
+ * Joining tensors along an existing dimension (`cat`) or a new one (`stack`). The gradient of each tensor is a slice of the
+ * result's.
  *
  * @module
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
+import { formOf } from "../op.ts";
 import { narrow } from "./pad.ts";
-import { axis, linearGrid, text, view } from "./shape.ts";
+import { axis, linearGrid, text } from "./shape.ts";
+import { view } from "./view.ts";
 
 const kernel = shader("shape/cat.wgsl");
 
@@ -17,9 +19,9 @@ export interface CatAttrs {
   readonly dim: number;
 }
 
-const defineCat = (gradName: string): Op<CatAttrs> => ({
+export const catOp: Op<CatAttrs> = {
   name: "cat",
-  gradName,
+  gradName: "CatBackward0",
   outputs: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
   grad({ inputs, attrs: { shape, dim } }, [dy], needs) {
     let start = 0;
@@ -43,10 +45,9 @@ const defineCat = (gradName: string): Op<CatAttrs> => ({
       };
     });
   },
-});
+};
 
-const catOp = defineCat("CatBackward0");
-const stackOp = defineCat("StackBackward0");
+const stackOp = formOf(catOp, "StackBackward0");
 
 /** Refuses tensors that differ in type, or in shape but for dimension `free`. */
 function checkAlike(values: readonly Value[], free: number | null, action: string): void {
@@ -61,7 +62,7 @@ function checkAlike(values: readonly Value[], free: number | null, action: strin
   }
 }
 
-/** The values one behind the other along `dim`, as PyTorch's `cat`. */
+/** The values one after the other along `dim`, as PyTorch's `cat`. */
 export function cat(values: readonly Value[], dim: number): Value {
   const { shape } = values[0]!;
   if (shape.length === 0) throw new ShapeError("cat: tensors without dimensions do not join; use stack");

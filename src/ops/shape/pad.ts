@@ -1,19 +1,20 @@
 /**
- * Padding of the last dimensions with a value, a reflection, the edges or the input again, and the opposite, which cuts
- * parts off (`narrow`). The gradient of an element is the sum of those of the places that show it.
+ * Padding of the last dimensions with a value, a reflection, the edges or the input again, and the opposite, a slice
+ * (`narrow`). The gradient of an element is the sum of the gradients of its copies.
  *
  * @module
  */
 import { shader } from "../../../shaders/mod.ts";
 import { ShapeError } from "../../errors.ts";
 import { type Op, record, type Shape, sizeOf, type Value } from "../../graph/node.ts";
+import { formOf } from "../op.ts";
 import { scalar } from "../elementwise/elementwise.ts";
 import { describe } from "../options.ts";
 import { axis, linearGrid, requireType, text } from "./shape.ts";
 
 const kernel = shader("shape/pad.wgsl");
 
-/** What lies around the input, by its number in `shape/pad.wgsl`. */
+/** What the input is padded with; the index is the mode's number in `shape/pad.wgsl`. */
 export const PAD_MODES = ["constant", "reflect", "replicate", "circular"] as const;
 export type PadMode = typeof PAD_MODES[number];
 
@@ -22,7 +23,7 @@ export interface PadAttrs {
   /** x as [planes, H, W], and y likewise. */
   readonly from: Shape;
   readonly to: Shape;
-  /** Rows and columns in front; cut off where negative. */
+  /** Rows and columns that are added in front, or, where negative, left out. */
   readonly before: readonly [number, number];
   readonly shape: Shape;
 }
@@ -45,24 +46,24 @@ function dispatch(bindings: Value[], { mode, from, to, before }: PadAttrs, grad:
   return [{ kernel, constants, bindings, grid: linearGrid(result.size) }];
 }
 
-/** Inputs: x, and the value around it where something may lie there. */
-const definePad = (gradName: string): Op<PadAttrs> => ({
+/** Inputs: x, and the value that it is padded with, if any. */
+export const padOp: Op<PadAttrs> = {
   name: "pad",
-  gradName,
+  gradName: "ConstantPadNdBackward0",
   outputs: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
   grad: ({ inputs: [x], attrs }, [dy]) => [record(padGradOp, [dy!], { ...attrs, shape: x!.shape })[0]!, null],
   dispatches: ({ inputs, outputs, attrs }) => dispatch([...inputs, ...outputs], attrs, false),
-});
+};
 
 const PADS = {
-  constant: definePad("ConstantPadNdBackward0"),
-  reflect: [definePad("ReflectionPad1DBackward0"), definePad("ReflectionPad2DBackward0")],
-  replicate: [definePad("ReplicationPad1DBackward0"), definePad("ReplicationPad2DBackward0")],
-  circular: definePad("CopySlices"),
+  constant: padOp,
+  reflect: [formOf(padOp, "ReflectionPad1DBackward0"), formOf(padOp, "ReflectionPad2DBackward0")],
+  replicate: [formOf(padOp, "ReplicationPad1DBackward0"), formOf(padOp, "ReplicationPad2DBackward0")],
+  circular: formOf(padOp, "CopySlices"),
   narrow: {
-    SliceBackward0: definePad("SliceBackward0"),
-    SplitBackward0: definePad("SplitBackward0"),
-    SplitWithSizesBackward0: definePad("SplitWithSizesBackward0"),
+    SliceBackward0: formOf(padOp, "SliceBackward0"),
+    SplitBackward0: formOf(padOp, "SplitBackward0"),
+    SplitWithSizesBackward0: formOf(padOp, "SplitWithSizesBackward0"),
   },
 };
 
@@ -80,8 +81,8 @@ const planes = (shape: Shape, dim: number): Shape => [
 ];
 
 /**
- * `x` with `pads[0]` elements before and `pads[1]` behind in its last dimension, the next two numbers in the last but
- * one, and so on, as PyTorch's `pad`. Negative ones cut off, where `mode` is constant.
+ * `x` with `pads[0]` more elements before and `pads[1]` after those of its last dimension; the next two numbers are for the
+ * dimension before, and so on, as in PyTorch's `pad`. With mode "constant", negative numbers leave elements out.
  */
 export function pad(x: Value, pads: readonly number[], mode: PadMode, value: number): Value {
   const rank = x.shape.length, count = pads.length / 2, action = `pad of ${text(x.shape)} by ${text(pads)}`;
@@ -95,13 +96,13 @@ export function pad(x: Value, pads: readonly number[], mode: PadMode, value: num
     }
   }
   const before = x.shape.map((_, dim) => pads[2 * (rank - 1 - dim)] ?? 0);
-  const behind = x.shape.map((_, dim) => pads[2 * (rank - 1 - dim) + 1] ?? 0);
-  const shape = x.shape.map((extent, dim) => before[dim]! + extent + behind[dim]!);
+  const after = x.shape.map((_, dim) => pads[2 * (rank - 1 - dim) + 1] ?? 0);
+  const shape = x.shape.map((extent, dim) => before[dim]! + extent + after[dim]!);
   if (shape.some((extent) => extent < 1)) throw new ShapeError(`${action}: nothing would be left`);
   const least = mode === "constant" ? -Infinity : 0;
   x.shape.forEach((extent, dim) => {
     const most = mode === "reflect" ? extent - 1 : mode === "circular" ? extent : Infinity;
-    const wrong = [before[dim]!, behind[dim]!].find((by) => by < least || by > most);
+    const wrong = [before[dim]!, after[dim]!].find((by) => by < least || by > most);
     if (wrong === undefined) return;
     const allowed = most === Infinity ? "0 or more" : `0 to ${most} in dimension ${dim}`;
     throw new ShapeError(`${action}: mode ${describe(mode)} takes ${allowed}, got ${wrong}`);
@@ -113,7 +114,7 @@ export function pad(x: Value, pads: readonly number[], mode: PadMode, value: num
   let y = x;
   for (let dim = Math.max(0, rank - 2); dim >= 0; dim--) {
     const dims = dim === rank - 2 ? [dim, dim + 1] : [dim];
-    if (dims.every((one) => before[one] === 0 && behind[one] === 0)) continue;
+    if (dims.every((one) => before[one] === 0 && after[one] === 0)) continue;
     const now = y.shape.map((extent, i) => dims.includes(i) ? shape[i]! : extent);
     const lead = [before[dim]!, dims.length > 1 ? before[dim + 1]! : 0] as const;
     const attrs = { mode, from: planes(y.shape, dim), to: planes(now, dim), before: lead, shape: now };
@@ -122,7 +123,7 @@ export function pad(x: Value, pads: readonly number[], mode: PadMode, value: num
   return y;
 }
 
-/** `length` elements of `x` from `start` on, along `dim`. */
+/** `length` elements of `x` along `dim`, from `start`. */
 export function narrow(
   x: Value,
   dim: number,
@@ -140,6 +141,6 @@ export function narrow(
   if (length === extent) return x;
   const shape = x.shape.with(own, length);
   const attrs = { from: planes(x.shape, own), to: planes(shape, own), before: [-first, 0] as const, shape };
-  // Nothing around x is ever read: any mode would do.
+  // No padding is read: any mode would do.
   return record(PADS.narrow[gradName], [x], { mode: "constant", ...attrs })[0]!;
 }

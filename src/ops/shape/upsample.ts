@@ -1,6 +1,6 @@
 /**
- * Enlarging, or shrinking, by the nearest element: x [N, C, H, W] to y [N, C, OH, OW]. The gradient of an element is
- * the sum of those of its copies.
+ * Resizing by the nearest element: x [N, C, H, W] to y [N, C, OH, OW]. The gradient of an element is the sum of the
+ * gradients of its copies.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface UpsampleAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
   readonly to: Shape;
-  /** The distance in x of neighbours in y, by height and width. */
+  /** The distance in x between neighbours in y, by height and width. */
   readonly scale: Pair;
 }
 
@@ -34,7 +34,7 @@ function dispatch(source: Value, result: Value, { from, to, scale }: UpsampleAtt
   return [{ kernel, constants, bindings: [source, result], grid: linearGrid(result.size) }];
 }
 
-const upsampleOp: Op<UpsampleAttrs> = {
+export const upsampleOp: Op<UpsampleAttrs> = {
   name: "upsampleNearest2d",
   gradName: "UpsampleNearest2DBackward1",
   outputs: (_, { to }) => [{ shape: to, dtype: "f32" }],

@@ -46,6 +46,8 @@ Deno.test("argmax() gives u32 indices of the first maximum", async () => {
   const x = zeros([2, 3]).argmax(1);
   assertEquals(x.dtype, "u32");
   assertEquals(x.requiresGrad, false);
+  const scalar = zeros([]).argmax();
+  assertEquals([scalar.shape, await scalar.item()], [[], 0]);
 });
 
 const large = { smooth: false };
