@@ -10,9 +10,9 @@
 /** What an error knows besides its text. */
 export interface ErrorDetails {
   /** What the user can do about it. It is the end of the message. */
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
   /** The step of the run that failed, from 1. */
-  readonly step?: number;
+  readonly step?: number | undefined;
 }
 
 /** The root of every error that wgrad throws on purpose. */
@@ -104,11 +104,14 @@ export class AnomalyError extends TrainingError {
    */
   constructor(readonly finding: string, step?: number, submitted?: number) {
     const place = submitted === undefined ? `${step}` : `${step} of run(${submitted})`;
-    super(`anomaly${step === undefined ? "" : ` in step ${place}`}: ${finding}`, step === undefined ? {} : { step });
+    super(`anomaly${step === undefined ? "" : ` in step ${place}`}: ${finding}`, { step });
   }
 }
 
-/** The loss is not finite: training has diverged. */
+/** The remedy of a `DivergedError` in training. */
+export const DIVERGED_REMEDY = "training diverged; try a smaller --lr";
+
+/** A loss, a weight or a gradient is not finite: training has diverged. */
 export class DivergedError extends TrainingError {
   override name = "DivergedError";
 }

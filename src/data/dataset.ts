@@ -8,17 +8,17 @@ import type { Batch } from "./records.ts";
 
 export type { Batch } from "./records.ts";
 
-/** One part of a data set. */
+/** One part of a data set: the training or the test images. */
 export interface Split {
-  /** How many records; 0 if the data set has no such part, or it was not asked for. */
+  /** The number of records; 0 if the data set has no such split, or the caller does not need it. */
   readonly count: number;
-  /** What these records are, where their checksums were checked already: a SHA-256 of those, in hexadecimal. */
+  /** Identifies the records if the files were verified on opening: the SHA-256 of their checksums, in hexadecimal. */
   readonly sha256?: string;
-  /** The records from the first to the last, in batches, in bounded memory; a new pass at each call. */
+  /** Reads all records in order, in batches, in bounded memory. Each call starts from the first record. */
   records(): AsyncIterable<Batch>;
 }
 
-/** A labelled set of images of one shape. */
+/** A set of labelled images that all have the same shape. */
 export interface Dataset {
   /** "cifar10", "synthetic", or the path it was opened from. */
   readonly name: string;
@@ -26,7 +26,7 @@ export interface Dataset {
   readonly classes: readonly string[];
   /** Channels, height, width. */
   readonly shape: readonly [number, number, number];
-  /** True for drawn images, which measure nothing but the program itself. */
+  /** True if the program draws the images itself: results on them say nothing about a real task. */
   readonly synthetic: boolean;
   readonly train: Split;
   readonly test: Split;

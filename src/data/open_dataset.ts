@@ -26,25 +26,25 @@ import { openSynthetic } from "./synthetic.ts";
 
 /** Options of `openDataset`. */
 export interface OpenOptions {
-  /** Where fetched data are kept; see `cacheFolder` for the default. */
+  /** The folder for downloaded data. Default: `cacheFolder()`. */
   readonly cacheDir?: string;
-  /** Never touch the network; default false. */
+  /** Never use the network. Default false. */
   readonly offline?: boolean;
-  /** Takes one line of news at a time. */
+  /** Called with one line of text for each thing to report. */
   readonly log?: (line: string) => void;
-  /** Takes the present state of a long action, to be drawn over the last one. */
+  /** Called with the progress of a long action; each text replaces the one before it. */
   readonly progress?: (text: string) => void;
-  /** The splits that will be read; the others need not be there. Default both. */
+  /** The splits that will be read; the files of other splits may be missing. Default: both. */
   readonly need?: readonly ("train" | "test")[];
 }
 
 /**
  * Opens a data set.
  *
- * @param spec `cifar10` (fetched into the cache if it is not there), `synthetic`, a folder of `.bin` files in the layout
- *   of CIFAR-10 or CIFAR-100, a `.tar.gz` of such a folder, or one `.bin` file, which then serves as both splits
- * @throws UsageError if `spec` is a word that names no data set
- * @throws DataError if something is missing, malformed, or cannot be fetched
+ * @param spec `cifar10` (downloaded into the cache if it is not there), `synthetic`, a folder of `.bin` files in the layout
+ *   of CIFAR-10 or CIFAR-100, a `.tar.gz` of such a folder, or one `.bin` file, which is then used for both splits
+ * @throws {UsageError} if `spec` is a single word, but not the name of a data set
+ * @throws {DataError} if something is missing or malformed, or cannot be downloaded
  */
 export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
   if (spec === "cifar10") return await openCifar10(options);
@@ -75,11 +75,11 @@ async function openCifar10(options: OpenOptions): Promise<Dataset> {
   if (faults.length > 0) {
     if (options.offline) {
       throw new DataError(
-        `CIFAR-10 in the cache is not complete (${faults[0]!.text}), and --offline forbids to fetch it: ` +
+        `CIFAR-10 in the cache is not complete (${faults[0]!.text}), and --offline forbids downloading it: ` +
           `run \`wgrad data fetch\` once, or pass --data FILE`,
       );
     }
-    for (const { kind, text } of faults) if (kind !== "missing") options.log?.(`data: ${text}: fetching it again`);
+    for (const { kind, text } of faults) if (kind !== "missing") options.log?.(`data: ${text}: downloading it again`);
     await fetchCifar10(cache, options);
   }
   const dataset = folderDataset("cifar10", folder, new Map(wanted.map((file) => [file.name, file.bytes])), options);
@@ -87,8 +87,8 @@ async function openCifar10(options: OpenOptions): Promise<Dataset> {
   return { ...dataset, train: { ...dataset.train, sha256: await sha256([new TextEncoder().encode(sums.join("\n"))]) } };
 }
 
-/** Which files of a list are the training and the test files, and their layout. */
-function recognise(names: Iterable<string>): { layout: RecordLayout; train: string[]; test: string[] } {
+/** Finds the training files and the test files in a list of names, and the layout of their records. */
+function recogniseFiles(names: Iterable<string>): { layout: RecordLayout; train: string[]; test: string[] } {
   const all = [...names], number = (name: string) => Number(/\d+/.exec(name));
   const train = all.filter((name) => /^data_batch_\d+\.bin$/.test(name)).sort((a, b) => number(a) - number(b));
   const test = all.filter((name) => name === "test_batch.bin");
@@ -99,23 +99,29 @@ function recognise(names: Iterable<string>): { layout: RecordLayout; train: stri
 
 const isRecordFile = (name: string) => /^(data_batch_\d+|test_batch|train|test)\.bin$/.test(name);
 
-/** The splits of named files of known sizes, whose bytes come from `open`; `where` names their folder or archive. */
+/**
+ * Makes the splits of a folder or an archive.
+ *
+ * @param where the path of the folder or archive, for errors
+ * @param sizes the size in bytes of each file, by its name
+ * @param open reads the named files in order
+ */
 function splitsOf(
   where: string,
   sizes: ReadonlyMap<string, number>,
   options: OpenOptions,
   open: (names: readonly string[]) => AsyncIterable<{ name: string; body: AsyncIterable<Uint8Array> }>,
 ): { layout: RecordLayout; train: Split; test: Split } {
-  const { layout, train, test } = recognise(sizes.keys());
+  const { layout, train, test } = recogniseFiles(sizes.keys());
   const missing = [
     ...(needs(options, "train") && train.length === 0 ? ["data_batch_1.bin … (or train.bin)"] : []),
     ...(needs(options, "test") && test.length === 0 ? ["test_batch.bin (or test.bin)"] : []),
   ];
   if (missing.length > 0) {
-    const found = [...sizes.keys()].join(", ") || "no record file at all";
+    const found = [...sizes.keys()].join(", ") || "no data files";
     throw new DataError(
-      `${where}: lacks ${missing.join(" and ")}; it holds ${found}. A CIFAR-10 folder or archive ` +
-        `holds data_batch_1.bin to data_batch_5.bin and test_batch.bin`,
+      `${where}: ${missing.join(" and ")} is missing; found: ${found}. A CIFAR-10 folder or archive ` +
+        `contains data_batch_1.bin to data_batch_5.bin and test_batch.bin`,
     );
   }
   const split = (names: readonly string[], used: boolean): Split => {
@@ -137,7 +143,9 @@ function splitsOf(
   return { layout, train: split(train, needs(options, "train")), test: split(test, needs(options, "test")) };
 }
 
-/** The class names of a layout: those of `text` if they are as many as the classes, else CIFAR-10's own, or numbers. */
+/**
+ * The class names: the lines of `text` if their number is right, else those of CIFAR-10, else "class 0", "class 1", ….
+ */
 function classNames(layout: RecordLayout, text?: string): readonly string[] {
   const names = (text ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "");
   const { classes } = layout.labels.at(-1)!;
@@ -158,7 +166,7 @@ function folderDataset(
   return { name, classes: classNames(layout, names), shape: layout.shape, synthetic: false, train, test };
 }
 
-/** Files that list the class names, one a line, in the official folders. */
+/** The files in the official folders that list the class names, one per line. */
 const NAME_LISTS = ["batches.meta.txt", "fine_label_names.txt"];
 
 async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
@@ -171,7 +179,7 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
       if (bytes !== undefined) sizes.set(name, bytes);
     }
     if (sizes.size === 0 && await fileSize(join(folder, CIFAR10_FOLDER, "test_batch.bin")) !== undefined) {
-      return await openFolder(join(folder, CIFAR10_FOLDER), options); // the archive was unpacked here
+      return await openFolder(join(folder, CIFAR10_FOLDER), options); // the unpacked archive
     }
   } catch (error) {
     throw fileError("read", folder, error);
@@ -194,12 +202,12 @@ async function openArchive(path: string, options: OpenOptions): Promise<Dataset>
 }
 
 function openFile(path: string, bytes: number, options: OpenOptions): Dataset {
-  // A file that fits both record sizes has a multiple of 3073 * 3074 bytes; it is taken as CIFAR-10.
-  const fits100 = bytes > 0 && bytes % recordBytes(CIFAR100_LAYOUT) === 0;
-  const layout = fits100 && bytes % recordBytes(CIFAR10_LAYOUT) !== 0 ? CIFAR100_LAYOUT : CIFAR10_LAYOUT;
+  // A size that is a multiple of both record sizes is a multiple of 3073 * 3074 bytes; it is read as CIFAR-10.
+  const couldBe100 = bytes > 0 && bytes % recordBytes(CIFAR100_LAYOUT) === 0;
+  const layout = couldBe100 && bytes % recordBytes(CIFAR10_LAYOUT) !== 0 ? CIFAR100_LAYOUT : CIFAR10_LAYOUT;
   if (bytes === 0) throw new DataError(`${path}: byte 0: the file is empty`);
   if (bytes % recordBytes(layout) !== 0) throw incompleteRecord(path, bytes, layout);
-  options.log?.(`data: ${path} is one file: it serves as the training and as the test set`);
+  options.log?.(`data: ${path} is a single file: it is used as the training set and as the test set`);
   const split: Split = {
     count: bytes / recordBytes(layout),
     records: () => readRecords(fileChunks(path), layout, path),

@@ -6,12 +6,12 @@
 import { dirname } from "node:path";
 import { fileError } from "./file_error.ts";
 
-/** Writes every byte of a chunk; one `write` may take fewer. */
+/** Writes all bytes of a chunk; a single `write()` may write only some of them. */
 export async function writeAll(file: Deno.FsFile, chunk: Uint8Array): Promise<void> {
   for (let written = 0; written < chunk.length;) written += await file.write(chunk.subarray(written));
 }
 
-/** Writes a new file and syncs it to the disk; if that fails, the file is removed. */
+/** Writes a new file and syncs it to the disk. If that fails, the file is removed. */
 export async function writeSynced(
   path: string,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -32,12 +32,12 @@ export async function writeSynced(
 
 const temporaryName = (path: string) => `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
 
-/** Whether a name is one that `writeAtomically()` and its like use until a file is whole. */
+/** Whether a name is a temporary one, which `writeAtomically()` and `linkAtomically()` use until the file is complete. */
 export function isTemporary(name: string): boolean {
   return /\.[0-9a-f]{8}\.tmp$/.test(name);
 }
 
-/** Writes a file as a whole or not at all: to a temporary name beside it, synced, then renamed; the folder is synced too. */
+/** Writes a file completely or not at all: under a temporary name in the same folder, synced, then renamed. */
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   try {
@@ -52,15 +52,15 @@ export async function writeAtomically(path: string, bytes: Uint8Array): Promise<
 }
 
 /**
- * Gives a file a second name, instead of whatever has it: a link where the file system has those, else a copy. There is
- * never no file of that name.
+ * Gives a file a second name, and replaces any file that had that name: by a hard link if the file system supports it, else
+ * by a copy. A file of that name exists at every moment.
  */
 export async function linkAtomically(file: string, path: string): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await Deno.link(file, temporary);
     await Deno.rename(temporary, path);
-    // Where both names are of one file already, a rename does nothing.
+    // If both names already are links to the same file, renaming does nothing.
     await removeQuietly(temporary);
     await syncFolder(dirname(path));
   } catch {
@@ -75,8 +75,8 @@ export async function linkAtomically(file: string, path: string): Promise<void> 
 }
 
 /**
- * Syncs a folder, so that a name in it outlasts a power cut. Windows has no such thing, and needs none; nor have some
- * network drives.
+ * Syncs a folder, so that a new name in it survives a power cut. Windows cannot do this and does not need it; some network
+ * drives cannot either.
  */
 async function syncFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
@@ -91,11 +91,11 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes a file or folder with all in it; that it is not there, or cannot be removed, is no failure. */
+/** Removes a file, or a folder with its contents. Errors are ignored, such as a missing file. */
 export async function removeQuietly(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
   } catch {
-    // Clean-up after another failure, which is the one to report.
+    // This cleans up after another error, and that one is reported.
   }
 }

@@ -6,7 +6,7 @@
 import { ADVANCE, drawText, LINE_HEIGHT } from "./font.ts";
 import type { RgbImage } from "./pixels.ts";
 
-/** An image with every pixel turned into `factor` × `factor` pixels. */
+/** Enlarges an image: each pixel becomes `factor` × `factor` pixels. */
 export function enlarge({ width, height, data }: RgbImage, factor: number): RgbImage {
   const result = blank(width * factor, height * factor);
   for (let y = 0; y < result.height; y++) {
@@ -18,7 +18,7 @@ export function enlarge({ width, height, data }: RgbImage, factor: number): RgbI
   return result;
 }
 
-/** An image with a line of text under it, centred; letters are `scale` pixels for each of the font's. */
+/** Adds a centred line of text below an image; each pixel of the font is `scale` × `scale` pixels. */
 export function withCaption(image: RgbImage, text: string, scale = 2): RgbImage {
   const result = blank(image.width, image.height + LINE_HEIGHT * scale);
   result.data.set(image.data);
@@ -29,24 +29,26 @@ export function withCaption(image: RgbImage, text: string, scale = 2): RgbImage 
 
 /** Options of `makeGrid`. */
 export interface GridOptions {
-  /** Images in a row; default 8. */
+  /** The number of images per row. Default 8. */
   readonly columns?: number;
-  /** Pixels around each image; default 2. */
+  /** The width of the border around each image, in pixels. Default 2. */
   readonly padding?: number;
-  /** Grey level of the padding, 0 to 255; default 0. */
+  /** The grey level of the border, 0 to 255. Default 0. */
   readonly background?: number;
 }
 
 /**
- * Lays images of one size out in a grid, row by row, as torchvision's `make_grid` does: with padding around each, the last
- * row filled up with background.
+ * Arranges images of the same size in a grid, row by row, as torchvision's `make_grid` does: with a border around each; empty
+ * cells of the last row have the colour of the border.
+ *
+ * @throws {RangeError} if there are no images, or they differ in size
  */
 export function makeGrid(
   images: readonly RgbImage[],
   { columns = 8, padding = 2, background = 0 }: GridOptions = {},
 ): RgbImage {
   const first = images[0];
-  if (!first) throw new RangeError("makeGrid: no images");
+  if (!first) throw new RangeError("makeGrid: there are no images");
   if (!Number.isInteger(columns) || columns < 1) {
     throw new RangeError(`makeGrid: columns must be 1 or more: ${columns}`);
   }
@@ -72,6 +74,7 @@ export function makeGrid(
   return grid;
 }
 
+/** An image of one grey level. */
 function blank(width: number, height: number, grey = 0): RgbImage {
   return { width, height, data: new Uint8Array(width * height * 3).fill(grey) };
 }

@@ -1,5 +1,5 @@
 /**
- * Finding image files, and reading them: names, folders, or the standard input.
+ * Finding and reading image files: single files, those in folders, or the standard input.
  *
  * @module
  */
@@ -7,24 +7,25 @@ import { join } from "node:path";
 import { DataError, type WgradError } from "../errors.ts";
 import { fileError } from "../files/file_error.ts";
 
-/** The name that stands for the standard input. */
+/** The path that means the standard input. */
 export const STDIN = "-";
 
-/** The most bytes of a file: more than any image of as many pixels as are read. */
+/** The largest file that is read, in bytes. An image with the largest number of pixels is smaller. */
 const MAX_BYTES = 2 ** 30;
 
 const IMAGE_NAME = /\.(png|jpe?g|webp|bmp)$/i;
 
-/** A name that may be of an image. */
+/** A path that may be an image. */
 export interface FoundImage {
   readonly file: string;
-  /** Why there is no looking at it: a folder that cannot be read, or nothing of that name. */
+  /** Why it cannot be read: it does not exist, or is a folder without permission. */
   readonly error?: WgradError;
 }
 
 /**
- * The image files in a folder and its folders, by their endings, sorted; of anything else, its name. Folders behind
- * symbolic links are left out, since they may lead back. What cannot be looked at takes nothing else with it.
+ * Finds images. For a folder: the files in it and its subfolders whose names end like those of images, sorted. For anything else:
+ * the path itself. Symbolic links to folders are not followed, since they could form a loop. A path that cannot be read
+ * is returned with its error, and the search continues.
  */
 export async function* findImages(path: string): AsyncGenerator<FoundImage> {
   let entries: Deno.DirEntry[];
@@ -41,24 +42,26 @@ export async function* findImages(path: string): AsyncGenerator<FoundImage> {
 }
 
 /**
- * The bytes of a file, or of the standard input.
+ * Reads a file, or the standard input.
  *
- * @throws {DataError} if it cannot be read, is no plain file, or has more than a GiB.
+ * @throws {DataError} if it cannot be read, is not a regular file, or is larger than 1 GiB
  */
 export async function readImageFile(path: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    // Opening a pipe that nobody writes to would wait for ever.
+    // Opening a pipe that no process writes to would wait for ever.
     if (path !== STDIN && !(await Deno.stat(path)).isFile) {
-      throw new DataError(`cannot read ${path}: it is no plain file; - is the standard input`);
+      throw new DataError(`cannot read ${path}: it is not a regular file; use - for the standard input`);
     }
     const stream = path === STDIN ? Deno.stdin.readable : (await Deno.open(path)).readable;
     for await (const part of stream) {
       parts.push(part);
       length += part.length;
-      // The standard input may have no end.
-      if (length > MAX_BYTES) throw new DataError(`cannot read ${path}: it has more than ${MAX_BYTES} bytes`);
+      // The standard input may be endless.
+      if (length > MAX_BYTES) {
+        throw new DataError(`cannot read ${path}: it is larger than the limit of ${MAX_BYTES} bytes`);
+      }
     }
   } catch (error) {
     throw fileError("read", path, error);

@@ -1,5 +1,6 @@
 /**
- * PNG files: 8-bit RGB out of bytes, and bytes out of 8-bit RGB. The work is done by `fast-png`.
+ * PNG files with 8-bit RGB pixels, which is what the program itself writes. `fast-png` decodes and encodes them. For PNG
+ * files of users, of every kind, see `png.ts`.
  *
  * @module
  */
@@ -8,21 +9,21 @@ import { DataError } from "../errors.ts";
 import type { RgbImage } from "./pixels.ts";
 
 /**
- * Decodes an 8-bit RGB PNG; its check sums are verified.
+ * Decodes an 8-bit RGB PNG, and verifies its checksums.
  *
  * @param file the file's name, for errors
- * @throws DataError if the bytes are no such PNG
+ * @throws {DataError} if the bytes are not such a PNG
  */
 export function decodeRgbPng(bytes: Uint8Array, file: string): RgbImage {
   let image: ReturnType<typeof decode>;
   try {
     image = decode(bytes, { checkCrc: true });
   } catch (error) {
-    throw new DataError(`${file}: no readable PNG: ${error instanceof Error ? error.message : error}`);
+    throw new DataError(`${file}: not a readable PNG: ${error instanceof Error ? error.message : error}`);
   }
   const { width, height, channels, depth, data, palette } = image;
   if (channels !== 3 || depth !== 8 || palette || !(data instanceof Uint8Array)) {
-    throw new DataError(`${file}: ${channels} channels of ${depth} bits; an 8-bit RGB PNG is expected`);
+    throw new DataError(`${file}: ${channels} channels of ${depth} bits; expected an 8-bit RGB PNG`);
   }
   return { width, height, data };
 }

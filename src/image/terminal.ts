@@ -6,8 +6,10 @@
 import type { RgbImage } from "./pixels.ts";
 
 /**
- * Draws an image with half-block characters in 24-bit colour: a character is two pixels, one above the other. An image
- * wider than `columns` is sampled down to that width. Returns one string a line, each ending in a colour reset.
+ * Draws an image with half-block characters in 24-bit colour: each character shows two pixels, one above the other. An
+ * image that is wider than `columns` is reduced to that width.
+ *
+ * @returns the lines; each ends with a code that resets the colours
  */
 export function halfBlocks(image: RgbImage, columns: number): string[] {
   const width = Math.max(1, Math.min(image.width, columns)), step = image.width / width;
@@ -21,7 +23,7 @@ export function halfBlocks(image: RgbImage, columns: number): string[] {
   for (let y = 0; y < height; y += 2) {
     let line = "", last = "";
     for (let x = 0; x < width; x++) {
-      // An odd last row has nothing below it: the terminal's own background.
+      // If the number of rows is odd, the lower half of the last line has the terminal's background.
       const below = y + 1 < height ? `48;2;${colour(x, y + 1)}` : "49";
       const codes = `\x1b[38;2;${colour(x, y)};${below}m`;
       line += (codes === last ? "" : codes) + "▀";
@@ -33,8 +35,10 @@ export function halfBlocks(image: RgbImage, columns: number): string[] {
 }
 
 /**
- * Draws images with their captions as lines for a terminal of `columns` characters: as many side by side as fit, at one
- * character for each pixel of width; a single image that does not fit is sampled down.
+ * Draws images with captions for a terminal that is `columns` characters wide: as many side by side as fit, one character
+ * per pixel of width. A single image that does not fit is reduced.
+ *
+ * @returns the lines
  */
 export function drawInTerminal(images: readonly RgbImage[], captions: readonly string[], columns: number): string[] {
   const cell = images[0]!.width + 2, across = Math.max(1, Math.floor((columns + 2) / cell));

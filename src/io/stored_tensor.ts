@@ -1,10 +1,10 @@
 /**
- * Tensors as files hold them: what every format of `src/io` reads into and writes from.
+ * Tensors as they are stored in files. Every format in `src/io` is decoded into these types, and encoded from them.
  *
  * @module
  */
 
-/** The types of elements by safetensors' names, each with the array that holds them. BF16 are raw bits; BOOL are 0 and 1. */
+/** The element types, by their names in safetensors, each with its typed array. BF16 is stored as raw bits, BOOL as 0 and 1. */
 export const ARRAY_TYPES = {
   F64: Float64Array,
   F32: Float32Array,
@@ -40,24 +40,24 @@ type Elements =
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
-  /** Of the class that `ARRAY_TYPES` has for the type. Tensors that a file stores once may share a buffer. */
+  /** A typed array of the class in `ARRAY_TYPES`. Tensors that share memory in a file may share a buffer. */
   readonly data: Elements;
 }
 
-/** A file's tensors by name, in its order, and its free texts by key (empty where the format has none). */
+/** The tensors of a file by name, in their order, and its metadata: texts by key, empty if the format has no metadata. */
 export interface StoredFile {
   readonly tensors: Map<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The bytes of a tensor's elements, little-endian. No copy. */
+/** The bytes of a tensor's elements, little-endian, without a copy. */
 export function bytesOf({ data }: StoredTensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /**
- * `count` elements that begin at a byte of a buffer: a view of it, or a copy where they do not begin at a multiple of
- * their size.
+ * Interprets bytes as `count` elements. The result is a view, or a copy if the bytes do not start at a multiple of the
+ * element size.
  */
 export function elementsAt(
   dtype: StoredDtype,
@@ -69,17 +69,17 @@ export function elementsAt(
   return new Type(buffer.slice(byteOffset, byteOffset + count * size));
 }
 
-/** How many elements a shape has. */
+/** The number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** Whether a value is a list of whole numbers from 0 to 2^53 - 1, such as a shape. */
+/** Whether a value is an array of whole numbers from 0 to 2^53 - 1, such as a shape. */
 export function areWholeNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 }
 
-/** The elements as float32. Those of F16 and BF16 are exact; those of F64 are rounded. Undefined for other types. */
+/** The elements as float32. F16 and BF16 are converted exactly, F64 is rounded. Undefined for other types. */
 export function toFloat32({ dtype, data }: StoredTensor): Float32Array | undefined {
   if (dtype === "F32") return data as Float32Array;
   if (dtype === "BF16") return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer);
@@ -87,16 +87,16 @@ export function toFloat32({ dtype, data }: StoredTensor): Float32Array | undefin
 }
 
 /**
- * Checks a tensor's name, which may be printed to a terminal.
+ * Checks the name of a tensor, because it may be printed in a terminal.
  *
- * @throws {Error} where it has control characters.
+ * @throws {Error} if it contains control characters
  */
 export function checkName(name: string): void {
   // deno-lint-ignore no-control-regex
   if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw new Error(`the name ${JSON.stringify(name)} has control characters`);
 }
 
-/** A text of at most `length` characters, for what a hostile file could make longer than anybody reads. */
+/** Shortens a text from a file to at most `length` characters, because a malicious file can make it very long. */
 export function shorten(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length)} …`;
 }

@@ -1,6 +1,6 @@
 /**
  * A whole training step, as `wgrad bench step` measures it: forward, loss, backward, and the update by SGD with momentum,
- * on one batch that lies in GPU memory. `wgrad train` adds the gathering of the batch and the noting of the loss.
+ * on one batch in GPU memory. `wgrad train` also gathers the batch and records the loss.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import { LOSSES } from "./reference.ts";
 
 export type { DispatchTime };
 
-/** What a step costs. */
+/** The cost of a step. */
 export interface StepFigures {
   readonly model: ModelName;
   readonly batchSize: number;
   /** Steps in each round. */
   readonly steps: number;
   readonly rounds: number;
-  /** The median of the rounds. The wait at the end of a round, some 10 ms in Deno, counts. */
+  /** The median of the rounds, with the wait at the end of each round, about 10 ms in Deno. */
   readonly msPerStep: number;
   readonly leastMs: number;
   readonly mostMs: number;
@@ -36,17 +36,17 @@ export interface StepFigures {
 
 /** A training step, ready to run. */
 export interface BenchStep {
-  /** See `BenchCase.check()`: the first step, against a loss and its slopes computed on the CPU. */
+  /** See `BenchCase.check()`: compares the first step with a loss and its slopes computed on the CPU. */
   check(): Promise<void>;
   run(times: number): Promise<void>;
   /** The number of kernels that a step runs. */
   dispatches(): Promise<number>;
-  /** What each of them takes. */
+  /** The time of each of them. */
   profile(steps: number): Promise<DispatchTime[]>;
   dispose(): Promise<void>;
 }
 
-/** The images repeat after so many, a prime, so that the reference need not compute thousands of them. */
+/** The number of different images, a prime; a batch repeats them, so that the reference has few to compute. */
 const DIFFERENT = 13;
 const LR = 0.001;
 
@@ -88,8 +88,8 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
     requireClose(`${name}: the loss`, loss, mean(before), 1e-4);
     for (const [key, old] of before) {
       const update = Float64Array.from(after.get(key)!, (one, i) => one - old[i]!);
-      // So small a reach that hardly any relu or maximum changes sides; doubles resolve it. What differs is the rounding
-      // of the update in the sum: 0.0004 at most in trials.
+      // So short a distance that hardly any relu or maximum changes sides; doubles resolve it. The difference comes from
+      // rounding of the update: 0.0004 at most in trials.
       const length = Math.sqrt(update.reduce((sum, one) => sum + one * one, 0)), reach = 1e-7;
       if (!(length > 0)) throw new GpuError(`${name}: the step leaves ${key} as it was: do not trust this driver`);
       const along = (sign: number) => {
@@ -113,7 +113,7 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
   };
 }
 
-/** Checks the step, measures it, and gives its memory back. `options.runs` is the number of steps in each round. */
+/** Checks the step, measures it, and frees its memory. `options.runs` is the number of steps in each round. */
 export async function measureStep(
   gpu: Gpu,
   model: ModelName,
@@ -141,7 +141,7 @@ export async function measureStep(
   }
 }
 
-/** What each dispatch of a step takes, over so many steps. */
+/** The time of each dispatch of a step, over this number of steps. */
 export async function profileStep(model: ModelName, batchSize: number, steps: number): Promise<DispatchTime[]> {
   const step = benchStep(model, batchSize);
   try {

@@ -18,8 +18,8 @@ import type { Tensor } from "../tensor/tensor.ts";
  *
  * @param options `format`: "safetensors", "pth" or "npz"; by default what the name ends with. `metadata`: texts by key, which
  * safetensors keeps alone.
- * @throws {UsageError} where the format is not told.
- * @throws {DataError} where the file cannot be written.
+ * @throws {UsageError} if the format is not told.
+ * @throws {DataError} if the file cannot be written.
  */
 export async function save(
   state: ReadonlyMap<string, Tensor>,
@@ -36,7 +36,7 @@ export async function save(
  * Reads the tensors of a file of any of the formats, which it knows by the content: `net.loadStateDict(await load(path))`.
  * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to it, and whole numbers become u32.
  *
- * @throws {WeightsError} where it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
+ * @throws {WeightsError} if it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
  */
 export async function load(path: string): Promise<Map<string, Tensor>> {
   const { tensors } = await decodeWeights(await readBytes(path), path);
@@ -72,7 +72,7 @@ export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<M
  * A stored tensor in the type that models have.
  *
  * @param where its name, for the errors.
- * @throws {WeightsError} where it holds a number that this type has not.
+ * @throws {WeightsError} if it holds a number that this type has not.
  */
 export function toTensor(stored: StoredTensor, where: string): Tensor {
   const { dtype, shape, data } = stored, floats = toFloat32(stored);

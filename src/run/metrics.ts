@@ -1,5 +1,5 @@
 /**
- * What a run measures. One call writes it to `metrics.jsonl` (one JSON object a line), to `metrics.csv` (the same as a
+ * The metrics of a run. One call writes them to `metrics.jsonl` (one JSON object per line), to `metrics.csv` (the same as a
  * table) and to the event file of TensorBoard.
  *
  * @module
@@ -23,7 +23,7 @@ export interface TrainingLine {
   readonly epoch: number;
   /** Steps done in this epoch. */
   readonly stepInEpoch: number;
-  /** The mean loss since the line before. */
+  /** The mean loss of the interval. */
   readonly loss: number;
   /** The learning rate of the last step. */
   readonly lr: number;
@@ -32,13 +32,13 @@ export interface TrainingLine {
   readonly seconds: number;
 }
 
-/** A test on images that are held out of training. */
+/** A test on the images that are held out of training. */
 export interface ValidationLine {
   readonly step: number;
   readonly epoch: number;
   readonly seconds: number;
   readonly valLoss: number;
-  /** The share of images that were classified rightly, 0 to 1. */
+  /** The share of images that were classified correctly, 0 to 1. */
   readonly valAccuracy: number;
 }
 
@@ -48,7 +48,7 @@ export interface TestLine {
   readonly epoch: number;
   readonly seconds: number;
   readonly testLoss: number;
-  /** The share of images that were classified rightly, 0 to 1. */
+  /** The share of images that were classified correctly, 0 to 1. */
   readonly testAccuracy: number;
 }
 
@@ -56,14 +56,14 @@ export interface TestLine {
 export interface EventLine {
   readonly step: number;
   readonly event: "resume" | "lr" | "restore" | "device-lost" | "failed";
-  /** What else there is to know: plain JSON. */
+  /** More about the event: plain JSON. */
   readonly [detail: string]: unknown;
 }
 
-/** A line of `metrics.jsonl`. A number that is not finite is a string there: "NaN", "Infinity", "-Infinity". */
+/** A line of `metrics.jsonl`. Numbers that are not finite are strings there: "NaN", "Infinity", "-Infinity". */
 export type MetricLine = TrainingLine | ValidationLine | TestLine | EventLine;
 
-/** The columns of `metrics.csv`: keys of lines, and a last one for all other keys, as JSON. */
+/** The columns of `metrics.csv`: keys of lines, and a last column with all other keys as JSON. */
 export const COLUMNS = [
   "step",
   "epoch",
@@ -80,7 +80,7 @@ export const COLUMNS = [
   "details",
 ] as const;
 
-/** The keys that TensorBoard has charts of, and their names there. */
+/** The keys that TensorBoard shows as charts, and their names there. */
 const CHARTS = {
   loss: "loss/train",
   valLoss: "loss/val",
@@ -105,7 +105,7 @@ export interface MetricsAtStep {
   readonly saved: SavedMetrics | string;
 }
 
-/** Is told of something that is wrong, in a line. */
+/** Called with a line about something that is wrong. */
 type Warn = (line: string) => void;
 
 /** The metrics of a run. */
@@ -125,14 +125,14 @@ export class MetricsLog {
     this.csv = join(folder, "metrics.csv");
   }
 
-  /** Is told of lines that were added. */
+  /** Called with the lines that were added. */
   heard: (lines: readonly MetricLine[]) => void = () => {};
 
   /**
-   * Begins the files of a run, or goes on with them as `restore()` does.
+   * Creates the files of a new run, or restores those of a run that goes on, as `restore()` does.
    *
    * @param folder the run's folder, which exists.
-   * @param from what the checkpoint says with which the run goes on; null for a new run.
+   * @param from the metrics of the checkpoint to go on from; null for a new run.
    * @throws {DataError} if a file cannot be written.
    */
   static async open(folder: string, from: MetricsAtStep | null = null, warn: Warn = () => {}): Promise<MetricsLog> {
@@ -142,7 +142,7 @@ export class MetricsLog {
   }
 
   /**
-   * Adds lines. They are in all files when this returns, however the run may end.
+   * Adds lines. They are in all files when this returns, even if the process is killed next.
    *
    * @throws {DataError} if a file cannot be written.
    */
@@ -157,9 +157,10 @@ export class MetricsLog {
   }
 
   /**
-   * What `metrics.jsonl` holds so far, for a checkpoint. It is on the disk when this returns, also if the machine stops.
+   * Identifies the lines of `metrics.jsonl` so far, for a checkpoint. They are on the disk when this returns, even if the
+   * machine stops next.
    *
-   * @throws {DataError} if it cannot be written to the disk.
+   * @throws {DataError} if they cannot be written to the disk.
    */
   saved(): SavedMetrics {
     sync(this.jsonl);
@@ -169,8 +170,8 @@ export class MetricsLog {
   /**
    * Goes back to the metrics of a checkpoint: later lines are cut from the files, and TensorBoard drops later steps.
    *
-   * @param from what the checkpoint says; null for none at all.
-   * @param warn is told if `metrics.jsonl` does not hold those lines any more. What there is of them is kept.
+   * @param from the metrics of the checkpoint; null to start with no lines.
+   * @param warn called if `metrics.jsonl` no longer holds those lines. The run then keeps the lines that are left.
    * @throws {DataError} if a file cannot be read or written.
    */
   async restore(from: MetricsAtStep | null, warn: Warn): Promise<void> {
@@ -194,7 +195,7 @@ export class MetricsLog {
   }
 }
 
-/** The lines that a checkpoint refers to. If the file does not hold them any more: those of its steps that it holds. */
+/** The lines that a checkpoint refers to. If the file no longer holds them, the lines up to the checkpoint's step. */
 async function linesOf(path: string, { step, saved }: MetricsAtStep, warn: Warn): Promise<string> {
   if (typeof saved === "string") return wholeLines(saved);
   const file = await readWholeFile(path), bytes = file ?? new Uint8Array(0), head = bytes.subarray(0, saved.bytes);
@@ -209,7 +210,7 @@ async function linesOf(path: string, { step, saved }: MetricsAtStep, warn: Warn)
   return lines.filter((line) => stepOf(line) <= step).join("");
 }
 
-/** The step of a line of metrics; NaN if it is none. */
+/** The step of a line of metrics; NaN if the line is something else. */
 function stepOf(line: string): number {
   try {
     return parseMetrics(line, "")[0]?.step ?? NaN;
@@ -219,11 +220,10 @@ function stepOf(line: string): number {
 }
 
 /**
- * The lines of a `metrics.jsonl`, with its numbers as numbers. A last line without an end, which a killed process
- * leaves, is dropped.
+ * Parses the lines of a `metrics.jsonl`. A last line without a line break, which a killed process leaves, is dropped.
  *
  * @param where the file's name, for the errors.
- * @throws {DataError} where another line is no JSON object.
+ * @throws {DataError} if any other line is not a JSON object with a step.
  */
 export function parseMetrics(text: string, where: string): MetricLine[] {
   return text.split("\n").slice(0, -1).map((line, i) => {
@@ -242,7 +242,7 @@ function wholeLines(text: string): string {
   return text.slice(0, text.lastIndexOf("\n") + 1);
 }
 
-/** JSON has no numbers that are not finite, and `null` would not say which it was. */
+/** Numbers that are not finite become strings: JSON has no such numbers, and `null` would not say which it was. */
 function plain(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
@@ -251,7 +251,7 @@ function jsonLine(line: MetricLine): string {
   return `${JSON.stringify(line, plain)}\n`;
 }
 
-/** A line as RFC 4180 has it. */
+/** A line of the CSV file, by RFC 4180. */
 function csvLine(line: MetricLine): string {
   const rest: Record<string, unknown> = { ...line }, cells: unknown[] = [];
   for (const column of COLUMNS.slice(0, -1)) {
@@ -266,7 +266,7 @@ function quoted(cell: string): string {
   return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** The numbers of lines for TensorBoard. The last was measured now, and those before it earlier. */
+/** The events of lines for TensorBoard. The last line was measured now, and the others earlier by their `seconds`. */
 function eventsOf(lines: readonly MetricLine[]): Event[] {
   const measured = lines.filter((line): line is Exclude<MetricLine, EventLine> => !("event" in line));
   const end = now(), last = measured.at(-1)?.seconds ?? 0;

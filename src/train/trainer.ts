@@ -1,11 +1,11 @@
 /**
- * The trainer: a step as a program, replayed in chunks. While the GPU works on one chunk, the losses of the one before it
- * are read; the CPU waits at no other place.
+ * The trainer: the training step is a program that is replayed in chunks of steps. While the device works on a chunk, the
+ * losses of the chunk before are read; the CPU never waits for anything else.
  *
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import { AnomalyError, DivergedError, UsageError } from "../errors.ts";
+import { AnomalyError, DIVERGED_REMEDY, DivergedError, UsageError } from "../errors.ts";
 import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { MODELS } from "../models/registry.ts";
@@ -13,7 +13,7 @@ import type { Module } from "../nn/module.ts";
 import { isF32 } from "../ops/options.ts";
 import { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { PlateauFactor } from "../optim/schedule_names.ts";
+import type { RunPlateau } from "../optim/plateau.ts";
 import type { Program } from "../tensor/compile.ts";
 import { zeros } from "../tensor/create.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -23,17 +23,17 @@ import { gradientsOf, stepProgram } from "./step.ts";
 import { StepClock, type StepTime } from "./step_clock.ts";
 import { makeOptimizer, makeSchedule } from "../config/update.ts";
 
-/** The losses that the GPU keeps until they are read. Two chunks of steps may be under way. */
+/** The number of losses that the device keeps until they are read. Two chunks of steps may be under way. */
 const SLOTS = 8192;
 
-/** How far a run is, after some steps. */
+/** A report of steps that were done. */
 export interface Progress extends StepTime {
   /** From 1. */
   readonly epoch: number;
-  /** Steps done, in this epoch and in all. */
+  /** Steps done so far, in this epoch and in all. */
   readonly stepInEpoch: number;
   readonly step: number;
-  /** The losses of the steps since the last report, all of this epoch. */
+  /** The losses of the steps since the last report. All these steps are of this epoch. */
   readonly losses: Float32Array;
 }
 
@@ -41,12 +41,12 @@ export interface Progress extends StepTime {
 export interface Position {
   /** Steps done in all. */
   step: number;
-  /** The epoch under way, from 1, and the steps done in it. */
+  /** The current epoch, from 1, and the steps done in it. */
   epoch: number;
   stepInEpoch: number;
-  /** The sum of the losses of these. */
+  /** The sum of the losses of the steps of this epoch. */
   lossOfEpoch: number;
-  /** How long all steps took. */
+  /** How long all steps took, in seconds. */
   seconds: number;
 }
 
@@ -57,8 +57,9 @@ export type Chunk =
   /** All steps so far were reported, and none is under way. An epoch, or the run, ends here if `epochEnded`. */
   | { readonly kind: "stop"; readonly epochEnded: boolean };
 
-/** What `Trainer.chunks()` is asked for. */
+/** Options of `Trainer.chunks()`. */
 export interface ChunkOptions {
+  /** The first step after `step` to stop at. Default: only at the ends of epochs. */
   nextStop?(step: number): number;
 }
 
@@ -71,21 +72,22 @@ interface Submitted {
   readonly losses: Promise<Float32Array>;
 }
 
+/** Trains a model on the images of a device. It can be paused, stopped and given another learning rate at any time. */
 export class Trainer {
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   readonly optimizer: Optimizer;
-  /** The averaged weights, where the run keeps them. */
+  /** The averaged weights; null if the run keeps none. */
   readonly ema: EMA | null;
   readonly #rates: Rates | null;
   readonly #ring = zeros([SLOTS]);
   readonly #step: Program;
-  /** The last step of an epoch whose images are no multiple of a step's. */
+  /** The last step of an epoch, if it has fewer images than the others. */
   readonly #tail: Program | null;
-  /** The rates of the optimizer's groups. */
+  /** The learning rates of the optimizer's groups, before schedule and scale. */
   readonly #bases: readonly number[];
   readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, lossOfEpoch: 0, seconds: 0 };
-  /** What the rates are multiplied by, from which step on: steps under way have the scale of before. */
+  /** The factors of the rates, and the steps from which they hold: steps that were submitted keep the factor of then. */
   #scales = [{ from: 0, scale: 1 }];
   #stop = false;
   #pause: PromiseWithResolvers<void> | null = null;
@@ -119,7 +121,7 @@ export class Trainer {
     this.#tail = whole > 0 && rest > 0 ? stepProgram(work, rest) : null;
   }
 
-  /** The images of a whole step. */
+  /** The number of images of a full step. */
   get #stepImages(): number {
     return this.config.batchSize * this.config.accumulate;
   }
@@ -129,71 +131,72 @@ export class Trainer {
     return this.baseRate(step) * this.#scales.findLast(({ from }) => from <= step)!.scale;
   }
 
-  /** What the optimizer and the schedule give as the learning rate at a step, before it is scaled. */
+  /** The learning rate of the optimizer and the schedule at a step, without `rateScale`. */
   baseRate(step: number): number {
     return this.#rates?.at(step) ?? this.#bases[0]!;
   }
 
-  /** The images that the first `steps` steps take. */
+  /** The number of images in the first `steps` steps. */
   images(steps: number): number {
     const { count } = this.data, epochs = Math.floor(steps / this.stepsPerEpoch);
     return epochs * count + Math.min(steps % this.stepsPerEpoch * this.#stepImages, count);
   }
 
-  /** Plans the step, which chooses its kernels. */
+  /** Plans the step, which selects its kernels. */
   async plan(): Promise<void> {
     await this.#step.dispatches();
   }
 
-  /** Plans the step anew when it runs next: other kernels were chosen. */
+  /** Plans the step again when it runs next, after other kernels were selected. */
   async replan(): Promise<void> {
     await this.#step.replan();
     await this.#tail?.replan();
   }
 
   /**
-   * The gradients of the first step of the epoch, by the names of their parameters. To be called at an epoch's end: the
-   * batches begin anew.
+   * Computes the gradients of the first step of the epoch, by the names of their parameters. To be called at the end of an
+   * epoch, since it goes back to the first batch.
    */
   gradients(): Promise<Map<string, Float32Array>> {
     const { data } = this;
     return gradientsOf(this, Math.min(this.#stepImages, data.count));
   }
 
-  /** Ends the run after the steps that are under way. */
+  /** Ends the run after the steps that were submitted already. */
   stop(): void {
     this.#stop = true;
     this.resume();
   }
 
-  /** Has the run wait, after the steps that are under way. */
+  /** Makes the run wait after the steps that were submitted already. */
   pause(): void {
     this.#pause ??= Promise.withResolvers<void>();
   }
 
-  /** Lets a run that waits go on. */
+  /** Lets a paused run go on. */
   resume(): void {
     this.#pause?.resolve();
     this.#pause = null;
   }
 
+  /** Whether the run is paused. */
   get paused(): boolean {
     return this.#pause !== null;
   }
 
-  /** Where the run is. */
+  /** How far the run has come. */
   get position(): Position {
     return { ...this.#at };
   }
 
-  /** Has the run go on from there. What it trains must be as it was there; see `restore()` of `snapshot.ts`. */
+  /** Makes the run go on from there. Weights and optimizer must be as they were there; see `restore()` of `snapshot.ts`. */
   set position({ step, epoch, stepInEpoch, lossOfEpoch, seconds }: Position) {
     Object.assign(this.#at, { step, epoch, stepInEpoch, lossOfEpoch, seconds });
     this.#scales = [{ from: 0, scale: this.rateScale }];
   }
 
   /**
-   * What the rates that the optimizer and the schedule give are multiplied by. Takes effect with the steps submitted next.
+   * The factor of the learning rates of the optimizer and the schedule. It takes effect with the steps submitted next.
    *
    * @throws {UsageError} if f32 cannot hold the rate of a group then. No rate is changed in that case.
    */
@@ -202,7 +205,7 @@ export class Trainer {
   }
 
   set rateScale(scale: number) {
-    const { step } = this.#at, factor = this.#rates?.schedule.factor(step) ?? 1;
+    const { step } = this.#at, factor = this.#rates?.schedule(step, 1) ?? 1;
     for (const rate of this.#bases.map((base) => base * factor * scale)) {
       if (!isF32(rate)) {
         throw new UsageError(`a group of parameters would get a learning rate of ${rate}, which f32 does not hold`);
@@ -213,17 +216,16 @@ export class Trainer {
     else this.optimizer.paramGroups.forEach((group, i) => group.lr = this.#bases[i]! * scale);
   }
 
-  /** The schedule's state, where it has one: the only one is a plateau's. */
-  get schedule(): PlateauFactor | null {
+  /** The part of the schedule that has a state, a plateau; null if it has none. */
+  get schedule(): RunPlateau | null {
     return this.#rates?.schedule.plateau ?? null;
   }
 
   /**
    * Trains to the end, or until `stop()`, from where the run is. While the device works on a chunk of steps, the losses
    * of the chunk before are read and reported; that is the only time that the CPU waits for the device. At a stop all steps
-   * so far were reported and none is under way; what the caller does there does not count as time of the steps.
+   * so far were reported and none is under way; the time that the caller spends there does not count as time of the steps.
    *
-   * @param nextStop the first step after `step` to stop at. Default: stops are at the ends of epochs alone.
    * @throws {DivergedError} if a loss is not finite, after the report of the steps before it.
    * @throws {AnomalyError} with `detectAnomaly`, naming the op that made NaN or an infinity.
    */
@@ -264,21 +266,21 @@ export class Trainer {
     if (ended) yield* stopped(clock, true);
   }
 
-  /** Submits at most `most` steps of the epoch, which has `end`. A last step with fewer images is a chunk of its own. */
+  /** Submits at most `most` steps of the epoch, which has `end`. A last step with fewer images is a separate chunk. */
   async #submit(most: number, end: number): Promise<Submitted> {
     const at = this.#at, { epoch, stepInEpoch, step } = at, last = this.stepsPerEpoch - 1;
     const isTail = this.#tail !== null && stepInEpoch === last;
     const whole = this.#tail === null ? end : Math.min(end, last);
     const count = isTail ? 1 : Math.min(most, whole - stepInEpoch);
     this.#rates?.prepare(this.data.gpu, step, count);
-    // From here on another rate is for the steps after these.
+    // A rate that is set from here on is for the steps after these.
     at.stepInEpoch += count;
     at.step += count;
     await (isTail ? this.#tail! : this.#step).run(count).catch((error) => {
       throw error instanceof AnomalyError ? new AnomalyError(error.finding, step + error.step!) : error;
     });
     const losses = this.#losses(step, count);
-    losses.catch(() => {}); // Thrown where it is awaited.
+    losses.catch(() => {}); // `#finish()` throws it.
     return { epoch, stepInEpoch, step, count, losses };
   }
 
@@ -298,14 +300,14 @@ export class Trainer {
     }
     if (good < count) {
       throw new DivergedError(`the loss is ${all[good]} at step ${done + 1}`, {
-        remedy: "training diverged; try a smaller --lr",
+        remedy: DIVERGED_REMEDY,
         step: done + 1,
       });
     }
     clock.adapt(done, time);
   }
 
-  /** The losses of `count` steps after the first `step`. To be asked for when they are submitted, and no others after. */
+  /** Reads the losses of `count` steps after the first `step`. To be called before any later steps are submitted. */
   async #losses(step: number, count: number): Promise<Float32Array> {
     const { gpu } = this.data, [bytes] = await read(gpu, [upload(gpu, this.#ring.value)]);
     const ring = new Float32Array(bytes!);
@@ -320,7 +322,7 @@ function* stopped(clock: StepClock, epochEnded: boolean): Generator<Chunk, void>
   restart();
 }
 
-/** Throws `UsageError` where a model cannot be trained or tested on a data set. */
+/** Throws `UsageError` if a model cannot be trained or tested on a data set. */
 export function checkFits(model: RunConfig["model"], { name, shape, classes }: Dataset): void {
   const { input: [, height, width], classes: count } = MODELS[model];
   const images = [3, height, width].join(" x "); // A network of one channel gets images in colour made grey.
@@ -332,7 +334,7 @@ export function checkFits(model: RunConfig["model"], { name, shape, classes }: D
   }
 }
 
-/** How batches are made for the model that `config` names. */
+/** The options of batches for the model that `config` names. */
 export function batchOptions({ model, normalize }: Pick<RunConfig, "model" | "normalize">): BatchOptions {
   return { normalize, channels: MODELS[model].input[0] };
 }

@@ -172,7 +172,9 @@ Deno.test({
     assertEquals(code, 1, err);
     const { images: found, failed }: Result = JSON.parse(new TextDecoder().decode(stdout));
     assertEquals(found.map(({ file }) => file), ["pipes/other/y.png", "pipes/z.png"]);
-    const pipe = (file: string) => [file, `cannot read ${file}: it is no plain file; - is the standard input`];
+    const pipe = (
+      file: string,
+    ) => [file, `cannot read ${file}: it is not a regular file; use - for the standard input`];
     assertEquals(failed.map(({ file, error }) => [file, error]), [
       pipe("pipes/a.png"),
       ["pipes/locked", "cannot read pipes/locked: this program was started without permission for it"],

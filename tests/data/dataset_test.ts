@@ -59,7 +59,7 @@ Deno.test("one .bin file is both splits, and the log says so", () =>
     const dataset = await openDataset(path, { log: (line) => lines.push(line) });
     assertEquals([dataset.train.count, dataset.test.count], [5, 5]);
     assertEquals(await bytesOf(dataset.test.records()), makeRecords(5));
-    assertEquals(lines, [`data: ${path} is one file: it serves as the training and as the test set`]);
+    assertEquals(lines, [`data: ${path} is a single file: it is used as the training set and as the test set`]);
   }));
 
 Deno.test("CIFAR-100: a folder, an archive and one file, with the class names of its list", () =>
@@ -89,15 +89,15 @@ Deno.test("a folder or archive that lacks a split is refused, unless the split i
     await Deno.writeFile(`${folder}/set.tar.gz`, await makeArchive(files));
     for (const spec of [`${folder}/set`, `${folder}/set.tar.gz`]) {
       const message = await failure(spec);
-      assert(message.startsWith(`${spec}: lacks test_batch.bin (or test.bin); it holds data_batch_`), message);
+      assert(message.startsWith(`${spec}: test_batch.bin (or test.bin) is missing; found: data_batch_`), message);
       const dataset = await openDataset(spec, { need: ["train"] });
       assertEquals([dataset.train.count, dataset.test.count], [25, 0]);
       assertEquals(await Array.fromAsync(dataset.test.records()), []);
     }
     await Deno.mkdir(`${folder}/empty`);
     const message = await failure(`${folder}/empty`);
-    assert(message.startsWith(`${folder}/empty: lacks data_batch_1.bin … (or train.bin) and test_batch.bin`), message);
-    assert(message.includes("no record file at all"));
+    assert(message.startsWith(`${folder}/empty: data_batch_1.bin … (or train.bin) and test_batch.bin`), message);
+    assert(message.includes("no data files"));
   }));
 
 Deno.test("a length that is no multiple of the record is found at opening: file and byte offset", () =>
@@ -202,7 +202,7 @@ Deno.test("identify() knows official files by their bytes alone", () =>
     assertEquals((await identifyFiles(`${folder}/test_batch.bin`)).map(({ name }) => name), ["test_batch.bin"]);
   }));
 
-Deno.test("pickRecords() takes records by their place in the files, or in a run's order", () =>
+Deno.test("selectRecords() selects records by their index in the files, or in a run's order", () =>
   withFolder(async (folder) => {
     await Deno.writeFile(`${folder}/a.bin`, makeRecords(600));
     const { train } = await openDataset(`${folder}/a.bin`);
@@ -217,7 +217,11 @@ Deno.test("pickRecords() takes records by their place in the files, or in a run'
         assertEquals(batch.pixels.subarray(i * 3072, (i + 1) * 3072), record(index).subarray(1));
       }
     }
-    const error = await assertRejects(() => selectRecords(train, { start: 598, count: 4 }), UsageError, "holds 600");
+    const error = await assertRejects(
+      () => selectRecords(train, { start: 598, count: 4 }),
+      UsageError,
+      "has 600 records",
+    );
     assertEquals(error.exitCode, 2);
   }));
 

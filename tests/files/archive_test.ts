@@ -73,7 +73,7 @@ Deno.test("entriesInOrder() gives names in the order asked for, whatever theirs"
     }
     assertEquals(seen, names);
     const missing = Array.fromAsync(entriesInOrder(path, ["data_batch_2.bin", "data_batch_6.bin"]));
-    await assertRejects(() => missing, DataError, `${path}: holds no data_batch_6.bin`);
+    await assertRejects(() => missing, DataError, `${path}: data_batch_6.bin is missing in the archive`);
   }));
 
 Deno.test("listArchive() gives sizes and refuses a name that comes twice", () =>
@@ -86,7 +86,7 @@ Deno.test("listArchive() gives sizes and refuses a name that comes twice", () =>
     assertEquals([...await listArchive(path, (name) => name.endsWith(".bin"))], [["x.bin", 6146]]);
     const twice = new Map([["a/x.bin", makeRecords(1)], ["b/x.bin", makeRecords(1)]]);
     await Deno.writeFile(path, await gzip(await makeTar(twice)));
-    await assertRejects(() => listArchive(path, () => true), DataError, `${path}: holds x.bin twice`);
+    await assertRejects(() => listArchive(path, () => true), DataError, `${path}: contains x.bin twice`);
   }));
 
 /** The one error of a damaged archive: its class, the file, an offset, and nothing left open. */

@@ -20,18 +20,18 @@ const pixel = ({ width, data }: RgbImage, x: number, y: number) => [
   ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
 ];
 
-Deno.test("encodePng() and decodeRgbPng() are inverse", () => {
+Deno.test("encodeRgbPng() and decodeRgbPng() are inverse", () => {
   const image = { width: 5, height: 3, data: makeRecords(1).slice(0, 45) };
   assertEquals(decodeRgbPng(encodeRgbPng(image), "a.png"), image);
 });
 
-Deno.test("decodePng() refuses what is no 8-bit RGB PNG, or is damaged", () => {
-  assertThrows(() => decodeRgbPng(new Uint8Array(50), "a.png"), DataError, "a.png: no readable PNG");
+Deno.test("decodeRgbPng() refuses what is not an 8-bit RGB PNG, or is damaged", () => {
+  assertThrows(() => decodeRgbPng(new Uint8Array(50), "a.png"), DataError, "a.png: not a readable PNG");
   const bytes = encodeRgbPng(plain(8, 8, 1, 2, 3));
-  assertThrows(() => decodeRgbPng(bytes.subarray(0, 60), "a.png"), DataError, "a.png: no readable PNG");
+  assertThrows(() => decodeRgbPng(bytes.subarray(0, 60), "a.png"), DataError, "a.png: not a readable PNG");
   const damaged = bytes.slice();
   damaged[45]! ^= 1;
-  assertThrows(() => decodeRgbPng(damaged, "a.png"), DataError, "a.png: no readable PNG");
+  assertThrows(() => decodeRgbPng(damaged, "a.png"), DataError, "a.png: not a readable PNG");
 });
 
 Deno.test("imageOf() interleaves the planes of a record", () => {

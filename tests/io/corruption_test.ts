@@ -117,14 +117,14 @@ const HUNGRY: [what: string, bytes: () => Uint8Array | Promise<Uint8Array>, mess
     const data = new Uint8Array(large().get("w")!.data.buffer);
     return packed(filesOf(vector(4 << 20, 1), { "a/data/0": data }));
   }, /^$/],
-  ["a header of objects", () => headed(`{"a":[${"{},".repeat(333_000)}1]}`), /no shape or no range/],
+  ["a header of objects", () => headed(`{"a":[${"{},".repeat(333_000)}1]}`), /no valid shape or byte range/],
   ["a header of names", () => {
     return headed(`{${Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":1`).join()}}`);
-  }, /no shape or no range/],
+  }, /no valid shape or byte range/],
   [
     "a longer header",
     () => headed(`{"a":[${"{},".repeat(3_000_000)}1]}`),
-    /its header is 9000009 bytes long, more than 1000000/,
+    /its header has 9000009 bytes; the limit is 1000000/,
   ],
   ["a pickle of dicts", () => pickled("}".repeat(1_900_000)), /far more objects/],
   ["a pickle of texts", () => pickled("X\x02\0\0\0ab".repeat(280_000)), /./],

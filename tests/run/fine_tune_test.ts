@@ -93,7 +93,7 @@ Deno.test("a head of other classes starts anew, as its seed has it, and is named
     const missing = await assertRejects(() => tuned(none), WeightsError);
     assertEquals(missing.message, `cannot read ${none}: no such file or folder`);
     await Deno.writeTextFile(none, "text");
-    await assertRejects(() => tuned(none), WeightsError, `${none} is no file of weights`);
+    await assertRejects(() => tuned(none), WeightsError, `${none} is not a weights file`);
   }));
 
 Deno.test("--freeze takes names of parameters and of layers, * and ?, and says what it froze", async () => {

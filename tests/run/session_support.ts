@@ -47,7 +47,7 @@ export async function openSession(
   const folder = await RunFolder.open(path, config, checkpoint, {}, (line) => warned.push(line));
   const opened = await open();
   if (checkpoint) await restore(opened.trainer, checkpoint, path);
-  const session = Session.open(
+  const session = new Session(
     {
       config,
       dataset,

@@ -215,7 +215,7 @@ Deno.test("a rate that f32 does not hold is refused, and nothing has another rat
 Deno.test("a run that is paused does no step until it goes on, with the same bits; or until it is stopped", () =>
   withFolder(async (folder) => {
     const dataset = images(42), given = { epochs: 2, saveEvery: 5 }, reports: Progress[] = [];
-    const listener = { progress: (progress: Progress) => void reports.push(progress) };
+    const listener = { progress: (_: Trainer, progress: Progress) => void reports.push(progress) };
     const plain = (await openSession(join(folder, "plain"), dataset, given)).session;
     await plain.run();
     const { session } = await openSession(join(folder, "paused"), dataset, given, null, listener);
@@ -257,7 +257,7 @@ Deno.test("a run that goes on with larger batches begins where it was in the epo
     await session.run();
     // 24 images were seen: one of the two steps that an epoch has now.
     const more = { ...given, batchSize: 21, saveEvery: undefined }, losses: number[] = [];
-    const listener = { progress: (progress: Progress) => void losses.push(...progress.losses) };
+    const listener = { progress: (_: Trainer, progress: Progress) => void losses.push(...progress.losses) };
     const { session: other } = await openSession(folder, dataset, more, await newestOf(session), listener);
     const { step, epoch, stepInEpoch } = other.trainer.position;
     assertEquals([step, epoch, stepInEpoch], [1, 1, 1]);

