@@ -141,10 +141,11 @@ Deno.test("what is published while the snapshot is read comes behind it", async 
   await withLive(async (live) => {
     await using early = await Page.open(live);
     await called.promise;
-    live.publish("metrics", [{ step: 2 }]);
+    // The message is made, and without the wait for the snapshot it would be sent at once.
+    const made = Promise.withResolvers<void>();
+    live.publish("metrics", [{ toJSON: () => (made.resolve(), { step: 2 }) }]);
     live.publish("state", stateAt(2));
-    // Long enough for the message to be sent, if it did not wait; where it takes longer, the test passes all the same.
-    await new Promise((done) => setTimeout(done, 20));
+    await made.promise;
     resolve(SNAPSHOT);
     assertEquals((await early.next())!.event, "snapshot");
     assertEquals((await early.next())!.data, [{ step: 2 }]);
