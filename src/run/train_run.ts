@@ -38,7 +38,7 @@ import { loadWeights, saveWeights } from "./weights.ts";
 /** What a run tells of, besides what its session does. */
 export interface RunListener extends Listener {
   /** Something that takes a while, such as a download, has come so far; "" when it is over. */
-  status(text: string): void;
+  readonly status: (text: string) => void;
   /** The first step comes next. From now on the session can be stopped, paused and given another learning rate. */
   started(session: Session): Promise<void>;
   /** No steps are left to do, or the run was stopped; the weights are saved. A run that was not stopped is tested next. */
