@@ -107,6 +107,7 @@ function reduced(op: string, { inputs: [x], outputs: [y] }: Node, dims: readonly
 const overDims = (name: keyof typeof reduceOps, op: string) =>
   rule(reduceOps[name], (node, to) => reduced(op, node, node.attrs.dims, to));
 
+/** The rules of this file. */
 export const SHAPES: readonly Rule[] = [
   rule(reduceOp, ({ attrs: { kind } }, to) => to.refuse(`${kind} has no counterpart there`)),
   rule(viewOp, view),

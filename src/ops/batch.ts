@@ -35,6 +35,7 @@ export function shuffle(order: Value, counters: Value, key: Value, halfBits: num
   return record(shuffleOp, [order, counters, key], { halfBits });
 }
 
+/** Which images of the data set are in a batch, and how their pixels become numbers. */
 export interface GatherAttrs {
   /** The images of this batch. */
   readonly count: number;

@@ -185,6 +185,7 @@ export interface Update {
   readonly counting: Counting | null;
 }
 
+/** The scalars of an update that depend on the number of steps. */
 export interface Counting {
   /** It has the function `scalars_of`. */
   readonly kernel: Kernel;

@@ -1,6 +1,6 @@
 /**
  * The learning rates of a run with a schedule. The factors of the next steps are written to device memory before the steps
- * are submitted, and each step reads its own factor there, so that a new rate needs no wait.
+ * are submitted, and each step reads the factor there, so that a new rate needs no wait.
  *
  * @module
  */

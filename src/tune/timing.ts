@@ -6,6 +6,7 @@
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { allocateStorage, read, type Storage } from "../backend/webgpu/memory.ts";
 
+/** The options of a measurement. */
 export interface TimeOptions {
   /** The number of rounds, of which the median counts. Default 5. */
   readonly rounds?: number;

@@ -22,6 +22,7 @@ export interface Tuned {
   readonly refused: readonly string[];
 }
 
+/** The options of tuning. */
 export interface TuneOptions {
   /** The most milliseconds that tuning may take; the estimate selects the variants of all further offers. Default: no limit. */
   readonly budget?: number;

@@ -113,7 +113,7 @@ Deno.test("wgrad export and import refuse what they cannot do, in one line, and 
       [
         "export --weights net.pth --to net.bin",
         2,
-        /net\.bin ends in none of \.safetensors, \.pth, \.npz, \.onnx: give --format/,
+        /net\.bin does not end in \.safetensors, \.pth, \.npz, \.onnx: give --format/,
       ],
       ["export --weights net.pth --to old.npz", 2, /old\.npz exists already; --force replaces it/],
       ["export --weights none.pth --to a.pth", 1, /cannot read none\.pth: no such file/],

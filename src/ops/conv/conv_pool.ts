@@ -25,6 +25,7 @@ import { type ConvAttrs, pairs, positions, sizeOfImage } from "./geometry.ts";
 
 const kernel = shader("conv/conv2d_pool.wgsl");
 
+/** The convolution, and the pool of its result. */
 export interface ConvPoolAttrs {
   readonly conv: ConvAttrs;
   readonly pool: PoolAttrs;
@@ -41,6 +42,7 @@ export function fitsConvPool(
   return plain && kernel.every((size, i) => size === stride[i]) && kernel[0] * kernel[1] * kh * kw <= MAX_UNROLLED;
 }
 
+/** Inputs: x, w, and the bias if there is one. Outputs: the maxima and their indices, as those of `maxPoolOp`. */
 export const convPoolOp: Op<ConvPoolAttrs> = {
   name: "convPool2d",
   outputs: (inputs, { conv, pool }) => {
@@ -50,7 +52,7 @@ export const convPoolOp: Op<ConvPoolAttrs> = {
   dispatches(node, target) {
     const { inputs: [x, w, bias], outputs: [y, index] } = node;
     const count = batchChunks(x!.shape[0]!, [x!], [y!, index!], target);
-    const tile = selectTile(node, poolTiles(node, count, target), target), lanes = target.profile.workgroup;
+    const tile = selectTile(node, () => poolTiles(node, count, target), target), lanes = target.profile.workgroup;
     const dispatch = {
       kernel,
       constants: {

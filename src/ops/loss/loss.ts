@@ -24,7 +24,9 @@ const nllKernel = shader("loss/nll_loss.wgsl");
 const nllGradKernel = shader("loss/nll_loss_grad.wgsl");
 const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
 
+/** The reductions of a loss. */
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
+/** The reduction of a loss: the mean of the rows' losses, their sum, or none. */
 export type Reduction = typeof REDUCTIONS[number];
 
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
@@ -34,6 +36,7 @@ export interface SoftAttrs {
   readonly reduction: Reduction;
 }
 
+/** The attributes of a loss of labels. */
 export interface NllAttrs extends SoftAttrs {
   /** The share of the target that is spread evenly over all classes. */
   readonly smoothing: number;
@@ -249,6 +252,7 @@ function minusShare(x: Value, dy: Value, { reduction }: SoftAttrs): Value {
   return combine("mul", x, reduction === "none" ? view(by, [n!, 1, ...inner]) : by);
 }
 
+/** The negative log-likelihood −Σ t p of probabilities t. Inputs: the log-probabilities p, and t. */
 export const softNllOp: Op<SoftAttrs> = {
   name: "softNllLoss",
   gradName: "CrossEntropyLossBackward0",

@@ -21,6 +21,7 @@ const gradKernel = shader("norm/norm_grad.wgsl");
 const normKernel = shader("norm/norm.wgsl");
 const sumsKernel = shader("norm/norm_sums.wgsl");
 
+/** The attributes of a normalisation: `weight` and `bias` say whether there is one. */
 export interface NormAttrs extends Layout {
   readonly eps: number;
   readonly weight: boolean;

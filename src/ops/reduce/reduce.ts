@@ -16,6 +16,7 @@ import { reduceDims, reduceRun } from "./dims.ts";
 
 const selectKernel = shader("shape/select_index.wgsl");
 
+/** The dimensions that are reduced, sorted, and the shape of the result. */
 export interface DimsAttrs {
   readonly dims: readonly number[];
   readonly shape: Shape;
@@ -110,12 +111,14 @@ export function argmax(x: Value, dim: number | undefined, keepdim: boolean): Val
 
 // --- max and min over one dimension: the gradient goes to the first extremum ------------------------------------------
 
+/** A maximum or minimum over one dimension, and the shape of the result. */
 export interface ExtremumAttrs {
   readonly name: "max" | "min";
   readonly dim: number;
   readonly shape: Shape;
 }
 
+/** The maximum or minimum over one dimension. */
 export const extremumOp: Op<ExtremumAttrs> = {
   name: "extremum",
   gradName: "MaxBackward0",
