@@ -122,7 +122,7 @@ Deno.test("wgrad export and import refuse what they cannot do, in one line, and 
         1,
         /evil\.pth is not a valid PyTorch file: its pickle names "posix\.system"/,
       ],
-      ["export --weights legacy.pth --to a.npz", 1, /legacy\.pth is of PyTorch before 1\.6: save it again/],
+      ["export --weights legacy.pth --to a.npz", 1, /legacy\.pth was written by PyTorch before 1\.6: save it again/],
       ["export --weights text.pth --to a.npz", 1, /text\.pth is not a weights file: it is neither safetensors nor/],
       [
         "export --weights net.pth --to a.pth --model lenet-gray",
