@@ -50,7 +50,7 @@ async function isRun(folder: string): Promise<boolean> {
 }
 
 /**
- * The settings to go on with: those of the run, overridden by `given`.
+ * The settings to go on with: those of the run, overridden by `given`. More epochs or steps only extend the run.
  *
  * @throws {UsageError} for a setting that would make it another run, unless `force`.
  */
@@ -62,10 +62,12 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
     if (value === undefined || key === "out" || key === "name" || JSON.stringify(value) === JSON.stringify(before)) {
       continue;
     }
-    if (!setting.free && !force) {
+    if (!setting.free && !force && !extendsRun(key, before, value)) {
+      const flag = `--${setting.name}`, had = String(before ?? "");
       throw new UsageError(
-        `--resume: --${setting.name} ${value} would not be the same run, which has ` +
-          `${String(before ?? "") || "none"}: leave it away, or go on all the same with --force`,
+        `This run was started ${
+          had ? `with ${flag} ${had}` : `without ${flag}`
+        }. Drop ${flag}, or add --force to change it.`,
       );
     }
     changed[key] = value;
@@ -73,10 +75,16 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
   return { ...config, ...changed };
 }
 
+/** Whether another value of a setting lets the run train longer, with the same steps until then. */
+function extendsRun(key: keyof RunConfig, before: RunConfig[keyof RunConfig], value: Value): boolean {
+  return (key === "epochs" || key === "maxSteps") && before !== undefined && Number(value) > Number(before);
+}
+
 /** A run that is about to go on. Its lock is held. */
 export interface ReopenedRun extends Claim {
-  /** The settings to go on with. */
+  /** The settings to go on with, and those of the run until now. */
   readonly config: RunConfig;
+  readonly before: RunConfig;
   /** The checkpoint to go on from; null if the run has none: then it starts over. */
   readonly checkpoint: Checkpoint | null;
   /** The checkpoint is not the newest, or has other settings: the run replaces the checkpoints in its folder at once. */
@@ -118,11 +126,17 @@ export async function reopen(
     // An edit of config.json counts like a flag.
     const before = saved ?? written, config = makeConfig(resumedConfig(before, { ...written, ...given }, force));
     const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
+    if (longer && checkpoint && checkpoint.state.step >= (config.maxSteps ?? Infinity)) {
+      throw new UsageError(
+        `This run has done its ${checkpoint.state.step} steps of --max-steps ${config.maxSteps}. Give a larger --max-steps.`,
+      );
+    }
     const names = await namesIn(folder), ended = (await readRunFile(folder))?.finished !== undefined;
     return {
       path: folder,
       lock,
       config,
+      before,
       checkpoint,
       changed: file !== null || JSON.stringify(config) !== JSON.stringify(before),
       force,
