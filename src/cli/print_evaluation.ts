@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { areNamed } from "../data/class_names.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { WeightsResult } from "../run/evaluation_file.ts";
 import type { RunWeights } from "../run/final_weights.ts";
@@ -25,11 +26,11 @@ export function printEvaluation(
     images = `${dataset[split].count}${synthetic ? " SYNTHETIC" : ""} ${split} images`;
   const network = which?.validation ? `${which.weights} weights (epoch ${which.epoch}, step ${which.step})` : "network";
   output.result(`Accuracy of the ${network} on the ${images}: ${percent(accuracy)} (loss ${loss.toFixed(3)})`);
-  const width = Math.max(...classes.map((name) => name.length));
+  const width = Math.max(...classes.map((name) => name.length)), noun = areNamed(classes) ? "class " : "";
   classes.forEach((name, label) => {
     // NaN for a class without images in the split.
     const share = perClass[label]!;
-    output.result(`Accuracy for class ${name.padEnd(width)}: ${Number.isNaN(share) ? "no images" : percent(share)}`);
+    output.result(`Accuracy for ${noun}${name.padEnd(width)}: ${Number.isNaN(share) ? "no images" : percent(share)}`);
   });
 }
 

@@ -63,7 +63,7 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
       continue;
     }
     if (!setting.free && !force && !extendsRun(key, before, value)) {
-      const flag = `--${setting.name}`, had = String(before ?? "");
+      const flag = `--${setting.name}`, had = before === false ? "" : String(before ?? "");
       throw new UsageError(
         `This run was started ${
           had ? `with ${flag} ${had}` : `without ${flag}`
