@@ -4,39 +4,19 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { align, type Block, type Storage } from "../backend/webgpu/memory.ts";
+import type { Command, Dispatch } from "../backend/backend.ts";
+import { align, type Block, type Storage } from "../backend/memory.ts";
+import { type Binding, rangesOf, type Shader } from "../backend/shader.ts";
 import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
-import { type Binding, rangesOf, type Shader } from "../backend/webgpu/pipeline.ts";
 import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
-import type { Copy } from "./commands.ts";
 
-/** A dispatch that has its places, but no pipeline yet. */
-export interface Pending {
-  readonly shader: Shader;
-  /** What the shader binds, in the order of its bindings. */
-  readonly storages: readonly Storage[];
-  readonly grid: readonly [number, number, number];
-}
-
-/** Whether programs merge: by default where it was measured to gain. For tests, and to find out what is to blame. */
-export const mergeSmall: { forced: boolean | null } = { forced: null };
-
-/** The most workgroups of a merged dispatch: so many a GPU runs at once, and a launch costs more than they do. */
+/** The most workgroups of a merged dispatch: a GPU runs as many at once, and a launch costs more than they do. */
 export const MOST_WORKGROUPS = 512;
 /** The most storage buffers that every device takes in a stage, and the most bytes that a workgroup shares. */
 const MOST_STORAGE = 8, MOST_SHARED = 16384;
 
-/**
- * Whether programs on `gpu` merge their dispatches. On a software driver a step gets slower by a seventh, as measured: it
- * runs one kernel at a time, and a load behind the branch costs more than a dispatch.
- */
-export function merges(gpu: Gpu): boolean {
-  return mergeSmall.forced ?? gpu.profile.merges;
-}
-
 /** `commands` with small dispatches moved together and merged, where what others read and write allows it. */
-export function merge(commands: readonly (Pending | Copy)[]): (Pending | Copy)[] {
+export function merge(commands: readonly Command[]): Command[] {
   const stages: Stage[] = [];
   for (const command of commands) {
     const own = new Stage(command), host = own.mergeable ? hostFor(own, stages) : null;
@@ -73,12 +53,12 @@ interface Use {
 class Stage {
   /** Nothing so far must come after this: it can move to the end. */
   last = true;
-  readonly #commands: (Pending | Copy)[];
+  readonly #commands: Command[];
   readonly #uses: Use[];
   readonly #outlines: Outline[] = [];
   #workgroups = Infinity;
 
-  constructor(command: Pending | Copy) {
+  constructor(command: Command) {
     this.#commands = [command];
     this.#uses = usesOf(command);
     if (!("shader" in command)) return;
@@ -121,22 +101,22 @@ class Stage {
     this.#workgroups += later.#workgroups;
   }
 
-  get #dispatches(): Pending[] {
-    return this.#commands as Pending[];
+  get #dispatches(): Dispatch[] {
+    return this.#commands as Dispatch[];
   }
 
-  get command(): Pending | Copy {
+  get command(): Command {
     return this.#commands.length === 1 ? this.#commands[0]! : joined(this.#dispatches, this.#outlines);
   }
 }
 
-function usesOf(command: Pending | Copy): Use[] {
+function usesOf(command: Command): Use[] {
   // What lies behind an element up to the next place may be read and written with it.
   const use = ({ block, offset, size }: Storage, writes: boolean) => {
     return { block, start: offset, end: offset + align(size), writes };
   };
   if (!("shader" in command)) return [use(command.from, false), use(command.to, true)];
-  return command.storages.map((storage, i) => use(storage, command.shader.bindings[i]!.type === "storage"));
+  return command.storages.map((storage, i) => use(storage, command.shader.bindings[i]!.access === "write"));
 }
 
 function overlap(a: Use, b: Use): boolean {
@@ -151,7 +131,7 @@ function outlineFor(shader: Shader): Outline | null {
   return outline;
 }
 
-function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): Part[] {
+function partsOf(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Part[] {
   const blocks = new Map<Block, number>();
   return dispatches.map(({ shader, storages, grid }, i) => {
     const bound = new Map(
@@ -165,16 +145,16 @@ function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): 
 }
 
 /** One dispatch for all. */
-function joined(dispatches: readonly Pending[], outlines: readonly Outline[]): Pending {
+function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Dispatch {
   const parts = partsOf(dispatches, outlines), { numbers } = bindingsOf(parts);
   const bindings: Binding[] = [], windows: Window[] = [], storages: Storage[] = [], taken = new Set<number>();
   dispatches.forEach(({ shader, storages: own }, i) => {
     const numberOf = (old: number) => numbers[i]!.get(old)!;
     own.forEach((storage, j) => {
-      const { number: old, type } = shader.bindings[j]!, number = numberOf(old);
+      const { number: old, access } = shader.bindings[j]!, number = numberOf(old);
       if (taken.has(number)) return;
       taken.add(number);
-      bindings.push({ number, type });
+      bindings.push({ number, access });
       storages.push(storage);
       for (const window of shader.windows) {
         if (window.input === old) windows.push({ ...window, input: number, number: numberOf(window.number) });

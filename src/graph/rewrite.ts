@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Device, Node, type Value, withoutGradients, withoutReads } from "./node.ts";
+import { type Device, Node, type Value } from "./node.ts";
+import { recorder } from "./recorder.ts";
 
 /**
  * A rewriting rule. Rules only save work: whatever others read of what they replace is computed as well. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
@@ -56,7 +57,10 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
       let outputs: readonly Value[] = current.outputs;
       for (const rule of rules) {
         // What a rule records is part of this schedule alone.
-        const found = withoutReads(() => withoutGradients(() => rule(current, (value) => counts.get(value) ?? 0)));
+        const found = recorder.with(
+          { reads: false, gradients: false },
+          () => rule(current, (value) => counts.get(value) ?? 0),
+        );
         if (!found) continue;
         standIn(found, current);
         outputs = found;
@@ -99,7 +103,7 @@ export function needed(targets: readonly Value[], stop: Known): Node[] {
 function inOrder(nodes: readonly Node[]): Node[] {
   const rank = new Map<Node, number>();
   for (const node of nodes) {
-    let last = orderOf(node);
+    let last = rankOf(node);
     for (const input of node.inputs) if (input.node) last = Math.max(last, rank.get(input.node) ?? last);
     rank.set(node, last);
   }
@@ -107,31 +111,29 @@ function inOrder(nodes: readonly Node[]): Node[] {
   return nodes.slice().sort((a, b) => rank.get(a)! - rank.get(b)!);
 }
 
-const orders = new WeakMap<Node, number>();
-
-/** A node's place in the order of recording: its first output's number, or the place of the node it stands for. */
-function orderOf(node: Node): number {
-  return orders.get(node) ?? node.outputs[0]!.id;
+/** A node's rank in the order of recording: its first output's number, or the rank of the node that it replaces. */
+function rankOf(node: Node): number {
+  return node.rank ?? node.outputs[0]!.id;
 }
 
-/** Has `node` run right before `other`, as far as what it reads allows. */
+/** Makes `node` run right before `other`, as far as its inputs allow. */
 export function runBefore(node: Node, other: Node): void {
-  orders.set(node, orderOf(other) - 0.5);
+  node.rank = rankOf(other) - 0.5;
 }
 
-/** Has `node` run right after `other`. */
+/** Makes `node` run right after `other`. */
 export function runAfter(node: Node, other: Node): void {
-  orders.set(node, orderOf(other));
+  node.rank = rankOf(other);
 }
 
-/** Gives the new nodes behind `values` the place of `original`. */
+/** Gives the new nodes behind `values` the rank of `original`. */
 function standIn(values: readonly Value[], original: Node): void {
-  const place = orderOf(original);
+  const rank = rankOf(original);
   const stack = values.flatMap((value) => value.node ?? []);
   for (let node = stack.pop(); node; node = stack.pop()) {
-    // Nodes recorded before this rewrite have numbers below those of the outputs of the original's copy, or a place.
-    if (orders.has(node) || node.outputs[0]!.id <= original.outputs[0]!.id) continue;
-    orders.set(node, place);
+    // Nodes recorded before this rewrite have numbers below those of the outputs of the original's copy, or a rank.
+    if (node.rank !== null || node.outputs[0]!.id <= original.outputs[0]!.id) continue;
+    node.rank = rank;
     for (const input of node.inputs) if (input.node) stack.push(input.node);
   }
 }
@@ -147,7 +149,7 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
   const inputs = node.inputs.map((input) => resolve(input, replaced));
   if (inputs.every((input, i) => input === node.inputs[i])) return node;
   const copy = new Node(node.op, inputs, node.attrs);
-  orders.set(copy, orderOf(node));
+  copy.rank = rankOf(node);
   return copy;
 }
 

@@ -6,7 +6,8 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { type Node, recordedFor, type Value, withoutGradients } from "../graph/node.ts";
+import type { Node, Value } from "../graph/node.ts";
+import { recorder, withoutGradients } from "../graph/recorder.ts";
 import { combine } from "../ops/elementwise.ts";
 import { text } from "../ops/shape.ts";
 
@@ -97,7 +98,7 @@ export function differentiate(
       const needs = node.inputs.map((input) =>
         input.needsGrad && (!wanted || inputs!.has(input) || wanted.has(through(input)))
       );
-      recordedFor(node, () => {
+      recorder.gradientOf(node.op, () => {
         const found = node.op.grad!(node, given, needs);
         node.inputs.forEach((input, i) => {
           const grad = found[i];
