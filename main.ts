@@ -5,8 +5,8 @@
  * @module
  */
 import { COMMANDS, findCommand } from "./src/cli/commands.ts";
-import { type Command, parse, type Parsed, spellings, UnknownFlagError } from "./src/cli/flags.ts";
-import { help, overview } from "./src/cli/help.ts";
+import { acceptedSpellings, type Command, parse, type Parsed, UnknownFlagError } from "./src/cli/flags.ts";
+import { helpText, overviewText } from "./src/cli/help_text.ts";
 import { UsageError, WgradError } from "./src/errors.ts";
 import { VERSION } from "./src/version.ts";
 
@@ -14,11 +14,11 @@ import { VERSION } from "./src/version.ts";
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {
-    console.error(overview(COMMANDS));
+    console.error(overviewText(COMMANDS));
     return 2;
   }
   if (name === "--help" || name === "-h") {
-    console.log(overview(COMMANDS));
+    console.log(overviewText(COMMANDS));
     return 0;
   }
   if (name === "--version") {
@@ -28,7 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const { command } = await findCommand(name).load();
   const parsed = await parseFor(command, rest);
   if (parsed.help) {
-    console.log(help(command));
+    console.log(helpText(command));
     return 0;
   }
   return await command.run(parsed);
@@ -42,7 +42,7 @@ async function parseFor(command: Command, argv: readonly string[]): Promise<Pars
     if (!(error instanceof UnknownFlagError)) throw error;
     const owners: string[] = [];
     for (const { name, load } of COMMANDS) {
-      if ((await load()).command.flags.flatMap(spellings).includes(error.flag)) owners.push(`wgrad ${name}`);
+      if ((await load()).command.flags.flatMap(acceptedSpellings).includes(error.flag)) owners.push(`wgrad ${name}`);
     }
     if (owners.length === 0) throw error;
     throw new UsageError(`${error.flag} is a flag of ${owners.join(", ")}; see wgrad ${command.name} --help`);

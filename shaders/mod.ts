@@ -57,7 +57,6 @@ import maxPool2d from "./pool/max_pool2d.wgsl" with { type: "text" };
 import maxPool2dGrad from "./pool/max_pool2d_grad.wgsl" with { type: "text" };
 import dropout from "./random/dropout.wgsl" with { type: "text" };
 import reduce from "./reduce/reduce.wgsl" with { type: "text" };
-import sumParts from "./reduce/sum_parts.wgsl" with { type: "text" };
 import cat from "./shape/cat.wgsl" with { type: "text" };
 import pad from "./shape/pad.wgsl" with { type: "text" };
 import pick from "./shape/pick.wgsl" with { type: "text" };
@@ -121,7 +120,6 @@ export const SHADERS = {
   "pool/max_pool2d_grad.wgsl": maxPool2dGrad,
   "random/dropout.wgsl": dropout,
   "reduce/reduce.wgsl": reduce,
-  "reduce/sum_parts.wgsl": sumParts,
   "shape/cat.wgsl": cat,
   "shape/pad.wgsl": pad,
   "shape/pick.wgsl": pick,

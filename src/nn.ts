@@ -23,7 +23,7 @@ export { Dropout, Dropout2d } from "./nn/dropout.ts";
 export * as init from "./nn/init.ts";
 export { Conv2d, type Conv2dLayerOptions, Flatten, Linear, MaxPool2d, ReLU, Sequential } from "./nn/layers.ts";
 export { BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss } from "./nn/losses.ts";
-export * as models from "./models/models.ts";
+export * as models from "./models/mod.ts";
 export { Module } from "./nn/module.ts";
 export {
   BatchNorm1d,

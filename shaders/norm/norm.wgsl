@@ -1,6 +1,6 @@
-// y [SIZE] = (x − mean) / √(variance + EPS) (weight) (+ bias). The element e is of the set e / INNER % SETS, which has
-// the mean and the variance, and of the channel e / PLANE % CHANNELS, which has the weight and the bias. An element may
-// be a vector of four, and so may a weight and a bias, where neighbours have different ones.
+// y [SIZE] = (x − mean) / √(variance + EPS) (weight) (+ bias). Element e has the mean and the variance of the set
+// e / INNER % SETS, and the weight and the bias of the channel e / PLANE % CHANNELS. An element may be a vector of four;
+// so may a weight and a bias, where neighbouring elements have different ones.
 
 alias V = f32;
 alias W = f32;
@@ -28,9 +28,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (e >= SIZE) {
     return;
   }
-  let own = e / INNER % SETS;
+  let s = e / INNER % SETS;
   let channel = e / PLANE % CHANNELS;
-  var value = (x[e] - mean[own]) * inverseSqrt(variance[own] + EPS);
+  var value = (x[e] - mean[s]) * inverseSqrt(variance[s] + EPS);
   // @if WEIGHT
   value *= weight[channel];
   // @if BIAS

@@ -1,8 +1,8 @@
-// mean, variance [SETS] of COUNT elements each, from the means and the sums of squares [PARTS, SETS] of parts of CHUNK
-// elements, the last of which may have fewer. An invocation takes a set.
+// mean, variance [SETS] of sets of COUNT elements, from the means and the sums of squared deviations [CHUNKS, SETS] of
+// their chunks, which have CHUNK elements each; the last may have fewer. An invocation computes a set.
 
 const SETS: u32 = 1u;
-const PARTS: u32 = 1u;
+const CHUNKS: u32 = 1u;
 const CHUNK: u32 = 1u;
 const COUNT: u32 = 1u;
 
@@ -11,26 +11,26 @@ const COUNT: u32 = 1u;
 @group(0) @binding(2) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(3) var<storage, read_write> variance: array<f32>;
 
-const LAST: u32 = COUNT - (PARTS - 1u) * CHUNK;
+const LAST: u32 = COUNT - (CHUNKS - 1u) * CHUNK;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let own = (group.y * groups.x + group.x) * 64u + lane;
-  if (own >= SETS) {
+  let s = (group.y * groups.x + group.x) * 64u + lane;
+  if (s >= SETS) {
     return;
   }
-  // What the parts are off the first is small, where the means are large.
-  let base = means[own];
-  var off = 0.0;
-  for (var part = 1u; part < PARTS; part++) {
-    off += f32(select(CHUNK, LAST, part == PARTS - 1u)) * (means[part * SETS + own] - base);
+  // The distances from the first mean are small, even where the means are large.
+  let base = means[s];
+  var shift = 0.0;
+  for (var c = 1u; c < CHUNKS; c++) {
+    shift += f32(select(CHUNK, LAST, c == CHUNKS - 1u)) * (means[c * SETS + s] - base);
   }
-  off /= f32(COUNT);
+  shift /= f32(COUNT);
   var total = 0.0;
-  for (var part = 0u; part < PARTS; part++) {
-    let apart = means[part * SETS + own] - base - off;
-    total += squares[part * SETS + own] + f32(select(CHUNK, LAST, part == PARTS - 1u)) * apart * apart;
+  for (var c = 0u; c < CHUNKS; c++) {
+    let deviation = means[c * SETS + s] - base - shift;
+    total += squares[c * SETS + s] + f32(select(CHUNK, LAST, c == CHUNKS - 1u)) * deviation * deviation;
   }
-  mean[own] = base + off;
-  variance[own] = total / f32(COUNT);
+  mean[s] = base + shift;
+  variance[s] = total / f32(COUNT);
 }

@@ -1,6 +1,6 @@
 // dx [SIZE] = r (w dy − f (plain + x̂ scaled) / COUNT), where r = 1 / √(variance + EPS), x̂ = (x − mean) r, and plain
-// and scaled are the sums of dy and dy x̂ over the set; f is w, or 1 where the weight is in the sums. Where mean and
-// variance were not COMPUTED from x, but given, dx = r w dy. Sets, channels and vectors are those of norm.wgsl.
+// and scaled are the sums of dy and dy x̂ over the set; f is w, or 1 where the sums contain the weight. Where the mean and
+// the variance were given instead of COMPUTED from x, dx = r w dy. Sets, channels and vectors are those of norm.wgsl.
 
 alias V = f32;
 alias W = f32;
@@ -35,13 +35,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (e >= SIZE) {
     return;
   }
-  let own = e / INNER % SETS;
-  let r = inverseSqrt(variance[own] + EPS);
+  let s = e / INNER % SETS;
+  let r = inverseSqrt(variance[s] + EPS);
   var w = W(1.0);
   // @if WEIGHT
   w = weight[e / PLANE % CHANNELS];
   var d = w * dy[e];
   // @if COMPUTED
-  d -= select(w, W(1.0), WEIGHTED_SUMS) * (plain[own] + (x[e] - mean[own]) * r * scaled[own]) / f32(COUNT);
+  d -= select(w, W(1.0), WEIGHTED_SUMS) * (plain[s] + (x[e] - mean[s]) * r * scaled[s]) / f32(COUNT);
   dx[e] = r * d;
 }

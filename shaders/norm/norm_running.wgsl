@@ -1,6 +1,6 @@
-// running = (1 − f) running + f batch, for the means and the variances [CHANNELS] of batches. That of a batch of COUNT
-// elements a channel is multiplied by COUNT / (COUNT − 1): the estimate without bias. batches counts them; f is
-// MOMENTUM, or, if CUMULATIVE, one over that count. One workgroup takes all.
+// running = (1 − f) running + f batch, for the means and the variances [CHANNELS] of batches. The variance of a batch with
+// COUNT elements in each channel is multiplied by COUNT / (COUNT − 1): the unbiased estimate. batches counts the batches;
+// f is MOMENTUM, or, if CUMULATIVE, 1 / batches. There is one workgroup.
 
 const CHANNELS: u32 = 1u;
 const COUNT: u32 = 2u;
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     running_mean[c] = (1.0 - f) * running_mean[c] + f * mean[c];
     running_variance[c] = (1.0 - f) * running_variance[c] + f * variance[c] * (f32(COUNT) / f32(COUNT - 1u));
   }
-  // All have read the count.
+  // All lanes have read the count.
   // @if CUMULATIVE
   workgroupBarrier();
   // @if COUNTED

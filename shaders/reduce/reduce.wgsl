@@ -1,6 +1,6 @@
-// y [OUTER, PARTS, INNER] = the reduction of x [OUTER, RUN, INNER] over CHUNK elements of the run each.
-// With LANES = 1 an invocation has an output for itself; otherwise a workgroup shares one, each lane takes every
-// LANES-th element, and the lanes' results are joined as a tree. Either way the order is fixed.
+// y [OUTER, CHUNKS, INNER]: x [OUTER, RUN, INNER], whose runs are split into chunks of CHUNK elements, reduced over each
+// chunk. With LANES = 1, an invocation computes an output, in order; otherwise a workgroup computes one: each lane reduces
+// every LANES-th element of the chunk, and the lanes' results are reduced as a tree. Either way the order is fixed.
 
 alias T = f32;
 alias U = f32;
@@ -9,14 +9,14 @@ const OUTER: u32 = 1u;
 const RUN: u32 = 1u;
 const INNER: u32 = 1u;
 const CHUNK: u32 = 1u;
-const PARTS: u32 = 1u;
+const CHUNKS: u32 = 1u;
 const LANES: u32 = 1u;
 const SCALE: f32 = 1.0;
 
 @group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read_write> y: array<U>;
 
-var<workgroup> shared_part: array<T, LANES>;
+var<workgroup> shared_results: array<T, LANES>;
 
 fn is_nan(v: T) -> bool {
   return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
@@ -57,34 +57,34 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let g = group.y * groups.x + group.x;
   let i = select(g * 64u + lane, g, LANES > 1u);
   let inner = i % INNER;
-  let part = i / INNER % PARTS;
-  let at = min(i / INNER / PARTS, OUTER - 1u) * RUN * INNER + inner;
+  let chunk = i / INNER % CHUNKS;
+  let at = min(i / INNER / CHUNKS, OUTER - 1u) * RUN * INNER + inner;
   if (OP == 3u) {
-    if (i < OUTER * PARTS * INNER) {
+    if (i < OUTER * CHUNKS * INNER) {
       y[i] = U(first_largest(at));
     }
     return;
   }
-  let first = part * CHUNK + select(0u, lane, LANES > 1u);
-  let end = min(part * CHUNK + CHUNK, RUN);
+  let first = chunk * CHUNK + select(0u, lane, LANES > 1u);
+  let end = min(chunk * CHUNK + CHUNK, RUN);
   var total = x[at + min(first, RUN - 1u) * INNER];
   for (var r = first + LANES; r < end; r += LANES) {
     total = join(total, x[at + r * INNER]);
   }
   if (LANES > 1u) {
-    shared_part[lane % LANES] = total;
-    // CHUNK is at least LANES, so every lane has an element, unless the last part is short.
-    let filled = min(LANES, end - part * CHUNK);
+    shared_results[lane % LANES] = total;
+    // CHUNK is at least LANES, so every lane has an element, unless this is the last chunk, which may be shorter.
+    let filled = min(LANES, end - chunk * CHUNK);
     for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
       workgroupBarrier();
       if (lane < stride && lane + stride < filled) {
-        shared_part[lane] = join(shared_part[lane], shared_part[lane + stride]);
+        shared_results[lane] = join(shared_results[lane], shared_results[lane + stride]);
       }
     }
-    if (lane == 0u && i < OUTER * PARTS * INNER) {
-      y[i] = scaled(shared_part[0]);
+    if (lane == 0u && i < OUTER * CHUNKS * INNER) {
+      y[i] = scaled(shared_results[0]);
     }
-  } else if (i < OUTER * PARTS * INNER) {
+  } else if (i < OUTER * CHUNKS * INNER) {
     y[i] = scaled(total);
   }
 }

@@ -169,10 +169,11 @@ export abstract class Backend {
     const size = align(bytes), most = this.limits.bufferBytes;
     if (size > most) {
       throw new OutOfMemoryError(
-        `a tensor of ${bytes} bytes does not fit a GPU buffer of ${this.adapter.name} (at most ${most}): use a smaller batch`,
+        `a tensor of ${bytes} bytes does not fit a GPU buffer of ${this.adapter.name} (at most ${most})`,
         "tensor",
         bytes,
         most,
+        { remedy: "use a smaller batch" },
       );
     }
     return this.#pool.take(size);

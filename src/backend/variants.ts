@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Profile } from "./profile.ts";
 
 /** What a variant is selected for: a node of the graph, as far as the selection depends on it. */
 export interface Subject {
@@ -45,17 +46,18 @@ export class Variants<S extends Subject = Subject> {
   listener: ((offer: Offer<S>) => void) | null = null;
   /** How many candidates were ranked so far. A selection that was made before ranks none. */
   ranked = 0;
-  /** By the op, then by the key: tests make ops of one name that differ. */
-  readonly #rankings = new WeakMap<object, Map<string, Ranking<Variant>>>();
+  /** By the profile, the op, and the key. Tests change the profile, and make ops of one name that differ. */
+  readonly #rankings = new WeakMap<Profile, WeakMap<object, Map<string, Ranking<Variant>>>>();
 
   /**
    * The variant to run `node` with: the one with the least estimated time, unless another was measured to be faster.
    *
-   * @param rank ranks the variants. It is called once for each key of an op: its result may depend on the device and on
-   * what `keyOf` names, and on nothing else.
+   * @param profile what the variants are ranked by.
+   * @param rank ranks the variants. It is called once for each key of an op: its result may depend on the device, on the
+   * profile and on what `keyOf` names, and on nothing else.
    */
-  select<V extends Variant>(node: S, rank: () => Ranking<V>): V {
-    const key = keyOf(node), { sorted, cost } = this.#ranking(node.op, key, rank), first = sorted[0];
+  select<V extends Variant>(node: S, profile: Profile, rank: () => Ranking<V>): V {
+    const key = keyOf(node), { sorted, cost } = this.#ranking(profile, node.op, key, rank), first = sorted[0];
     if (!first) throw new Error(`${node.op.name} has no variant for these shapes`);
     this.listener?.({ key, node, names: sorted.map(({ name }) => name), cost });
     const { family } = this;
@@ -65,9 +67,11 @@ export class Variants<S extends Subject = Subject> {
     return forced || (chosen !== undefined && sorted.find(({ name }) => name === chosen)) || first;
   }
 
-  #ranking<V extends Variant>(op: object, key: string, rank: () => Ranking<V>): Ranking<V> {
-    let rankings = this.#rankings.get(op);
-    if (!rankings) this.#rankings.set(op, rankings = new Map());
+  #ranking<V extends Variant>(profile: Profile, op: object, key: string, rank: () => Ranking<V>): Ranking<V> {
+    let ops = this.#rankings.get(profile);
+    if (!ops) this.#rankings.set(profile, ops = new WeakMap());
+    let rankings = ops.get(op);
+    if (!rankings) ops.set(op, rankings = new Map());
     const known = rankings.get(key);
     if (known) return known as Ranking<V>; // The op ranked them: they are of its type.
     const ranking = rank();

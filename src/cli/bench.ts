@@ -9,15 +9,9 @@ import { waitCost } from "../tune/timing.ts";
 import { measure, type Measured } from "../measure/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../measure/ceilings.ts";
 import { kernelCases, type MakeCase } from "../measure/kernels.ts";
-import {
-  benchStep,
-  type DispatchTime,
-  measureStep,
-  type ModelName,
-  profileStep,
-  type StepFigures,
-} from "../measure/steps.ts";
+import { benchStep, type DispatchTime, measureStep, profileStep, type StepFigures } from "../measure/steps.ts";
 import { SETTINGS } from "../config/settings.ts";
+import { DEFAULT_MODEL, MODEL_NAMES, type ModelName } from "../models/registry.ts";
 import { title } from "../tune/tuner.ts";
 import { defineCommand, OUTPUT_FLAGS, type Parsed } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
@@ -36,8 +30,8 @@ const FLAGS = [
   {
     name: "model",
     kind: "choice",
-    choices: ["lenet", "lenet-gray"],
-    default: "lenet",
+    choices: MODEL_NAMES,
+    default: DEFAULT_MODEL,
     help: "Network to measure",
     group: "step",
   },
@@ -114,7 +108,7 @@ export const command = defineCommand({
     const tuned = values.tune ? await tuneBench(gpu, values, what === "step", sizes, output) : undefined;
     if (what === "step") {
       const { msPerStep, imagesPerSecond, dispatchesPerStep } = await step(gpu, values, size, output);
-      const profile = values.profile ? await dispatchTimes(values.model as ModelName, size, output) : undefined;
+      const profile = values.profile ? await dispatchTimes(values.model, size, output) : undefined;
       output.json({
         msPerStep,
         imagesPerSecond,
@@ -144,7 +138,7 @@ async function step(
   output: Output,
 ): Promise<StepFigures> {
   output.progress(`measuring a step of ${model}, batch ${batchSize}`);
-  const figures = await measureStep(gpu, model as ModelName, batchSize, { rounds, ...(steps ? { runs: steps } : {}) });
+  const figures = await measureStep(gpu, model, batchSize, { rounds, ...(steps ? { runs: steps } : {}) });
   const { msPerStep, leastMs, mostMs, imagesPerSecond, dispatchesPerStep } = figures;
   output.result(
     `step of ${model}, batch ${batchSize}: ${shown(msPerStep)} ms (${shown(leastMs)} to ${shown(mostMs)} in ` +
@@ -169,7 +163,7 @@ async function tuneBench(
       await one.dispose();
     }
     for (const size of sizes) {
-      const one = benchStep(model as ModelName, size);
+      const one = benchStep(model, size);
       await one.dispatches();
       await one.dispose();
     }

@@ -1,20 +1,13 @@
 /**
  * The list of subcommands. A command's module is loaded only when it is asked for, so that `wgrad --help` starts at
- * once; each module exports its `Command` as `command`.
+ * once. Each module exports its `Command` as `command`; the two commands that need this list themselves export a function
+ * that is given it.
  *
  * @module
  */
 import { UsageError } from "../errors.ts";
 import { didYouMean } from "../config/setting.ts";
-import type { Command } from "./flags.ts";
-
-/** A subcommand as the list knows it. */
-export interface CommandEntry {
-  readonly name: string;
-  /** One line for the list in `wgrad --help`. */
-  readonly summary: string;
-  load(): Promise<{ readonly command: Command }>;
-}
+import type { CommandEntry } from "./flags.ts";
 
 /** Every subcommand, in the order of the help text. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -61,9 +54,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "completions",
     summary: "Print a script that completes commands in a shell",
-    load: () => import("./completions.ts"),
+    load: async () => ({ command: (await import("./completions.ts")).completionsCommand(COMMANDS) }),
   },
-  { name: "help", summary: "Show the help of a command, or the whole manual", load: () => import("./show_help.ts") },
+  {
+    name: "help",
+    summary: "Show the help of a command, or the whole manual",
+    load: async () => ({ command: (await import("./help_command.ts")).helpCommand(COMMANDS) }),
+  },
 ];
 
 /**

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { writeAtomically } from "../files/files.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { compareRuns, type Comparison, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";
 import { figuresOf } from "../report/page/series.js";
-import { checkOverwrite } from "../report/report.ts";
-import { readRun } from "../report/view.ts";
+import { checkOverwrite } from "../report/report_file.ts";
+import { readRun } from "../report/run_view.ts";
 import { defineCommand } from "./flags.ts";
 import { Output, printable } from "./output.ts";
-import { folderOf } from "./run_names.ts";
+import { runFolder } from "./run_folder.ts";
 
 /** `wgrad compare`. */
 export const command = defineCommand({
@@ -44,7 +44,7 @@ export const command = defineCommand({
     await checkOverwrite(out);
     const output = new Output({ json });
     const found = await Promise.all(
-      positional.map(async (name) => await readRun(await folderOf(name), { weights: false })),
+      positional.map(async (name) => await readRun(await runFolder(name), { weights: false })),
     );
     // Runs of the same name, in different folders, are told apart by their paths.
     const runs = found.map((run) =>

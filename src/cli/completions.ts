@@ -1,37 +1,45 @@
 /**
- * `wgrad completions SHELL`: a script that teaches a shell the commands, flags and values, made from the tables that
- * parse them.
+ * `wgrad completions SHELL`: a script with which a shell completes commands, flags and values. It is made from the same
+ * tables that parse them.
  *
  * @module
  */
-import { COMMANDS } from "./commands.ts";
-import { type Command, defineCommand, type Flag, HELP_FLAG } from "./flags.ts";
-import { forms, loadAll } from "./manual.ts";
+import {
+  type Command,
+  type CommandEntry,
+  defineCommand,
+  documentedSpellings,
+  type Flag,
+  HELP_FLAG,
+  loadCommands,
+} from "./flags.ts";
 
-/** The names of the shells, and what makes their scripts. */
+/** The shells by name, each with the function that makes its script. */
 const SHELLS = { bash, zsh, fish } as const;
 type Shell = keyof typeof SHELLS;
 
-/** `wgrad completions`. */
-export const command = defineCommand({
-  name: "completions",
-  summary: "Print a script that completes commands in a shell",
-  description:
-    "Prints a script by which bash, zsh or fish completes the commands, flags, values and file names of wgrad.",
-  positional: [{ name: "SHELL", choices: Object.keys(SHELLS), help: "The shell" }],
-  flags: [],
-  examples: [
-    ["source <(wgrad completions bash)", "Complete in this bash; in ~/.bashrc, in every one"],
-    ['wgrad completions zsh > "${fpath[1]}/_wgrad"', "Complete in every new zsh"],
-    ["wgrad completions fish > ~/.config/fish/completions/wgrad.fish", "Complete in every new fish"],
-  ],
-  async run({ positional }): Promise<number> {
-    console.log(SHELLS[positional[0] as Shell](await loadAll(COMMANDS)));
-    return 0;
-  },
-});
+/** Makes `wgrad completions` for a list of commands. */
+export function completionsCommand(commands: readonly CommandEntry[]): Command {
+  return defineCommand({
+    name: "completions",
+    summary: "Print a script that completes commands in a shell",
+    description:
+      "Prints a script that makes bash, zsh or fish complete the commands, flags, values and file names of wgrad.",
+    positional: [{ name: "SHELL", choices: Object.keys(SHELLS), help: "The shell" }],
+    flags: [],
+    examples: [
+      ["source <(wgrad completions bash)", "Complete in this bash; put the line into ~/.bashrc for every new one"],
+      ['wgrad completions zsh > "${fpath[1]}/_wgrad"', "Complete in every new zsh"],
+      ["wgrad completions fish > ~/.config/fish/completions/wgrad.fish", "Complete in every new fish"],
+    ],
+    async run({ positional }): Promise<number> {
+      console.log(SHELLS[positional[0] as Shell](await loadCommands(commands)));
+      return 0;
+    },
+  });
+}
 
-/** What may stand for a value: one of some words, the name of a file or folder, or anything. */
+/** What completes a value: a list of words, the names of files or of folders, or nothing ("anything"). */
 type Source = readonly string[] | "file" | "folder" | "anything";
 
 function sourceOf(name: string, choices: readonly string[] | undefined): Source {
@@ -43,7 +51,7 @@ function sourceOf(name: string, choices: readonly string[] | undefined): Source 
 const takesValue = ({ kind, optionalValue }: Flag) => kind !== "boolean" && !optionalValue;
 const valueOf = (flag: Flag) => sourceOf(flag.value ?? "", flag.choices);
 const flagsOf = ({ flags }: Command): readonly Flag[] => [...flags, HELP_FLAG];
-/** What may stand where there is no flag. */
+/** What completes each positional argument. */
 const argumentsOf = ({ positional = [] }: Command): Source[] =>
   positional.map(({ name, choices }) => sourceOf(name, choices));
 
@@ -55,17 +63,19 @@ function bash(commands: readonly Command[]): string {
   };
   const values = commands.flatMap((command) =>
     flagsOf(command).filter(takesValue).map((flag) =>
-      `    ${forms(flag).map((form) => `"${command.name} ${form}"`).join(" | ")}) ${offer([valueOf(flag)])}; return ;;`
+      `    ${documentedSpellings(flag).map((form) => `"${command.name} ${form}"`).join(" | ")}) ${
+        offer([valueOf(flag)])
+      }; return ;;`
     )
   );
   const words = commands.map((command) =>
     `    ${command.name})
       case $word in
-        -*) _wgrad_words "${flagsOf(command).flatMap(forms).join(" ")}" ;;
+        -*) _wgrad_words "${flagsOf(command).flatMap(documentedSpellings).join(" ")}" ;;
         *) ${offer(argumentsOf(command))} ;;
       esac ;;`
   );
-  return `# What bash needs to complete wgrad's command lines: source <(wgrad completions bash)
+  return `# Completes wgrad's command lines in bash: source <(wgrad completions bash)
 _wgrad_words() { COMPREPLY=($(compgen -W "$1" -- "$word")); }
 _wgrad_files() {
   local IFS=$'\\n'
@@ -75,7 +85,7 @@ _wgrad_files() {
 _wgrad() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command=\${COMP_WORDS[1]}
   COMPREPLY=()
-  # Bash takes --flag=value for three words.
+  # Bash splits --flag=value into three words.
   if [[ $word == = ]]; then word=; elif [[ $before == = ]]; then before=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   if ((COMP_CWORD < 2)); then
     _wgrad_words "${commands.map(({ name }) => name).join(" ")} --help --version"
@@ -104,7 +114,7 @@ function zsh(commands: readonly Command[]): string {
       : `(${plain(source.join(" "))})`;
   const specs = (command: Command) => [
     ...flagsOf(command).flatMap((flag) =>
-      forms(flag).map((form) => {
+      documentedSpellings(flag).map((form) => {
         const many = flag.kind === "list" ? "*" : "", help = `[${plain(flag.help)}]`;
         if (!takesValue(flag)) return `${many}${form}${help}`;
         return `${many}${form}${form.startsWith("--") ? "=" : ""}${help}:${plain(flag.value ?? "value")}:${
@@ -115,7 +125,7 @@ function zsh(commands: readonly Command[]): string {
     ...argumentsOf(command).map((source) => `*:argument:${action(source)}`).slice(0, 1),
   ];
   return `#compdef wgrad
-# What zsh needs to complete wgrad's command lines: a file _wgrad in a folder of $fpath, or sourced after compinit.
+# Completes wgrad's command lines in zsh: save it as a file _wgrad in a folder of $fpath, or source it after compinit.
 _wgrad() {
   local -a commands
   commands=(
@@ -152,7 +162,7 @@ function fish(commands: readonly Command[]): string {
       : source === "anything"
       ? "-x"
       : `-x -a ${quote(source.join(" "))}`;
-  const lines = ["# What fish needs to complete wgrad's command lines.", "complete -c wgrad -f"];
+  const lines = ["# Completes wgrad's command lines in fish.", "complete -c wgrad -f"];
   for (const { name, summary } of commands) {
     lines.push(`complete -c wgrad -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`);
   }
@@ -165,7 +175,7 @@ function fish(commands: readonly Command[]): string {
       else if (source !== "anything") lines.push(`${start} -a ${quote(source.join(" "))}`);
     }
     for (const flag of flagsOf(command)) {
-      for (const form of forms(flag)) {
+      for (const form of documentedSpellings(flag)) {
         const name = form.startsWith("--") ? `-l ${form.slice(2)}` : `-s ${form.slice(1)}`;
         lines.push(`${start} ${name}${takesValue(flag) ? ` ${offer(valueOf(flag))}` : ""} -d ${quote(flag.help)}`);
       }

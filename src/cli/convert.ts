@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { fileError, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { encodeWeights, FORMATS } from "../io/formats.ts";
-import { MODELS } from "../models/models.ts";
+import { DEFAULT_MODEL, MODEL_NAMES, MODELS } from "../models/registry.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
 import { labelsOf } from "../run/checkpoint.ts";
 import { storedState } from "../nn/files.ts";
@@ -28,8 +29,8 @@ export const MODEL_FLAGS = [
   {
     name: "model",
     kind: "choice",
-    choices: ["lenet", "lenet-gray"],
-    help: "Network that the weights are of (default: as the file says, else lenet)",
+    choices: MODEL_NAMES,
+    help: `Network that the weights are of (default: as the file says, else ${DEFAULT_MODEL})`,
   },
   {
     name: "normalize",
@@ -82,11 +83,11 @@ export async function writeWeights(
 /** The ONNX file of a network with its weights. */
 async function onnxOf({ module, model, normalize, metadata }: LoadedWeights): Promise<Uint8Array> {
   const { exportOnnx } = await import("../onnx/export.ts");
-  const { channels } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
+  const { input, classes } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
   return await exportOnnx(module, {
     name: model,
-    shape: [channels, 32, 32],
-    normalization: channels === 1 ? { mean: [greyMean], deviation: [greyDeviation] } : { mean, deviation },
-    classes: classNames(metadata.classes, module.parameters().at(-1)!.numel, "the weights"),
+    shape: input,
+    normalization: input[0] === 1 ? { mean: [greyMean], deviation: [greyDeviation] } : { mean, deviation },
+    classes: classNames(metadata.classes, classes, "the weights"),
   });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startBrowsing } from "../report/browse.ts";
+import { startBrowsing } from "../report/runs_server.ts";
 import { defineCommand, HOST_FLAG } from "./flags.ts";
 import { onInterrupt } from "./interrupt.ts";
 

@@ -6,12 +6,15 @@
 import { join } from "node:path";
 import { cacheFolder, checkFiles } from "../data/cache.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../data/cifar.ts";
-import { type Dataset, openDataset } from "../data/dataset.ts";
-import { writeAtomically } from "../files/files.ts";
-import { drawInTerminal, enlarge, imageOf, makeGrid, withCaption } from "../data/grid.ts";
-import { countClasses, identify, pickRecords } from "../data/inspect.ts";
-import { encodePng } from "../image/rgb.ts";
-import { fetchCifar10 } from "../data/sources.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { openDataset } from "../data/open_dataset.ts";
+import { writeAtomically } from "../files/write.ts";
+import { drawInTerminal } from "../image/terminal.ts";
+import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
+import { imageOf } from "../data/records.ts";
+import { countClasses, identifyFiles, selectRecords } from "../data/inspect.ts";
+import { encodeRgbPng } from "../image/rgb_png.ts";
+import { fetchCifar10 } from "../data/fetch_cifar10.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { defineCommand, type Parsed } from "./flags.ts";
 import { Output, terminalColumns } from "./output.ts";
@@ -115,7 +118,7 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
   // Verifying never fetches: what is not there is an error.
   const dataset = await openDataset(data, { offline: true, log: say, progress });
   if (data !== "cifar10" && !dataset.synthetic) {
-    for (const { name, official } of await identify(data)) files.push({ name, official: official === name });
+    for (const { name, official } of await identifyFiles(data)) files.push({ name, official: official === name });
   }
   for (const { name, official } of files) say(`${name}: ${official ? "the official file" : "not an official file"}`);
   // Every one of the six, each under its own name.
@@ -142,7 +145,7 @@ async function show(values: Values, { say, progress }: Output): Promise<object> 
   const { data, offline, json, split, batchSize, start, seed, columns, out } = values;
   const dataset = await openDataset(data, { offline, log: say, progress, need: [split] });
   const pick = { start, count: batchSize, ...(seed === undefined ? {} : { seed }) };
-  const { batch, indices } = await pickRecords(dataset[split], pick);
+  const { batch, indices } = await selectRecords(dataset[split], pick);
   progress("");
   const images = indices.map((_, i) => imageOf(batch, i, dataset.shape));
   const labels = [...batch.labels].map((label) => dataset.classes[label]!);
@@ -152,7 +155,7 @@ async function show(values: Values, { say, progress }: Output): Promise<object> 
     say(labels.map((name, i) => `${name} (${indices[i]})`).join("  "));
   }
   const tiles = images.map((image, i) => withCaption(enlarge(image, 4), labels[i]!));
-  await writeAtomically(out, encodePng(makeGrid(tiles, { columns, padding: 4 })));
+  await writeAtomically(out, encodeRgbPng(makeGrid(tiles, { columns, padding: 4 })));
   say(`data: ${batchSize} images of the ${split} set of ${dataset.name} are in ${out}`);
   return { data, split, indices, labels, out };
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { GpuError } from "../errors.ts";
-import { type Gpu, remedy, requestGpu } from "../backend/webgpu/device.ts";
+import { GpuError, NoAdapterError } from "../errors.ts";
+import { type Gpu, requestGpu } from "../backend/webgpu/device.ts";
 import { loadChoices } from "../tune/choices.ts";
 import { selfTest, type Tested } from "../measure/self_test.ts";
 import { SETTINGS } from "../config/settings.ts";
@@ -89,10 +89,9 @@ function readEnvironment(
 }
 
 /** What is wrong, apart from what to do about it on this system. */
-function missingAdapter({ message }: GpuError, { installDriver, updateDriver }: System): Finding {
-  const cure = `: ${remedy()}`;
-  if (message.endsWith(cure)) return { what: message.slice(0, -cure.length), remedy: installDriver, fatal: true };
-  return { what: message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
+function missingAdapter(error: GpuError, { installDriver, updateDriver }: System): Finding {
+  if (error instanceof NoAdapterError) return { what: error.what, remedy: installDriver, fatal: true };
+  return { what: error.message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
 }
 
 async function inspectGpu(gpu: Gpu, backend: string | null, system: System, say: Say, findings: Finding[]) {

@@ -19,14 +19,14 @@ export interface Finding {
 }
 
 /** A folder's state. */
-export interface Room {
+export interface FolderState {
   readonly writable: boolean;
   /** Null: unknown. */
   readonly freeBytes: number | null;
 }
 
 /** The state of the cache. */
-export interface CacheReport extends Room {
+export interface CacheReport extends FolderState {
   /** Null where no variable tells it. */
   readonly folder: string | null;
   readonly state: "verified" | "missing" | "incomplete" | "damaged";
@@ -70,7 +70,7 @@ export async function inspectCache(say: (line: string) => void, findings: Findin
 export async function inspectRuns(
   say: (line: string) => void,
   findings: Finding[],
-): Promise<Room & { folder: string }> {
+): Promise<FolderState & { folder: string }> {
   const folder = resolve("runs");
   say(`runs: ${folder}`);
   return {
@@ -86,7 +86,7 @@ async function inspectRoom(
   elsewhere: string,
   say: (line: string) => void,
   findings: Finding[],
-): Promise<Room> {
+): Promise<FolderState> {
   const place = await existing(folder), error = await tryToWrite(place);
   const free = await statfs(place).then(({ bavail, bsize }) => bavail * bsize, () => null);
   say(`  writable: ${error === null ? "yes" : "no"}${free === null ? "" : `, ${(free / 1e9).toFixed(1)} GB free`}`);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openDataset } from "../data/dataset.ts";
+import { openDataset } from "../data/open_dataset.ts";
 import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { checkFits } from "../train/trainer.ts";

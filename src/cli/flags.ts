@@ -60,6 +60,19 @@ export interface Command<F extends readonly Flag[] = readonly Flag[]> {
   run(args: Parsed<F>): Promise<number>;
 }
 
+/** A subcommand as the list of all commands has it: its module is loaded only when it is needed. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the list in `wgrad --help`. */
+  readonly summary: string;
+  load(): Promise<{ readonly command: Command }>;
+}
+
+/** Loads every command of a list. */
+export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[]> {
+  return Promise.all(entries.map(async ({ load }) => (await load()).command));
+}
+
 /** A flag that the command does not have. Another may. */
 export class UnknownFlagError extends UsageError {
   /** @param flag as it was typed, without a value: `--epochs`. */
@@ -111,7 +124,7 @@ export function parse<F extends readonly Flag[]>(
     unknown: (token: string, key?: string) => {
       if (key === undefined) return true; // A positional argument.
       const typed = token.replace(/=.*$/s, "");
-      const hint = didYouMean(typed, flags.flatMap(spellings));
+      const hint = didYouMean(typed, flags.flatMap(acceptedSpellings));
       throw new UnknownFlagError(typed, fail(`unknown flag ${printable(typed)}${hint}`).message);
     },
   });
@@ -202,9 +215,23 @@ function negatable(flag: Flag): boolean {
 }
 
 /** Each way to write a flag that is taken. */
-export function spellings(flag: Flag): string[] {
+export function acceptedSpellings(flag: Flag): string[] {
   const long = negatable(flag) ? [`--${flag.name}`, `--no-${flag.name}`] : [`--${flag.name}`];
   return flag.short === undefined ? long : [...long, `-${flag.short}`];
+}
+
+/**
+ * The spellings of a flag that are worth showing, because they change its default: `--json`, `-q`, `--no-progress`. Of a
+ * boolean that is on by default, that is `--no-…` alone.
+ */
+export function documentedSpellings(flag: Flag): string[] {
+  const no = flag.kind === "boolean" && (flag.optional || defaultOf(flag) === true);
+  const yes = flag.kind !== "boolean" || defaultOf(flag) !== true;
+  return [
+    ...(yes ? [`--${flag.name}`] : []),
+    ...(no ? [`--no-${flag.name}`] : []),
+    ...(flag.short === undefined ? [] : [`-${flag.short}`]),
+  ];
 }
 
 /** Text from the command line as it may stand in an error of one line. */

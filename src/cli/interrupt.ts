@@ -1,19 +1,20 @@
 /**
- * Ctrl-C, and the system's wish that the process end: the first time the work is finished in good order, the second time
+ * Ctrl-C, and the system's signal to end the process: at the first signal the work is stopped and saved, at the second one
  * the process ends at once.
  *
  * @module
  */
 
-/** Signals this close together are one: a terminal and a task runner both pass a single Ctrl-C on. */
+/** Signals within this time count as one: for a single Ctrl-C, both the terminal and a task runner send a signal. */
 const SAME_MS = 500;
 
+/** Listens for signals until it is disposed of. */
 export interface Interruption extends Disposable {
-  /** The exit code of the signal that came; null before one came. */
+  /** The exit code for the signal that was received; null before that. */
   readonly code: 130 | 143 | null;
 }
 
-/** Calls `stop` at the first signal, until it is disposed of. At a second one the process exits. */
+/** Calls `stop` at the first signal. At a second one the process exits. */
 export function onInterrupt(stop: () => void): Interruption {
   const signals = ["SIGINT", Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM"] as const;
   let code: 130 | 143 | null = null, since = 0;

@@ -5,9 +5,8 @@
  * @module
  */
 import { complaint, defaultOf } from "../config/setting.ts";
-import type { CommandEntry } from "./commands.ts";
 import { type Command, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
-import { grouped, spelling, usage } from "./help.ts";
+import { flagUsage, groupFlags, positionalUsage } from "./help_text.ts";
 
 /** The exit codes of every command. */
 const EXIT_CODES: readonly Row[] = [
@@ -49,22 +48,6 @@ const VARIABLES: readonly Row[] = [
 
 type Row = readonly [name: string, meaning: string];
 
-/** Each way to write a flag that means something else than its default: `--json`, `-q`, `--no-progress`. */
-export function forms(flag: Flag): string[] {
-  const no = flag.kind === "boolean" && (flag.optional || defaultOf(flag) === true);
-  const yes = flag.kind !== "boolean" || defaultOf(flag) !== true;
-  return [
-    ...(yes ? [`--${flag.name}`] : []),
-    ...(no ? [`--no-${flag.name}`] : []),
-    ...(flag.short === undefined ? [] : [`-${flag.short}`]),
-  ];
-}
-
-/** Loads every command of the list. */
-export function loadAll(entries: readonly CommandEntry[]): Promise<Command[]> {
-  return Promise.all(entries.map(async ({ load }) => (await load()).command));
-}
-
 /** The manual, as `deno fmt` would have it. */
 export function manual(commands: readonly Command[]): string {
   return [
@@ -89,11 +72,11 @@ function section(command: Command): string[] {
   return [
     `## wgrad ${name}`,
     prose(description),
-    `Usage: \`wgrad ${[name, ...positional.map(usage), "[FLAGS]"].join(" ")}\``,
+    `Usage: \`wgrad ${[name, ...positional.map(positionalUsage), "[FLAGS]"].join(" ")}\``,
     ...(positional.length > 0 ? ["### Arguments", list(positional.map(argumentRow))] : []),
-    ...grouped([...command.flags, HELP_FLAG]).flatMap(([group, flags]) => [
+    ...groupFlags([...command.flags, HELP_FLAG]).flatMap(([group, flags]) => [
       `### ${group}`,
-      list(flags.map((flag): Row => [spelling(flag), about(flag)])),
+      list(flags.map((flag): Row => [flagUsage(flag), about(flag)])),
     ]),
     ...tables.flatMap(({ title, rows }) => [`### ${title}`, list(rows)]),
     "### Examples",

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { CIFAR10_LAYOUT } from "../data/cifar.ts";
 import { decodeImage } from "../image/decode.ts";
-import { findImages, readImageFile, STDIN } from "../image/files.ts";
-import { type Fit, fitImage } from "../image/resize.ts";
+import { findImages, readImageFile, STDIN } from "../image/image_files.ts";
+import { fitImage, type FitMode } from "../image/resize.ts";
 import { UsageError, WeightsError, WgradError } from "../errors.ts";
 import { predictModel } from "../train/predict.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { batchOptions } from "../train/trainer.ts";
+import { MODELS } from "../models/registry.ts";
 import { loadWeights } from "../run/weights.ts";
 import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { classNames } from "./class_names.ts";
@@ -37,7 +37,7 @@ export const command = defineCommand({
   summary: "Name what is on images: classes and probabilities",
   description: "Runs PNG, JPEG, WebP and BMP images of any size through a trained network, and prints the likeliest " +
     "classes of each. EXIF's orientation is obeyed, transparency is laid on white, of 16 bits the upper 8 count, " +
-    "and the size is made 32 x 32 as torchvision does it. An image that cannot be read is named, and the exit code " +
+    "and the size is made the network's (such as 32 x 32) as torchvision does it. An image that cannot be read is named, and the exit code " +
     "is 1 at the end.",
   positional: [{ name: "IMAGE", rest: true, help: "A file, a folder with all in it, or - for the standard input" }],
   flags: [
@@ -65,7 +65,8 @@ export const command = defineCommand({
     if (weights === undefined) throw new UsageError("predict needs --weights FILE; see wgrad predict --help");
     const output = new Output(printing);
     const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
-    const { files, pixels, failed } = await readImages(positional, fit, output);
+    const { input: [, height, width], classes: count } = MODELS[loaded.model];
+    const { files, pixels, failed } = await readImages(positional, height, fit, output);
     if (files.length + failed.length === 0) {
       throw new UsageError(
         `no image in ${positional.map(printable).join(", ")}; give files that end in .png, .jpg, .webp or .bmp`,
@@ -77,11 +78,11 @@ export const command = defineCommand({
       const found = await predictModel(
         gpu,
         loaded.module,
-        { shape: CIFAR10_LAYOUT.shape, pixels },
+        { shape: [3, height, width], pixels },
         batchSize,
         batchOptions(loaded),
       );
-      const names = classNames(loaded.metadata.classes, found[0]!.length, weights);
+      const names = classNames(loaded.metadata.classes, count, weights);
       for (const [i, probabilities] of found.entries()) {
         if (probabilities.some(Number.isNaN)) throw new WeightsError(`${weights}: gives no numbers: it has diverged`);
         const classes = Array.from(probabilities, (probability, label) => ({ name: names[label]!, probability }))
@@ -95,8 +96,8 @@ export const command = defineCommand({
   },
 });
 
-/** Decodes all images, and names those that cannot be read. */
-async function readImages(paths: readonly string[], fit: Fit, output: Output) {
+/** Decodes all images to `side` x `side` pixels in planes of red, green and blue, and names those that cannot be read. */
+async function readImages(paths: readonly string[], side: number, fit: FitMode, output: Output) {
   const files: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
   for (const path of paths) {
     for await (const { file, error } of findImages(path)) {
@@ -104,7 +105,7 @@ async function readImages(paths: readonly string[], fit: Fit, output: Output) {
         if (error) throw error;
         output.progress(`reading image ${files.length + failed.length + 1}`);
         const image = await decodeImage(await readImageFile(file), file);
-        pixels.push(planes(fitImage(image, CIFAR10_LAYOUT.shape[1], fit).data));
+        pixels.push(planes(fitImage(image, side, fit).data));
         files.push(file);
       } catch (error) {
         if (!(error instanceof WgradError)) throw error;

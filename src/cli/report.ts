@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { writeReport } from "../report/report.ts";
+import { writeReport } from "../report/report_file.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
-import { folderOf } from "./run_names.ts";
+import { runFolder } from "./run_folder.ts";
 
 /** `wgrad report`. */
 export const command = defineCommand({
@@ -19,7 +19,7 @@ export const command = defineCommand({
   flags: [{ name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" }],
   examples: [["wgrad report lenet-1", "Writes runs/lenet-1/report.html"]],
   async run({ values: { json }, positional: [name] }) {
-    const output = new Output({ json }), report = await writeReport(await folderOf(name!), { ended: false });
+    const output = new Output({ json }), report = await writeReport(await runFolder(name!), { ended: false });
     output.result(`report: ${report}`);
     output.json({ report });
     return 0;

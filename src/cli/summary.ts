@@ -5,7 +5,7 @@
  */
 import { GpuError } from "../errors.ts";
 import { requestGpu } from "../backend/webgpu/device.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import { makeConfig } from "../config/config.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { type Layer, layersOf } from "../measure/summary.ts";
@@ -44,7 +44,7 @@ export const command = defineCommand({
   async run({ values: { json, model: name, batchSize, optimizer, adapter, backend } }): Promise<number> {
     const output = new Output({ json });
     const config = makeConfig({ model: name, batchSize, optimizer });
-    const { make, channels } = MODELS[name], model = make(), input = [batchSize, channels, 32, 32];
+    const model = MODELS[name].make(), input = [batchSize, ...MODELS[name].input];
     const layers = layersOf(model, input), parameters = model.parameters();
     const gpu = await requestGpu({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
       (error) => {

@@ -1,68 +1,71 @@
 /**
- * The live page of `wgrad train --dashboard`: what it shows of the run, and what it may ask of it.
+ * The live page of `wgrad train --dashboard`: what it shows of the run, and its controls.
  *
  * @module
  */
 import { UsageError } from "../errors.ts";
-import type { Live, LiveState } from "../report/live.ts";
+import type { LiveServer, LiveState } from "../report/live_server.ts";
 import { addLine } from "../report/page/series.js";
-import type { RunView } from "../report/view.ts";
+import type { RunView } from "../report/run_view.ts";
 import type { EvaluationFile } from "../run/evaluation_file.ts";
 import type { Session } from "../run/session.ts";
 import type { Progress } from "../train/trainer.ts";
 import type { Output } from "./output.ts";
 
-/** Where the page is served, as the flags say. */
-export interface Where {
-  /** `true`: the usual port, or the next free one. */
+/** The address at which the page is served. */
+export interface PageAddress {
+  /** A port; `true` for the default port or the next free one. */
   readonly port: number | true;
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
 }
 
-/** A run's page. It shows the end that it was told of, or else that the run has failed, when it is disposed of. */
+/** The page of a run. If it is disposed of before the run was finished or stopped, it shows that the run has failed. */
 export class LiveRun implements AsyncDisposable {
-  readonly #live: Live;
+  readonly #live: LiveServer;
   readonly #output: Output;
   #session!: Session;
   #state!: LiveState;
-  /** What a page is shown that opens: kept up to date, since reading a long run's files would hold the training up. */
+  /** What a page shows when it opens. It is kept in memory: reading the files of a long run would delay the training. */
   #view: RunView | null = null;
-  /** Where the run is no longer training. */
+  /** What the run does after its training; null while it trains. */
   #after: "testing" | "finished" | "stopped" | null = null;
 
-  private constructor(live: Live, output: Output) {
+  private constructor(live: LiveServer, output: Output) {
     this.#live = live;
     this.#output = output;
   }
 
   /**
-   * Takes the port. To be called before there is anything of a run, since the port may be in use.
+   * Opens the port. To be called before a run starts, since the port may be in use.
    *
-   * @throws {UsageError} if it cannot be had.
+   * @throws {UsageError} if the port cannot be opened.
    */
-  static async open({ port, host }: Where, output: Output): Promise<LiveRun> {
-    const [{ startLive }, { readRun }] = await Promise.all([import("../report/live.ts"), import("../report/view.ts")]);
+  static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
+    const [{ startLive }, { readRun }] = await Promise.all([
+      import("../report/live_server.ts"),
+      import("../report/run_view.ts"),
+    ]);
     const live = startLive({
       ...(port === true ? {} : { port }),
       host,
       snapshot: async () => run.#view ?? await readRun(run.#session.folder.path),
       controls: {
-        pause: () => run.#ask((session) => session.pause(), "paused"),
-        resume: () => run.#ask((session) => session.resume(), "resumed"),
-        stop: () => run.#ask((session) => session.stop(), "stopping, and saving"),
-        setLr: (lr) => run.#ask((session) => session.setLr(lr)), // It says so itself.
+        pause: () => run.#control((session) => session.pause(), "paused"),
+        resume: () => run.#control((session) => session.resume(), "resumed"),
+        stop: () => run.#control((session) => session.stop(), "stopping, and saving"),
+        setLr: (lr) => run.#control((session) => session.setLr(lr)), // The session prints it.
       },
     });
     const run = new LiveRun(live, output);
     return run;
   }
 
-  /** Shows a run that begins, and says where. Before this nobody knows the token. */
+  /** Shows a run that starts, and prints the address with its token. */
   async show(session: Session): Promise<void> {
     const { trainer, folder: { path, metrics } } = session, { step, epoch } = trainer.position;
     this.#session = session;
-    const { readRun } = await import("../report/view.ts");
-    this.#view = await readRun(path).catch(() => null); // What is wrong with a file of it, is told to the page.
+    const { readRun } = await import("../report/run_view.ts");
+    this.#view = await readRun(path).catch(() => null); // A page that opens then reads the files itself, and shows the error.
     metrics.heard = (lines) => {
       for (const line of lines) if (this.#view) addLine(this.#view.series, { ...line });
       this.#live.publish("metrics", lines);
@@ -77,33 +80,33 @@ export class LiveRun implements AsyncDisposable {
       imagesPerSecond: null,
       secondsLeft: null,
     };
-    this.#tell();
+    this.#publish();
     this.#output.result(`dashboard: ${this.#live.url}`);
     if (this.#live.note) this.#output.result(this.#live.note);
   }
 
-  /** Shows how far the run is. */
+  /** Shows how far the run has come. */
   progress({ epoch, step, losses, secondsPerStep }: Progress): void {
     const { trainer } = this.#session;
-    this.#tell({
+    this.#publish({
       step,
       epoch,
-      loss: losses.reduce((sum, one) => sum + one, 0) / losses.length,
+      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
       imagesPerSecond: trainer.images(step) / step / secondsPerStep,
       secondsLeft: secondsPerStep * (trainer.totalSteps - step),
     });
   }
 
-  /** Ends the run, as `session.stop()`. */
+  /** Stops the run, as `session.stop()` does. */
   stop(): void {
     this.#session.stop();
-    this.#tell();
+    this.#publish();
   }
 
-  /** Shows that the run has trained to its end, or that it has ended. */
+  /** Shows what the run does now that it no longer trains. */
   trained(after: "testing" | "finished" | "stopped"): void {
     this.#after = after;
-    this.#tell();
+    this.#publish();
   }
 
   /** Shows the result of the last test. */
@@ -113,22 +116,23 @@ export class LiveRun implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state && this.#after !== "finished" && this.#after !== "stopped") this.#tell({ state: "failed" });
+    if (this.#state && this.#after !== "finished" && this.#after !== "stopped") this.#publish({ state: "failed" });
     await this.#live.close();
   }
 
-  /** Does what the page asks for, while there are steps to come. */
-  #ask(what: (session: Session) => void, news?: string): void {
+  /** Does what a control of the page asks for, while the run trains. @param line printed afterwards. */
+  #control(action: (session: Session) => void, line?: string): void {
     if (this.#session.stopped || this.#after) throw new UsageError("the run is ending");
-    what(this.#session);
-    if (news) this.#output.say(`dashboard: ${news}`);
-    this.#tell();
+    action(this.#session);
+    if (line) this.#output.say(`dashboard: ${line}`);
+    this.#publish();
   }
 
-  #tell(news: Partial<LiveState> = {}): void {
+  /** Sends the state of the run to the pages. */
+  #publish(changes: Partial<LiveState> = {}): void {
     const { stopped, trainer } = this.#session, { totalSteps, position: { step } } = trainer;
     const state = this.#after ?? (stopped ? "stopping" : trainer.paused ? "paused" : "running");
-    this.#state = { ...this.#state, state, lr: trainer.rate(Math.min(step, totalSteps - 1)), ...news };
+    this.#state = { ...this.#state, state, lr: trainer.rate(Math.min(step, totalSteps - 1)), ...changes };
     this.#live.publish("state", this.#state);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a run prints as it goes: the tutorial's lines, and the bar at the bottom of a terminal.
+ * What a run prints while it trains: the tutorial's lines, and the progress bar at the bottom of a terminal.
  *
  * @module
  */
@@ -7,28 +7,28 @@ import type { Interval } from "../run/intervals.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { duration, type Output } from "./output.ts";
 
-/** The tutorial's line of a whole interval: `[1,  2000] loss: 2.197`. */
+/** The tutorial's line for an interval: `[1,  2000] loss: 2.197`. */
 export function intervalLine({ epoch, stepInEpoch, loss }: Pick<Interval, "epoch" | "stepInEpoch" | "loss">): string {
   return `[${epoch}, ${String(stepInEpoch).padStart(5)}] loss: ${loss.toFixed(3)}`;
 }
 
-/** Prints what is new, and draws the bar of the epoch. */
+/** Prints the intervals that have ended, and draws the progress bar of the epoch. */
 export function printProgress(trainer: Trainer, progress: Progress, ended: readonly Interval[], output: Output): void {
   for (const interval of ended) output.say(intervalLine(interval));
   output.progress((columns) => bar(trainer, progress, columns));
 }
 
 /**
- * The bar of an epoch, in at most `columns` - 1: how far it is, loss, learning rate, images/s and the time that is left of
- * the run. What is less needed gives way first: the rates, the time, the picture of the bar, the loss.
+ * The progress bar of an epoch, at most `columns` - 1 wide: steps, loss, learning rate, images/s and the remaining time of
+ * the run. In a narrow terminal parts are left out: first the rates, then the time, the drawn bar, and the loss.
  */
-export function bar(trainer: BarOf, progress: Progress, columns: number): string {
+export function bar(trainer: BarTrainer, progress: Progress, columns: number): string {
   const { epoch, step, stepInEpoch, losses, secondsPerStep } = progress;
   const steps = Math.min(trainer.stepsPerEpoch, trainer.totalSteps - (step - stepInEpoch));
-  const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
+  const loss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   const rate = Math.round(trainer.images(step) / step / secondsPerStep);
   const left = duration(secondsPerStep * (trainer.totalSteps - step));
-  // The most needed first.
+  // The most important parts first.
   const parts = [
     `${stepInEpoch}/${steps}`,
     `loss ${loss.toFixed(3)}`,
@@ -41,7 +41,7 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
   for (let count = parts.length; count > 0; count--) {
     const shown = order.filter((i) => i < count).map((i) => parts[i]).join("  ");
     const room = columns - 1 - head.length - shown.length - 4;
-    // The bar itself gives way to the loss.
+    // The loss is more important than the drawn bar.
     if (room < (count > 2 ? 5 : -3) && count > 1) continue;
     const width = Math.min(20, room), full = Math.floor(width * stepInEpoch / steps);
     const drawn = width < 5 ? "" : `[${"#".repeat(full)}${".".repeat(width - full)}] `;
@@ -50,5 +50,5 @@ export function bar(trainer: BarOf, progress: Progress, columns: number): string
   return "";
 }
 
-/** What the bar needs of a trainer. */
-export type BarOf = Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate">;
+/** The part of a trainer that the bar needs. */
+export type BarTrainer = Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate">;

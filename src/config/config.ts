@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fileError } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
 import { UsageError } from "../errors.ts";
 import { camelCase, complaint, defaultOf, didYouMean, type Setting } from "./setting.ts";
 import { type GivenConfig, type RunConfig, SETTINGS } from "./settings.ts";

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { DEFAULT_MODEL, MODEL_NAMES } from "../models/registry.ts";
+import { OPTIMIZERS } from "../optim/registry.ts";
+import { SCHEDULES } from "../optim/run_schedules.ts";
 import type { Setting, Values } from "./setting.ts";
 
 /** Every setting of a run. The defaults are the seed run: the classic tutorial's LeNet on CIFAR-10. */
@@ -10,8 +13,8 @@ export const SETTINGS = [
   {
     name: "model",
     kind: "choice",
-    choices: ["lenet", "lenet-gray"],
-    default: "lenet",
+    choices: MODEL_NAMES,
+    default: DEFAULT_MODEL,
     help: "Network to train",
     group: "Model and data",
   },
@@ -133,19 +136,7 @@ export const SETTINGS = [
   {
     name: "optimizer",
     kind: "choice",
-    choices: [
-      "sgd",
-      "adam",
-      "adamw",
-      "rmsprop",
-      "adagrad",
-      "adadelta",
-      "adamax",
-      "nadam",
-      "radam",
-      "lion",
-      "muon",
-    ],
+    choices: Object.keys(OPTIMIZERS) as (keyof typeof OPTIMIZERS)[],
     default: "sgd",
     help: "Rule that updates the weights",
     group: "Optimizer",
@@ -200,18 +191,7 @@ export const SETTINGS = [
   {
     name: "schedule",
     kind: "choice",
-    choices: [
-      "none",
-      "step",
-      "multistep",
-      "exponential",
-      "cosine",
-      "cosine-restarts",
-      "one-cycle",
-      "linear",
-      "polynomial",
-      "plateau",
-    ],
+    choices: Object.keys(SCHEDULES),
     default: "none",
     help: "How the learning rate changes",
     group: "Schedule",

@@ -7,11 +7,12 @@ import { UsageError } from "../errors.ts";
 import type { OptionValue } from "../ops/options.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { OPTIMIZERS } from "../optim/registry.ts";
-import { type RunSchedule, runSchedule, SCHEDULES } from "../optim/schedule_names.ts";
+import { runSchedule, SCHEDULES } from "../optim/run_schedules.ts";
+import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "./settings.ts";
-import { readOptions } from "./options.ts";
+import { parseOptions } from "./setting.ts";
 
 /** The settings that are options of some optimizers, and have flags of their own. */
 const FLAGGED = ["lr", "momentum", "dampening", "weightDecay", "nesterov"] as const;
@@ -68,25 +69,25 @@ export function optionTables(): { title: string; rows: [string, string][] }[] {
 /**
  * Makes the optimizer that `config` names.
  *
- * @throws {UsageError} where an option does not fit.
+ * @throws {UsageError} if an option does not fit.
  */
 export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Optimizer {
   const { optimizer, opt } = config, defaults = OPTIMIZERS[optimizer].defaults;
   const flagged = FLAGGED.filter((name) => Object.hasOwn(defaults, name));
   return OPTIMIZERS[optimizer].make(params, {
     ...Object.fromEntries(flagged.map((name) => [name, config[name]!])),
-    ...readOptions(opt, othersOf(optimizer), `--opt: ${optimizer}`),
+    ...parseOptions(opt, othersOf(optimizer), `--opt: ${optimizer}`),
   });
 }
 
 /**
  * The schedule that `config` names; null where the rate never changes.
  *
- * @throws {UsageError} where an option does not fit.
+ * @throws {UsageError} if an option does not fit.
  */
-export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): RunSchedule | null {
+export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoch: number): Schedule | null {
   const { schedule, warmup, sched } = config;
-  const options = readOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
+  const options = parseOptions(sched, SCHEDULES[schedule]!.defaults, `--sched: ${schedule}`);
   if (schedule === "none" && warmup === 0) return null;
   return runSchedule(schedule, { totalSteps, stepsPerEpoch, warmup, options });
 }

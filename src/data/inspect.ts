@@ -1,5 +1,5 @@
 /**
- * Looking into a data set: its records counted, its files compared with the official ones, single records picked out.
+ * Inspecting a data set: counting its records, comparing its files with the official ones, selecting single records.
  *
  * @module
  */
@@ -8,27 +8,29 @@ import { UsageError } from "../errors.ts";
 import { readArchive } from "../files/archive.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "./cifar.ts";
 import type { Split } from "./dataset.ts";
-import { fileChunks, sha256 } from "../files/files.ts";
+import { fileChunks, sha256 } from "../files/read.ts";
 import { permute, permuteKey } from "../random.ts";
 import type { Batch } from "./records.ts";
 
-/** Reads a split to its end, which checks every record. Returns the records of each class, [classes]. */
+/** Reads a whole split, which checks every record. @returns the number of records in each class, [classes]. */
 export async function countClasses(split: Split, classes: number): Promise<number[]> {
   const counts = new Array<number>(classes).fill(0);
   for await (const { labels } of split.records()) for (const label of labels) counts[label]!++;
   return counts;
 }
 
-/** A record file and the official file that it equals byte for byte, if it does. */
-export interface Identity {
+/** A data file, and the name of the official file that has the same bytes, if there is one. */
+export interface IdentifiedFile {
   readonly name: string;
   readonly sha256: string;
   readonly official: string | undefined;
 }
 
-/** Hashes the `.bin` files of a folder or an archive, or one `.bin` file, and looks them up among the official ones. */
-export async function identify(path: string): Promise<Identity[]> {
-  const found: Identity[] = [];
+/**
+ * Hashes the `.bin` files of a folder or an archive, or a single `.bin` file, and compares the hashes with the official ones.
+ */
+export async function identifyFiles(path: string): Promise<IdentifiedFile[]> {
+  const found: IdentifiedFile[] = [];
   const add = async (name: string, bytes: AsyncIterable<Uint8Array>) => {
     if (!/\.bin$/i.test(name)) return;
     const hash = await sha256(bytes);
@@ -38,9 +40,9 @@ export async function identify(path: string): Promise<Identity[]> {
     const entries = [...Deno.readDirSync(path)];
     const names = entries.filter((entry) => entry.isFile).map(({ name }) => name).sort();
     for (const name of names) await add(name, fileChunks(join(path, name)));
-    // As `openDataset` does: the archive was unpacked here.
+    // As in `openDataset()`: the archive was unpacked into this folder.
     const unpacked = entries.some(({ name, isDirectory }) => isDirectory && name === CIFAR10_FOLDER);
-    if (found.length === 0 && unpacked) return await identify(join(path, CIFAR10_FOLDER));
+    if (found.length === 0 && unpacked) return await identifyFiles(join(path, CIFAR10_FOLDER));
   } else if (/\.(tar\.gz|tgz)$/i.test(path)) {
     for await (const { name, body } of readArchive(path)) await add(name, body);
   } else {
@@ -49,36 +51,36 @@ export async function identify(path: string): Promise<Identity[]> {
   return found;
 }
 
-/** Which records `pickRecords` takes. */
-export interface Pick {
-  /** Place of the first one. */
+/** Which records `selectRecords()` returns. */
+export interface RecordSelection {
+  /** The position of the first record, from 0. */
   readonly start: number;
-  /** How many. */
+  /** The number of records. */
   readonly count: number;
-  /** With a seed, places are those of epoch `epoch` of a training run with this seed; without, those in the files. */
+  /** If given, records are in the order of epoch `epoch` of a training run with this seed; else in the order of the files. */
   readonly seed?: number;
-  /** Default 0. */
+  /** Used only with a seed. Default 0. */
   readonly epoch?: number;
 }
 
 /**
- * Picks records out of a split, in the order asked for.
+ * Selects records of a split.
  *
- * @returns the batch, and the place in the files of each of its records
- * @throws UsageError if there are not so many
+ * @returns the batch, and for each of its records the index in the files
+ * @throws {UsageError} if the split has fewer records
  */
-export async function pickRecords(
+export async function selectRecords(
   split: Split,
-  { start, count, seed, epoch = 0 }: Pick,
+  { start, count, seed, epoch = 0 }: RecordSelection,
 ): Promise<{ batch: Batch; indices: number[] }> {
   if (start + count > split.count) {
-    throw new UsageError(`records ${start} to ${start + count - 1} do not exist: the split holds ${split.count}`);
+    throw new UsageError(`records ${start} to ${start + count - 1} do not exist: the split has ${split.count} records`);
   }
   const key = seed === undefined ? undefined : permuteKey(seed, epoch);
   const indices = Array.from({ length: count }, (_, i) => {
     return key === undefined ? start + i : permute(start + i, split.count, key);
   });
-  const places = new Map(indices.map((index, place) => [index, place]));
+  const positions = new Map(indices.map((index, position) => [index, position]));
   const last = Math.max(...indices);
   const labels = new Uint8Array(count);
   let pixels = new Uint8Array(0), first = 0;
@@ -86,10 +88,10 @@ export async function pickRecords(
     const size = batch.pixels.length / batch.count;
     if (pixels.length === 0) pixels = new Uint8Array(count * size);
     for (let i = 0; i < batch.count; i++) {
-      const place = places.get(first + i);
-      if (place === undefined) continue;
-      labels[place] = batch.labels[i]!;
-      pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), place * size);
+      const position = positions.get(first + i);
+      if (position === undefined) continue;
+      labels[position] = batch.labels[i]!;
+      pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), position * size);
     }
     first += batch.count;
     if (first > last) break;

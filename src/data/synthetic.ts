@@ -1,7 +1,7 @@
 /**
- * A drawn data set in the format of CIFAR-10, for tests and first tries: five shapes and five textures, 32 × 32 RGB. The
- * class is what is drawn; position, size, tilt, colours, a slanting light and noise are nuisance. Each image is a pure
- * function of (split, index), so the set is the same everywhere, needs no file and no network.
+ * A data set that the program draws itself, in the format of CIFAR-10, for tests and first tries: five shapes and five
+ * textures, 32 × 32 RGB. The class is the shape or texture; position, size, tilt, colours, lighting and noise are random.
+ * Each image is a pure function of (split, index), so the set is the same everywhere and needs no file and no network.
  *
  * @module
  */
@@ -26,20 +26,20 @@ export const SYNTHETIC_CLASSES = [
 
 /** Options of `openSynthetic`. */
 export interface SyntheticOptions {
-  /** Training records; default 10,000, a thousand a class. */
+  /** The number of training records. Default 10,000: a thousand per class. */
   readonly trainCount?: number;
-  /** Test records; default 2,000. */
+  /** The number of test records. Default 2,000. */
   readonly testCount?: number;
-  /** Takes one line of news at a time. */
+  /** Called with one line of text for each thing to report. */
   readonly log?: (line: string) => void;
 }
 
 const SIDE = 32, PIXELS = SIDE * SIDE, RECORD = recordBytes(CIFAR10_LAYOUT);
 
-/** Random numbers that one image draws. */
+/** How many random numbers one image uses. */
 const DRAWS = 20;
 
-/** The synthetic data set. Says in the log, loudly, that the images are drawn. */
+/** Opens the synthetic data set. It logs a clear notice that the images are not real. */
 export function openSynthetic({ trainCount = 10_000, testCount = 2_000, log }: SyntheticOptions = {}): Dataset {
   log?.(
     "data: SYNTHETIC images (drawn shapes and textures): good for trying the program, meaningless as a benchmark",
@@ -59,8 +59,8 @@ export function openSynthetic({ trainCount = 10_000, testCount = 2_000, log }: S
 }
 
 /**
- * The records 0 to count - 1 of a split (0 training, 1 test) as a stream of bytes. The classes come in a shuffled order,
- * equally often.
+ * The records 0 to count - 1 of a split (0: training, 1: test) as a stream of bytes. The classes are shuffled, and each is
+ * equally frequent.
  */
 export async function* syntheticBytes(count: number, part: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const perChunk = 64, key = permuteKey(part, 0);
@@ -81,7 +81,7 @@ function drawRecord(label: number, part: number, index: number, record: Uint8Arr
   let next = 0;
   const between = (low: number, high: number) => low + (high - low) * draws[next++]!;
 
-  // Two colours, of which one is light and the other dark in every channel, but either may be the figure.
+  // One colour is dark and one is light, in every channel; either may be the figure or the ground.
   const dark = [between(0, 110), between(0, 110), between(0, 110)];
   const light = [between(145, 255), between(145, 255), between(145, 255)];
   const [figure, ground] = between(0, 1) < 0.5 ? [dark, light] : [light, dark];
@@ -97,12 +97,12 @@ function drawRecord(label: number, part: number, index: number, record: Uint8Arr
     const column = pixel % SIDE, row = (pixel - column) / SIDE;
     const dx = column - centreX, dy = row - centreY;
     const distance = inside(cosine * dx + sine * dy, cosine * dy - sine * dx);
-    // The edge is one pixel wide: smooth, as a camera would see it.
+    // The edge is blurred over one pixel, as in a photo.
     const cover = Math.min(1, Math.max(0, 0.5 - distance));
     const shade = lightX * (column - 15.5) + lightY * (row - 15.5);
     const bits = mix32(noiseSeed + pixel);
     for (let channel = 0; channel < 3; channel++) {
-      // Each channel of a pixel has its own ten bits of noise, uniform in [-noise, noise).
+      // Ten of the random bits for each channel: noise that is uniform in [-noise, noise).
       const grain = (((bits >>> (10 * channel)) & 1023) / 512 - 1) * noise;
       const back = ground[channel]!;
       pixels[channel * PIXELS + pixel] = back + (figure[channel]! - back) * cover + shade + grain;
@@ -111,19 +111,19 @@ function drawRecord(label: number, part: number, index: number, record: Uint8Arr
 }
 
 /**
- * The figure of a class as a signed distance in pixels (negative inside), in coordinates centred on it. Shapes are of the
- * given radius; textures fill the image with a period that grows with it.
+ * The figure of a class as a function that gives the signed distance to its edge in pixels (negative inside), in
+ * coordinates centred on the figure. Shapes have the given radius; textures fill the image with a period that grows with it.
  */
 function figureOf(label: number, radius: number): (x: number, y: number) => number {
   const { abs, max, min, sin, sqrt, PI } = Math;
   const period = 4 + (radius - 6) * 0.8; // 4 to 8 pixels
-  const wave = (t: number) => sin((2 * PI * t) / period) * period * 0.16; // about a distance near its zeros
+  const wave = (t: number) => sin((2 * PI * t) / period) * period * 0.16; // close to a distance near its zeros
   switch (SYNTHETIC_CLASSES[label]) {
     case "disc":
       return (x, y) => sqrt(x * x + y * y) - radius;
     case "square":
       return (x, y) => max(abs(x), abs(y)) - radius * 0.9;
-    case "triangle": // equilateral, upside down; 0.6 radius is its inner circle
+    case "triangle": // equilateral, upside down; the inscribed circle has 0.6 of the radius
       return (x, y) => max(abs(x) * 0.866 + y * 0.5, -y) - radius * 0.6;
     case "cross":
       return (x, y) => max(min(abs(x), abs(y)) - radius * 0.3, max(abs(x), abs(y)) - radius);
@@ -140,6 +140,6 @@ function figureOf(label: number, radius: number): (x: number, y: number) => numb
     case "dots":
       return (x, y) => (sin((2 * PI * x) / period) + sin((2 * PI * y) / period) - 1) * period * 0.16;
     default:
-      throw new RangeError(`no synthetic class ${label}`);
+      throw new RangeError(`there is no synthetic class ${label}`);
   }
 }

@@ -1,48 +1,52 @@
 /**
- * One file over HTTP, resumable: what has arrived stays under the given name, and the next try asks only for the rest.
- * A server that falls silent, or is hopelessly slow, is given up, so that another source can be tried.
+ * Downloads a file over HTTP. A download that was interrupted is resumed: the bytes that have arrived stay in the file, and the
+ * next try requests only the rest. A download that stalls, or is too slow, ends with an error, so that the caller can try another source.
  *
  * @module
  */
 import { basename } from "node:path";
 import { DataError } from "../errors.ts";
-import { fileError, fileSize, removeQuietly, writeAll } from "./files.ts";
+import { fileError } from "./file_error.ts";
+import { fileSize } from "./read.ts";
+import { removeQuietly, writeAll } from "./write.ts";
 
 /** Options of `download`. */
 export interface DownloadOptions {
-  /** Milliseconds to wait for the server's first answer. Default 10,000. */
+  /** Milliseconds to wait for the server's response. Default 10,000. */
   readonly connectMs?: number;
-  /** Milliseconds without a byte after which the download is given up. Default 20,000. */
+  /** Stop after this many milliseconds without a byte. Default 20,000. */
   readonly stallMs?: number;
-  /** Bytes per second, over a stretch of `stallMs`, under which the download is given up. Default 0: however slow. */
+  /** Stop if the rate over `stallMs` is lower than this, in bytes per second. Default 0: never. */
   readonly minRate?: number;
-  /** Takes the state of the download as one line. */
+  /** Called with the progress as one line. */
   readonly progress?: (text: string) => void;
 }
 
-/** The server sends too slowly; what came is kept. */
+/** The download was slower than `minRate`. The bytes that have arrived are kept. */
 export class TooSlowError extends DataError {}
 
-/** Connections in a row that may break without having brought a byte. */
-const MAX_FRUITLESS = 3;
+/** Stop after this many connections in a row that broke without a new byte. */
+const MAX_EMPTY_TRIES = 3;
 
 /**
- * Downloads `url` into the file `path`, going on from the bytes that `path` already holds.
+ * Downloads `url` into the file `path`. If the file has some bytes already, only the rest is requested.
  *
- * @throws DataError if the server cannot be reached, refuses, falls silent, or breaks off again and again
+ * @throws {DataError} if the server cannot be reached, refuses, stalls, or breaks the connection again and again
  */
 export async function download(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
-  let fruitless = 0;
+  let emptyTries = 0;
   while (true) {
     const before = await fileSize(path) ?? 0;
     const outcome = await attempt(url, path, before, options);
     if (outcome === "complete") return;
-    fruitless = (await fileSize(path) ?? 0) > before ? 0 : fruitless + 1;
-    if (fruitless === MAX_FRUITLESS) throw new DataError(`the connection broke ${MAX_FRUITLESS} times without a byte`);
+    emptyTries = (await fileSize(path) ?? 0) > before ? 0 : emptyTries + 1;
+    if (emptyTries === MAX_EMPTY_TRIES) {
+      throw new DataError(`the connection broke ${MAX_EMPTY_TRIES} times without a byte`);
+    }
   }
 }
 
-/** One request. "broken": the connection ended early, or the part at hand does not fit; worth another try. */
+/** One request. @returns "broken" if another try is worthwhile: the connection ended early, or the bytes in the file are wrong. */
 async function attempt(
   url: string,
   path: string,
@@ -50,17 +54,17 @@ async function attempt(
   { connectMs = 10_000, stallMs = 20_000, minRate = 0, progress }: DownloadOptions,
 ): Promise<"complete" | "broken"> {
   const abort = new AbortController();
-  const watch = new Watch(abort, connectMs);
+  const watch = new Watchdog(abort, connectMs);
   let file: Deno.FsFile | undefined;
   try {
-    // "identity": the archive must arrive as it is, also from a server that would take .gz for a transfer encoding.
+    // "identity", because some servers treat .gz as a transfer encoding, and the client would then unpack the archive.
     const headers: Record<string, string> = { "accept-encoding": "identity" };
     if (have > 0) headers.range = `bytes=${have}-`;
     let response: Response;
     try {
       response = await fetch(url, { headers, signal: abort.signal });
     } catch (error) {
-      throw new DataError(watch.expired ? `no answer within ${connectMs / 1000} s` : whyFetchFailed(error));
+      throw new DataError(watch.expired ? `no response within ${connectMs / 1000} s` : whyFetchFailed(error));
     }
     const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
     const resumed = response.status === 206 && Number(range?.[1]) === have;
@@ -68,15 +72,15 @@ async function attempt(
       await response.body?.cancel();
       if (response.status === 416 && Number(range?.[2]) === have) return "complete";
       if (response.status === 416 || response.status === 206) {
-        await removeQuietly(path); // what is here is no part of what the server has
+        await removeQuietly(path); // These bytes are not the start of the file on the server.
         return "broken";
       }
-      throw new DataError(`the server answered ${response.status} ${response.statusText}`.trimEnd());
+      throw new DataError(`the server responded ${response.status} ${response.statusText}`.trimEnd());
     }
     const start = resumed ? have : 0, length = response.headers.get("content-length");
     const total = length === null ? undefined : start + Number(length);
     file = await openAt(path, start);
-    const meter = new Meter(basename(new URL(url).pathname), start, total, progress);
+    const meter = new ProgressMeter(basename(new URL(url).pathname), start, total, progress);
     let windowStart = performance.now(), windowBytes = 0;
     const body = response.body?.getReader();
     while (body) {
@@ -85,7 +89,9 @@ async function attempt(
       try {
         step = await body.read();
       } catch (error) {
-        if (watch.expired) throw new DataError(`no byte for ${stallMs / 1000} s, after ${megabytes(meter.have)} MB`);
+        if (watch.expired) {
+          throw new DataError(`received nothing for ${stallMs / 1000} s, after ${megabytes(meter.have)} MB`);
+        }
         if (abort.signal.aborted) throw error;
         return "broken";
       }
@@ -112,7 +118,7 @@ async function attempt(
   }
 }
 
-/** Opens a file for writing from byte `start`, and cuts off what lies behind. */
+/** Opens a file for writing at byte `start`, and removes the bytes from there on. */
 async function openAt(path: string, start: number): Promise<Deno.FsFile> {
   try {
     const file = await Deno.open(path, { write: true, create: true });
@@ -124,8 +130,8 @@ async function openAt(path: string, start: number): Promise<Deno.FsFile> {
   }
 }
 
-/** Aborts when it is not restarted in time. */
-class Watch {
+/** Aborts a request unless it is restarted in time. */
+class Watchdog {
   expired = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -146,8 +152,8 @@ class Watch {
   }
 }
 
-/** Reports how far a download is, at most five times a second. */
-class Meter {
+/** Reports the progress of a download, at most five times per second. */
+class ProgressMeter {
   #started = performance.now();
   #reported = -Infinity;
 
@@ -173,11 +179,11 @@ class Meter {
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 
-/** The reason inside what `fetch` throws, in a few words. */
+/** The reason for an error of `fetch()`, in a few words. */
 function whyFetchFailed(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "this program was started without permission for the network";
   const text = [error, error instanceof Error ? error.cause ?? "" : ""].map(String).join(" ").trim();
-  if (/dns error|lookup address/i.test(text)) return "the host's name cannot be resolved (no network?)";
+  if (/dns error|lookup address/i.test(text)) return "the host name cannot be resolved (no network?)";
   if (/refused/i.test(text)) return "connection refused";
   return text.replace(/^.*client error \(Connect\): /, "").slice(0, 200);
 }

@@ -53,6 +53,10 @@ export interface Op<A = unknown> {
   readonly name: string;
   /** The name that `gradFn` shows: PyTorch's, where it has one. */
   readonly gradName?: string;
+  /** The op that this one is another name for: see `src/ops/op.ts`. */
+  readonly formOf?: Op<A>;
+  /** The multiply-adds of a node. Default: none. */
+  multiplyAdds?(node: Node<A>): number;
   /** The shapes of the outputs. Arguments were checked by the op's function. */
   outputs(inputs: readonly Value[], attrs: A): Spec[];
   /**

@@ -1,6 +1,6 @@
 /**
- * Image files to pixels: PNG, JPEG, WebP and BMP, upright and without transparency. JPEG and WebP are decoded by
- * mozjpeg and libwebp (`@jsquash`), which run in WebAssembly: whatever a file does to them stays in there.
+ * Decodes image files to RGB pixels: PNG, JPEG, WebP and BMP. JPEG and WebP are decoded by mozjpeg and libwebp (`@jsquash`).
+ * Those run in WebAssembly, so a malicious file cannot harm anything outside of it.
  *
  * @module
  */
@@ -11,16 +11,17 @@ import webpCode from "@jsquash/webp/decode.wasm" with { type: "bytes" };
 import { DataError } from "../errors.ts";
 import { decodeBmp } from "./bmp.ts";
 import { type ImageHeader, readHeader } from "./header.ts";
-import { decodePngImage, type RgbaImage } from "./png.ts";
-import type { RgbImage } from "./rgb.ts";
+import { decodePngImage } from "./png.ts";
+import type { RgbaImage } from "./pixels.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /**
- * Decodes an image. EXIF's orientation is obeyed; transparency is laid on white; of 16 bits a channel the upper 8
- * count; colour profiles are ignored.
+ * Decodes an image. The image is turned as its EXIF orientation says; transparent parts become white; of 16 bits per
+ * channel, the upper 8 are used; colour profiles are ignored.
  *
  * @param file the file's name, for errors
- * @throws {DataError} if it is of no known format, damaged, cut short, an animation, CMYK, or has more than 100
- *   megapixels
+ * @throws {DataError} if the format is unknown, the file is damaged or cut off, or the image is an animation, is in CMYK
+ *   colours, or has more than 100 megapixels
  */
 export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbImage> {
   let format = "image";
@@ -29,19 +30,21 @@ export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbI
     format = header.format;
     const { width, height, data } = await decodePixels(bytes, header);
     if (width !== header.width || height !== header.height) {
-      throw new DataError(`its parts disagree on its size: ${header.width} x ${header.height}, ${width} x ${height}`);
+      throw new DataError(
+        `its header says ${header.width} x ${header.height} pixels, but the image has ${width} x ${height}`,
+      );
     }
     return turn({ width, height, data: flatten(data) }, header.orientation);
   } catch (error) {
-    throw new DataError(`${file}: no readable ${format}: ${reason(error)}`);
+    throw new DataError(`${file}: not a readable ${format}: ${reason(error)}`);
   }
 }
 
-/** Why decoding failed, in a line. */
+/** Why decoding failed, in one line. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return "the decoder failed";
-  // Reading behind the last byte is one of these; too little memory is another.
-  if (error instanceof RangeError && !error.message.includes("allocation")) return "the file ends too early";
+  // A RangeError comes from reading after the last byte, or from too little memory.
+  if (error instanceof RangeError && !error.message.includes("allocation")) return "the file is cut off";
   return error.message.replace(/\s+/g, " ");
 }
 
@@ -52,38 +55,38 @@ async function decodePixels(bytes: Uint8Array, header: ImageHeader): Promise<Rgb
   return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
 }
 
-/** What the running decoder of JPEGs has said. */
-let said: string[] = [];
-let jpegRuns = false, webpRuns = false;
+/** The messages of the JPEG decoder about the present image. */
+let jpegMessages: string[] = [];
+let jpegReady = false, webpReady = false;
 
 async function jpeg(bytes: Uint8Array): Promise<ImageData> {
-  said = [];
-  if (!jpegRuns) await initJpeg({ wasmBinary: jpegCode, printErr: (line: string) => said.push(line) });
-  // A decoder that failed is left behind, with what memory it holds.
-  jpegRuns = false;
+  jpegMessages = [];
+  if (!jpegReady) await initJpeg({ wasmBinary: jpegCode, printErr: (line: string) => jpegMessages.push(line) });
+  // If decoding fails, the next image gets a new decoder.
+  jpegReady = false;
   let image: ImageData;
   try {
     image = await decodeJpeg(bytes as unknown as ArrayBuffer);
   } catch (error) {
-    // It exits where it cannot go on, having said why.
-    throw said.length > 0 ? new DataError(said.join("; ")) : error;
+    // The decoder exits if it cannot continue; its messages give the reason.
+    throw jpegMessages.length > 0 ? new DataError(jpegMessages.join("; ")) : error;
   }
-  jpegRuns = true;
-  // It paints grey what a short file lacks. Other complaints are of little harm.
-  const short = said.find((line) => /premature end/i.test(line));
+  jpegReady = true;
+  // In a file that is cut off, the decoder makes the missing pixels grey. Its other messages are harmless warnings.
+  const short = jpegMessages.find((line) => /premature end/i.test(line));
   if (short !== undefined) throw new DataError(short);
   return image;
 }
 
 async function webp(bytes: Uint8Array): Promise<ImageData> {
-  if (!webpRuns) await initWebp({ wasmBinary: webpCode });
-  webpRuns = false;
+  if (!webpReady) await initWebp({ wasmBinary: webpCode });
+  webpReady = false;
   const image = await decodeWebp(bytes as unknown as ArrayBuffer);
-  webpRuns = true;
+  webpReady = true;
   return image;
 }
 
-/** RGBA on white, as RGB, in the same memory. */
+/** Puts RGBA pixels on a white background, and returns them as RGB in the same memory. */
 function flatten(data: Uint8Array): Uint8Array {
   let to = 0;
   for (let from = 0; from < data.length; from += 4) {
@@ -96,12 +99,12 @@ function flatten(data: Uint8Array): Uint8Array {
   return data.subarray(0, to);
 }
 
-/** Puts an image upright that was stored in one of EXIF's eight orientations. */
+/** Turns and mirrors an image as its EXIF orientation says. */
 function turn(image: RgbImage, orientation: number): RgbImage {
   if (orientation === 1) return image;
   const swapped = orientation >= 5, { data } = image;
   const width = swapped ? image.height : image.width, height = swapped ? image.width : image.height;
-  // Where the first pixel of the upright image is stored: at the right in 2, 3, 7, 8, at the bottom in 3, 4, 6, 7.
+  // The first pixel of the turned image is stored at the right in orientations 2, 3, 7, 8, at the bottom in 3, 4, 6, 7.
   const right = [2, 3, 7, 8].includes(orientation), bottom = [3, 4, 6, 7].includes(orientation);
   const across = right ? -3 : 3, down = (bottom ? -3 : 3) * image.width;
   const start = (right ? image.width - 1 : 0) * 3 + (bottom ? image.height - 1 : 0) * image.width * 3;

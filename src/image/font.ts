@@ -1,11 +1,11 @@
 /**
- * A pixel font of 5 × 7 for captions: capitals, digits and a few signs. Small letters are drawn as capitals.
+ * A font of 5 × 7 pixels for captions: capital letters, digits and a few signs. Small letters are drawn as capitals.
  *
  * @module
  */
-import type { RgbImage } from "./rgb.ts";
+import type { RgbImage } from "./pixels.ts";
 
-/** Seven rows a glyph, from the top; each is one digit in base 32, whose five bits are the pixels from left to right. */
+/** Seven rows per glyph, from the top. A row is one digit in base 32; its five bits are the pixels from left to right. */
 const GLYPHS: Readonly<Record<string, string>> = {
   "A": "ehhvhhh",
   "B": "uhhuhhu",
@@ -50,12 +50,12 @@ const GLYPHS: Readonly<Record<string, string>> = {
   "?": "eh12404",
 };
 
-/** Pixels from one character to the next, and the height of a line, before scaling. */
+/** The distance from one character to the next, and the height of a line, in pixels before scaling. */
 export const ADVANCE = 6, LINE_HEIGHT = 9;
 
 /**
  * Draws one line of white text into an image, with its top left corner at (left, top), each font pixel `scale` pixels
- * wide and high. A character the font lacks is drawn as "?"; what does not fit into the image is cut off.
+ * wide and high. A character that is not in the font is drawn as "?". Text outside of the image is cut off.
  */
 export function drawText(image: RgbImage, text: string, left: number, top: number, scale = 1): void {
   for (const [position, character] of [...text.toUpperCase()].entries()) {

@@ -1,32 +1,32 @@
 /**
- * The first look at an image file, before anything is decoded: its format, its size in pixels, and how a camera was
- * held. Formats are told by their first bytes, never by the file's name.
+ * Reads the header of an image file, before anything is decoded: the format, the size in pixels, and the orientation of the
+ * camera. The format is recognised by the first bytes of the file, never by its name.
  *
  * @module
  */
 import { DataError } from "../errors.ts";
 
-/** What a file says of its image. */
+/** What the header of a file says about its image. */
 export interface ImageHeader {
   readonly format: "PNG" | "JPEG" | "WebP" | "BMP";
-  /** Pixels, as stored: before the orientation is obeyed. */
+  /** The width of the stored image in pixels, before the orientation is applied. */
   readonly width: number;
   readonly height: number;
-  /** EXIF's orientation, 1 to 8; 1 where there is none: as stored. */
+  /** The EXIF orientation, 1 to 8; 1, which means "as stored", if there is none. */
   readonly orientation: number;
 }
 
-/** The most pixels of an image, 100 megapixels, so that a small file cannot ask for all memory. */
+/** The largest image that is read: 100 megapixels. The limit prevents a small file from using up all memory. */
 export const MAX_PIXELS = 100_000_000;
 
-/** The most scans of a JPEG. Real ones have up to some 20; each costs the time of a pass over all pixels. */
+/** The most scans that a JPEG may have. Real ones have up to about 20; each takes a pass over all pixels. */
 const MAX_SCANS = 100;
 
 /**
  * Reads the header of a PNG, JPEG, WebP or BMP.
  *
- * @throws {DataError} if the bytes are none of these, have no pixels or too many. The message does not name the file.
- * @throws {RangeError} if they end inside the header.
+ * @throws {DataError} if the format is none of these, or the image has no pixels or too many. The message does not name the file.
+ * @throws {RangeError} if the bytes end inside the header
  */
 export function readHeader(bytes: Uint8Array): ImageHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
@@ -37,11 +37,11 @@ export function readHeader(bytes: Uint8Array): ImageHeader {
   else if (is(0, "\xff\xd8\xff")) header = jpegHeader(bytes, view);
   else if (is(0, "RIFF") && is(8, "WEBP")) header = webpHeader(view);
   else if (is(0, "BM")) header = bmpHeader(view);
-  else throw new DataError("no PNG, JPEG, WebP or BMP image");
+  else throw new DataError("it is not a PNG, JPEG, WebP or BMP image");
   const { format, width, height } = header;
   if (width === 0 || height === 0) throw new DataError(`the ${format} has no pixels: ${width} x ${height}`);
   if (width * height > MAX_PIXELS) {
-    throw new DataError(`the ${format} is ${width} x ${height} pixels; ${MAX_PIXELS / 1e6} megapixels are the most`);
+    throw new DataError(`the ${format} is ${width} x ${height} pixels; the limit is ${MAX_PIXELS / 1e6} megapixels`);
   }
   return header;
 }
@@ -50,7 +50,7 @@ export function readHeader(bytes: Uint8Array): ImageHeader {
 const fourLetters = (view: DataView, at: number) =>
   String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
 
-/** The chunks of a PNG after its signature, up to its end: length, name, data, check sum. */
+/** The chunks of a PNG: the name of each, and the offset and length of its data. A checksum follows the data. */
 export function* pngChunks(view: DataView): Generator<{ name: string; at: number; length: number }> {
   for (let at = 8, name = ""; name !== "IEND";) {
     const length = view.getUint32(at);
@@ -74,15 +74,15 @@ function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
   for (let at = 2; size === undefined || view.getUint8(at + 1) !== 0xda;) {
     const marker = view.getUint8(at + 1);
     if (view.getUint8(at) !== 0xff) throw new DataError("the JPEG's header is damaged");
-    // A marker may follow any number of fill bytes, and those without data have no length.
+    // Any number of fill bytes (0xff) may precede a marker. Some markers have no length and no data.
     if (marker === 0xff) at += 1;
     else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) at += 2;
     else {
-      if (marker === 0xd9 || marker === 0xda) throw new DataError("the JPEG holds no image");
+      if (marker === 0xd9 || marker === 0xda) throw new DataError("the JPEG contains no image");
       if (marker === 0xe1 && fourLetters(view, at + 4) === "Exif") {
         orientation = exif(view, at + 10, view.getUint16(at + 2) - 8);
       }
-      // Start of frame, in all its kinds, among which are three other markers.
+      // All kinds of "start of frame"; three markers in this range mean something else.
       if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
         size = { height: view.getUint16(at + 5), width: view.getUint16(at + 7) };
         if (view.getUint8(at + 9) === 4) throw new DataError("the JPEG has CMYK colours; convert it to RGB");
@@ -92,7 +92,7 @@ function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
   }
   let scans = 0;
   for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) scans++;
-  if (scans > MAX_SCANS) throw new DataError(`the JPEG has ${scans} scans; ${MAX_SCANS} are the most`);
+  if (scans > MAX_SCANS) throw new DataError(`the JPEG has ${scans} scans; the limit is ${MAX_SCANS}`);
   return { format: "JPEG", ...size, orientation };
 }
 
@@ -119,12 +119,12 @@ function webpHeader(view: DataView): ImageHeader {
   } else if (first === "VP8 ") {
     width = view.getUint16(start + 6, true) & 0x3fff;
     height = view.getUint16(start + 8, true) & 0x3fff;
-  } else throw new DataError(`the WebP begins with ${JSON.stringify(first)}, which is no image`);
+  } else throw new DataError(`the WebP starts with the chunk ${JSON.stringify(first)}, which is not an image`);
   return { format: "WebP", width, height, orientation };
 }
 
 function bmpHeader(view: DataView): ImageHeader {
-  // The oldest header has 12 bytes, and sizes of 16 bits. A negative height says that rows go downwards.
+  // The oldest header has 12 bytes and 16-bit sizes. A negative height means that the rows start at the top.
   const old = view.getUint32(14, true) === 12;
   const width = old ? view.getUint16(18, true) : view.getInt32(18, true);
   const height = old ? view.getUint16(20, true) : Math.abs(view.getInt32(22, true));
@@ -132,7 +132,7 @@ function bmpHeader(view: DataView): ImageHeader {
   return { format: "BMP", width, height, orientation: 1 };
 }
 
-/** The orientation in EXIF data, which are a TIFF; 1 where there is none that makes sense: no reason to fail. */
+/** The orientation in EXIF data, which have the format of a TIFF. If it is missing or damaged, 1. */
 function exif(view: DataView, at: number, length: number): number {
   try {
     const tiff = new DataView(view.buffer, view.byteOffset + at, length), little = tiff.getUint8(0) === 0x49;

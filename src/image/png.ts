@@ -1,23 +1,16 @@
 /**
- * PNG images of every kind, to RGBA of 8 bits. Own code: the library that reads and writes the data set's own files
- * (`png.ts`) inflates whatever a file holds, and misreads interlaced images of fewer than 8 bits. Here memory is bounded
- * by the size that the header states.
+ * Decodes PNG images of every kind to 8-bit RGBA. We wrote our own decoder for files from users: the library behind
+ * `rgb_png.ts` inflates files of any size, and decodes interlaced images of fewer than 8 bits wrongly. Here the image size
+ * in the header limits the memory.
  *
  * @module
  */
 import { crc32, inflateSync } from "node:zlib";
 import { DataError } from "../errors.ts";
 import { pngChunks } from "./header.ts";
+import type { RgbaImage } from "./pixels.ts";
 
-/** Pixels as R G B A R G B A …, rows downwards. */
-export interface RgbaImage {
-  readonly width: number;
-  readonly height: number;
-  /** [height * width * 4] */
-  readonly data: Uint8Array;
-}
-
-/** By colour type: samples of a pixel, and the depths that it may have. */
+/** For each colour type: the number of samples per pixel, and the allowed bit depths. */
 const KINDS: Readonly<Record<number, { readonly samples: number; readonly depths: readonly number[] }>> = {
   0: { samples: 1, depths: [1, 2, 4, 8, 16] },
   2: { samples: 3, depths: [8, 16] },
@@ -26,7 +19,7 @@ const KINDS: Readonly<Record<number, { readonly samples: number; readonly depths
   6: { samples: 4, depths: [8, 16] },
 };
 
-/** The passes of an interlaced image: first column and row, and the steps from one to the next. */
+/** The passes of an interlaced image: the first column and row, and the distance to the next ones. */
 const ADAM7 = [
   { x: 0, y: 0, dx: 8, dy: 8 },
   { x: 4, y: 0, dx: 8, dy: 8 },
@@ -39,9 +32,9 @@ const ADAM7 = [
 const WHOLE = [{ x: 0, y: 0, dx: 1, dy: 1 }];
 
 /**
- * Decodes a PNG whose header was read. Of 16 bits, the upper 8 count, as in PIL. Every check sum is verified.
+ * Decodes a PNG whose header has been checked. Of 16 bits the upper 8 are used, as in PIL. All checksums are verified.
  *
- * @throws {DataError | Error} if it is damaged. The message does not name the file.
+ * @throws {DataError | Error} if the file is damaged. The message does not name the file.
  */
 export function decodePngImage(bytes: Uint8Array): RgbaImage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -54,7 +47,7 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   let palette: Uint8Array = new Uint8Array(0), transparent = palette, first = true;
   for (const { name, at, length } of pngChunks(view)) {
     if (crc32(bytes.subarray(at - 4, at + length)) !== view.getUint32(at + length)) {
-      throw new DataError(`the check sum of its chunk ${JSON.stringify(name)} is wrong`);
+      throw new DataError(`the checksum of its chunk ${JSON.stringify(name)} is wrong`);
     }
     if (first && (name !== "IHDR" || length !== 13)) throw new DataError("it has no header");
     first = false;
@@ -92,16 +85,20 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   return { width, height, data };
 }
 
-/** Inflates `packed`, which must give `expected` bytes; it stops where it would give more. */
+/** Inflates `packed`, which must give `expected` bytes. It stops as soon as there are more. */
 function inflate(packed: readonly Uint8Array[], expected: number): Uint8Array {
   let lines: Uint8Array;
   try {
     lines = inflateSync(concat(packed), { maxOutputLength: expected });
   } catch (error) {
-    if (error instanceof RangeError) throw new DataError(`it holds more than the ${expected} bytes of its size`);
+    if (error instanceof RangeError) {
+      throw new DataError(`it has more data than the ${expected} bytes that its size needs`);
+    }
     throw error;
   }
-  if (lines.length !== expected) throw new DataError(`it holds ${lines.length} of the ${expected} bytes of its size`);
+  if (lines.length !== expected) {
+    throw new DataError(`it has ${lines.length} of the ${expected} bytes that its size needs`);
+  }
   return lines;
 }
 
@@ -115,7 +112,7 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Undoes the filter of a line in place; `above` is the line over it, and `back` the bytes of a pixel. */
+/** Undoes the filter of a line in place. `above` is the line above it, and `back` the number of bytes per pixel. */
 function unfilter(filter: number, line: Uint8Array, above: Uint8Array, back: number): void {
   const { length } = line;
   if (filter === 1) { for (let i = back; i < length; i++) line[i]! += line[i - back]!; }
@@ -131,13 +128,13 @@ function unfilter(filter: number, line: Uint8Array, above: Uint8Array, back: num
   } else if (filter !== 0) throw new DataError(`filter ${filter} does not exist`);
 }
 
-/** Turns a line of samples into pixels, `step` bytes apart from `at` on. */
+/** Writes a line of samples as RGBA pixels to `pixels`, the first at offset `at` and each `step` bytes after the one before it. */
 type Painter = (line: Uint8Array, columns: number, pixels: Uint8Array, at: number, step: number) => void;
 
 function painter(type: number, depth: number, palette: Uint8Array, transparent: Uint8Array): Painter {
   const { samples } = KINDS[type]!, wide = depth === 16, bytes = wide ? 2 : 1;
   const colour = type === 2 || type === 6, alpha = type === 4 || type === 6;
-  // One colour of a grey or true-colour image may be declared transparent, in all its bits.
+  // One colour of a grey or RGB image may be declared transparent; it is compared in all its bits.
   const key = !alpha && type !== 3 && transparent.length === 2 * samples
     ? Array.from({ length: samples }, (_, i) => transparent[2 * i]! * 256 + transparent[2 * i + 1]!)
     : undefined;
@@ -146,7 +143,7 @@ function painter(type: number, depth: number, palette: Uint8Array, transparent: 
     if (depth >= 8) return line[i * bytes]!;
     return line[Math.floor(i / perByte)]! >> (8 - depth * (i % perByte + 1)) & mask;
   };
-  const full = (line: Uint8Array, i: number) => wide ? line[2 * i]! * 256 + line[2 * i + 1]! : sample(line, i);
+  const allBits = (line: Uint8Array, i: number) => wide ? line[2 * i]! * 256 + line[2 * i + 1]! : sample(line, i);
   return (line, columns, pixels, at, step) => {
     for (let i = 0; i < columns; i++, at += step) {
       const value = sample(line, i * samples);
@@ -159,7 +156,7 @@ function painter(type: number, depth: number, palette: Uint8Array, transparent: 
       for (let c = 0; c < 3; c++) {
         pixels[at + c] = colour ? sample(line, i * samples + c) : depth < 8 ? value * 255 / mask : value;
       }
-      const clear = key?.every((part, c) => part === full(line, i * samples + c)) === true;
+      const clear = key?.every((part, c) => part === allBits(line, i * samples + c)) === true;
       pixels[at + 3] = clear ? 0 : alpha ? sample(line, i * samples + samples - 1) : 255;
     }
   };

@@ -1,21 +1,21 @@
 /**
- * Resizing as torchvision does it to a PIL image: bilinear with antialiasing, in PIL's fixed-point numbers, so that the
- * pixels are the same ones.
+ * Resizes images exactly as torchvision resizes a PIL image: bilinear with antialiasing, in PIL's fixed-point arithmetic, so
+ * that every pixel has the same value.
  *
  * @module
  */
-import type { RgbImage } from "./rgb.ts";
+import type { RgbImage } from "./pixels.ts";
 
 /**
- * How an image becomes a square. `crop`: the shorter side is resized, and the middle taken, as torchvision's
- * `Resize(size)` and `CenterCrop(size)` do. `stretch`: both sides are resized, as `Resize((size, size))` does.
+ * How an image becomes a square. `crop`: the shorter side is resized and the centre is cut out, as torchvision's
+ * `Resize(size)` and `CenterCrop(size)` do. `stretch`: both sides are resized, as by `Resize((size, size))`.
  */
-export type Fit = "crop" | "stretch";
+export type FitMode = "crop" | "stretch";
 
-/** Bits behind the point of a weight, in PIL: 32, less 8 of the pixel, and 2 to be safe. */
+/** Fractional bits of a weight, as in PIL: 32 bits less 8 for the pixel, less 2 against overflow. */
 const BITS = 22;
 
-/** One axis: input pixels, output pixels, and the part of the output that is wanted. */
+/** One axis: the number of input and of output pixels, and which output pixels are computed: `count` from `first` on. */
 interface Axis {
   readonly input: number;
   readonly output: number;
@@ -23,8 +23,8 @@ interface Axis {
   readonly count: number;
 }
 
-/** Resizes to `size` x `size` pixels. An image that has this size already is returned pixel for pixel. */
-export function fitImage(image: RgbImage, size: number, fit: Fit): RgbImage {
+/** Resizes an image to `size` x `size` pixels. If it has this size already, the pixels stay the same. */
+export function fitImage(image: RgbImage, size: number, fit: FitMode): RgbImage {
   const { width, height } = image, short = Math.min(width, height);
   const axis = (input: number): Axis => {
     const output = fit === "stretch" || input === short ? size : Math.floor(size * input / short);
@@ -33,13 +33,13 @@ export function fitImage(image: RgbImage, size: number, fit: Fit): RgbImage {
   return resize(image, axis(width), axis(height));
 }
 
-/** Python's round(value / 2), which goes to the even number from the middle between two. */
+/** Python's round(value / 2): halves are rounded to the nearest even number. */
 function halfToEven(value: number): number {
   const down = Math.floor(value / 2);
   return value % 2 === 0 ? down : down + down % 2;
 }
 
-/** The input pixels that an output pixel is made of: the first, and the weight of each in fixed point. */
+/** The input pixels that contribute to an output pixel: the index of the first one, and the weight of each, in fixed point. */
 interface Taps {
   readonly from: number;
   readonly weights: Int32Array;
@@ -62,7 +62,7 @@ function tapsOf({ input, output, first, count }: Axis): Taps[] {
   });
 }
 
-/** Along the rows first, then along the columns, rounding to bytes in between, as PIL does. */
+/** Resizes along the rows, rounds to bytes, then resizes along the columns, as PIL does. */
 function resize(image: RgbImage, across: Axis, along: Axis): RgbImage {
   const columns = tapsOf(across), rows = tapsOf(along), { data } = image;
   const top = rows[0]!.from, last = rows.at(-1)!, between = last.from + last.weights.length - top;
@@ -70,18 +70,18 @@ function resize(image: RgbImage, across: Axis, along: Axis): RgbImage {
   for (let y = 0, to = 0; y < between; y++) {
     for (const { from, weights } of columns) {
       const start = ((top + y) * image.width + from) * 3;
-      for (let c = 0; c < 3; c++) narrow[to++] = weigh(data, start + c, 3, weights);
+      for (let c = 0; c < 3; c++) narrow[to++] = weightedMean(data, start + c, 3, weights);
     }
   }
   const result = new Uint8Array(along.count * across.count * 3), line = across.count * 3;
   rows.forEach(({ from, weights }, y) => {
-    for (let i = 0; i < line; i++) result[y * line + i] = weigh(narrow, (from - top) * line + i, line, weights);
+    for (let i = 0; i < line; i++) result[y * line + i] = weightedMean(narrow, (from - top) * line + i, line, weights);
   });
   return { width: across.count, height: along.count, data: result };
 }
 
-/** The weighted mean of the bytes from `at` on, `step` apart. */
-function weigh(bytes: Uint8Array, at: number, step: number, weights: Int32Array): number {
+/** The weighted mean of bytes: the first at offset `at`, each `step` after the one before it. */
+function weightedMean(bytes: Uint8Array, at: number, step: number, weights: Int32Array): number {
   let sum = 1 << (BITS - 1);
   for (let k = 0; k < weights.length; k++, at += step) sum += bytes[at]! * weights[k]!;
   return sum >> BITS;

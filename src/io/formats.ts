@@ -1,42 +1,44 @@
 /**
- * The formats of files of weights: which one a file has, by its content, and which one a name asks for.
+ * The formats of weights files. The format of a file to read is recognised by its content.
  *
  * @module
  */
 import { WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import type { StoredFile } from "./stored.ts";
+import type { StoredFile } from "./stored_tensor.ts";
 
-/** The formats that are both read and written. */
+/** The formats that can be both read and written. */
 export const FORMATS = ["safetensors", "pth", "npz"] as const;
 
 export type Format = typeof FORMATS[number];
 
 /**
- * Reads the bytes of a file of any format, whatever its name. What is not needed for its format is not loaded.
+ * Decodes a weights file of any format. The name of the file does not matter. Only the code for its format is loaded.
  *
- * @param where the file's name, for the errors.
- * @throws {WeightsError} where it is of no format, or not sound.
+ * @param where the file's name, for errors
+ * @throws {WeightsError} if the format is unknown, or the file is damaged
  */
 export async function decodeWeights(bytes: Uint8Array, where: string): Promise<StoredFile> {
-  const begins = (...magic: number[]) => magic.every((byte, i) => bytes[i] === byte);
-  if (begins(0x50, 0x4b, 3, 4)) {
-    // The name of an archive's first file stands 30 bytes behind its beginning.
+  const startsWith = (...magic: number[]) => magic.every((byte, i) => bytes[i] === byte);
+  if (startsWith(0x50, 0x4b, 3, 4)) {
+    // The name of the first file in a zip archive is at byte 30; its length is at byte 26.
     const name = new TextDecoder().decode(bytes.subarray(30, 30 + (bytes[26]! | bytes[27]! << 8)));
     if (name.endsWith(".npy")) return (await import("./npz.ts")).decodeNpz(bytes, where);
     return (await import("./pytorch.ts")).decodePytorch(bytes, where);
   }
-  if (begins(0x80, 2)) throw new WeightsError(`${where} is of PyTorch before 1.6: save it again by a newer one`);
-  // A length of less than 2^32, and an object of JSON.
+  if (startsWith(0x80, 2)) {
+    throw new WeightsError(`${where} was written by PyTorch before 1.6: save it again with a newer version`);
+  }
+  // Safetensors starts with a 64-bit length, whose upper half is 0, and then a JSON object.
   const likely = bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0);
-  if (!likely) throw new WeightsError(`${where} is no file of weights: neither safetensors nor .pth nor .npz`);
+  if (!likely) throw new WeightsError(`${where} is not a weights file: it is neither safetensors nor .pth nor .npz`);
   return decodeSafetensors(bytes, where);
 }
 
 /**
- * The bytes of a file of a format. Only safetensors keeps `metadata`.
+ * Encodes a weights file. Only safetensors can store `metadata`; the other formats drop it.
  *
- * @throws {WeightsError} naming a tensor of a type that the format has not.
+ * @throws {WeightsError} if the format does not support the type of a tensor; it names the tensor
  */
 export async function encodeWeights(format: Format, { tensors, metadata }: StoredFile): Promise<Uint8Array> {
   if (format === "safetensors") return encodeSafetensors(tensors, metadata);

@@ -1,24 +1,24 @@
 /**
- * Histograms with TensorFlow's buckets, each a tenth wider than the one nearer to zero.
+ * Histograms with the buckets that TensorFlow uses: each is 10 % wider than its neighbour on the side of zero.
  *
  * @module
  */
 
-/** How often which values occur. */
+/** How often values occur in each range. */
 export interface Histogram {
   readonly min: number;
   readonly max: number;
-  /** How many values there are. */
+  /** The number of values. */
   readonly count: number;
   readonly sum: number;
   readonly sumOfSquares: number;
-  /** The right ends of the buckets, ascending. A bucket holds its left end, and not its right one. */
+  /** The upper limits of the buckets, ascending. A bucket includes its lower limit, but not its upper limit. */
   readonly limits: readonly number[];
-  /** How many values are in each bucket. */
+  /** The number of values in each bucket. */
   readonly counts: readonly number[];
 }
 
-/** The right ends of all buckets: ±1e-12 · 1.1^i up to 1e20, 0, and all that is larger. */
+/** The upper limits of all buckets: 0, ±1e-12 · 1.1^i up to 1e20, and ±the largest number. */
 const LIMITS = makeLimits();
 
 function makeLimits(): Float64Array {
@@ -29,9 +29,9 @@ function makeLimits(): Float64Array {
 }
 
 /**
- * Counts values, of which there is one at least. Of empty buckets beside each other the last alone is kept.
+ * Makes the histogram of some values. Of several empty buckets in a row, only the last one is kept.
  *
- * @param values all finite.
+ * @param values at least one, all finite
  */
 export function histogramOf(values: Float32Array): Histogram {
   const counts = new Float64Array(LIMITS.length);
@@ -43,7 +43,7 @@ export function histogramOf(values: Float32Array): Histogram {
     sumOfSquares += value * value;
     counts[bucketOf(value)]!++;
   }
-  // An empty bucket between full ones stays: its end is the next one's beginning. The first begins with `min`.
+  // An empty bucket before a full one must stay: its upper limit is the lower limit of the full one. The first starts at `min`.
   const first = counts.findIndex((count) => count > 0);
   const kept = Array.from(counts.keys()).filter((i) => counts[i]! > 0 || i > first && (counts[i + 1] ?? 0) > 0);
   return {
@@ -57,7 +57,7 @@ export function histogramOf(values: Float32Array): Histogram {
   };
 }
 
-/** The first bucket whose limit is above `value`. */
+/** The index of the first bucket whose limit is greater than `value`. */
 function bucketOf(value: number): number {
   let low = 0, high = LIMITS.length - 1;
   while (low < high) {

@@ -1,76 +1,76 @@
 /**
- * ONNX files as bytes: a graph of named operators whose weights are in the file. Field numbers are those of ONNX's own
- * `onnx.proto`. What is written is `ir_version` 8 and operators of opset 17, which every runtime since 2022 knows.
+ * Encodes ONNX files: a graph of named operators, with the weights in the same file. The field numbers are those of
+ * `onnx.proto`. Files have `ir_version` 8 and use the operators of opset 17, which every runtime since 2022 supports.
  *
  * @module
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { WeightsError } from "../errors.ts";
 
-/** The versions of the file's form and of its operators. */
+/** The version of the file format, and that of the operators. */
 export const IR_VERSION = 8, OPSET = 17;
 
-/** An extent of a tensor: a number, or the name of one that is known when the graph is run. */
+/** One dimension of a shape: a size, or the name of a size that is known only when the graph runs, such as "batch". */
 export type OnnxExtent = number | string;
 
-/** A tensor's name, type float32 and shape, as the graph takes and gives it. */
+/** An input or output of the graph: a float32 tensor. */
 export interface OnnxPort {
   readonly name: string;
   readonly shape: readonly OnnxExtent[];
-  /** What a reader should know of it. */
+  /** A description for people. */
   readonly text?: string;
 }
 
-/** The elements of an initializer: float32, or int64 for what operators take as shapes and axes. */
+/** The value of an initializer: float32, or int64 for shapes and axes. */
 export interface OnnxTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array | BigInt64Array;
 }
 
-/** What an operator's attribute holds. A number and an array of numbers are integers. */
+/** The value of an operator's attribute. A plain number, and numbers in an array, must be integers. */
 export type OnnxAttribute = number | readonly number[] | { readonly float: number } | { readonly text: string };
 
 /** An operator. */
 export interface OnnxNode {
   readonly name: string;
-  /** Its kind: "Conv". */
+  /** The type of the operator, such as "Conv". */
   readonly op: string;
-  /** Names of tensors; "" for an optional one that is left out. */
+  /** Names of tensors; "" for an optional input that is not given. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** A graph with what the file says about it. */
+/** A graph, with the information about it in the file. */
 export interface OnnxModel {
   readonly name: string;
-  /** Who made the file, and that program's version. */
+  /** The name and version of the program that made the file. */
   readonly producer: readonly [name: string, version: string];
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
-  /** In an order in which they can be run. */
+  /** In an order in which they can run. */
   readonly nodes: readonly OnnxNode[];
   readonly initializers: ReadonlyMap<string, OnnxTensor>;
-  /** Free texts by key. */
+  /** Any texts, by key. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-// ONNX's numbers for the types of elements and of attributes.
+// The numbers that ONNX gives to element types and to attribute types.
 const FLOAT = 1, INT64 = 7;
 const KINDS = { float: 1, int: 2, text: 3, ints: 7 };
 
-/** What protobuf's readers take at most, less room for all but the weights. */
-const MOST_BYTES = 2 ** 31 - 2 ** 24;
+/** The most bytes of weights: the limit of protobuf readers, less some space for the graph. */
+const MAX_BYTES = 2 ** 31 - 2 ** 24;
 
 /**
- * The bytes of an ONNX file.
+ * Encodes an ONNX file.
  *
- * @throws {WeightsError} where the weights are more than the 2 GiB that such a file holds.
+ * @throws {WeightsError} if the weights are larger than 2 GiB, the limit of the format
  */
 export function encodeOnnx(model: OnnxModel): Uint8Array<ArrayBuffer> {
   const bytes = [...model.initializers.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  if (bytes > MOST_BYTES) {
-    throw new WeightsError(`${model.name} has ${bytes} bytes of weights, and an ONNX file holds less than 2 GiB`);
+  if (bytes > MAX_BYTES) {
+    throw new WeightsError(`${model.name} has ${bytes} bytes of weights; an ONNX file must be smaller than 2 GiB`);
   }
   const writer = new Writer();
   writer.int(1, IR_VERSION).text(2, model.producer[0]).text(3, model.producer[1]);
@@ -104,7 +104,7 @@ function writeAttribute(writer: Writer, value: OnnxAttribute): void {
   else if ("float" in value) writer.float(2, value.float).int(20, KINDS.float);
   else if ("text" in value) writer.text(4, value.text).int(20, KINDS.text);
   else {
-    for (const one of value) writer.int(8, one);
+    for (const item of value) writer.int(8, item);
     writer.int(20, KINDS.ints);
   }
 }
@@ -127,7 +127,7 @@ function writePort(writer: Writer, { name, shape, text }: OnnxPort): void {
   if (text !== undefined) writer.text(3, text);
 }
 
-/** Fields by number, each with the tag that its type has. */
+/** Writes protobuf fields: each method writes the tag for its type, then the value. */
 class Writer {
   readonly #wire = new BinaryWriter();
 
@@ -137,7 +137,7 @@ class Writer {
   }
 
   float(field: number, value: number): this {
-    // The library refuses a double whose rounding to float32 it would have to do.
+    // The library accepts only numbers that are exact in float32.
     this.#wire.tag(field, WireType.Bit32).float(Math.fround(value));
     return this;
   }

@@ -1,32 +1,30 @@
 /**
- * Python's pickles, as far as a state dict needs them. A pickle is a program for a stack machine, which can name any
- * function of Python and call it. Here each opcode is a line of a table, a function is one that the caller has given, and
- * all others are refused by name: nothing is ever run that is not in this folder.
- *
- * Tuples and lists become arrays, dicts become maps.
+ * Reads Python pickles, as far as a state dict needs them. A pickle is a program for a stack machine that can name and call
+ * any Python function. This interpreter has a table of the few opcodes that are needed. The only functions that a pickle
+ * can call are those that the caller supplies; any other name is an error. So no code from a file is ever run.
  *
  * @module
  */
-import { shorten } from "./stored.ts";
+import { shorten } from "./stored_tensor.ts";
 
-/** What the functions that a pickle may call are given, and give. */
+/** A function that a pickle may call. */
 export type Callable = (args: readonly unknown[]) => unknown;
 
-/** What a pickle may refer to. */
+/** The things outside of a pickle that it may refer to. */
 export interface PickleHost {
-  /** Functions and types by their full names, such as `collections.OrderedDict`. What is not here is refused. */
+  /** Functions and types by their full names, such as `collections.OrderedDict`. Any other name is an error. */
   readonly globals: Readonly<Record<string, unknown>>;
-  /** The object outside of the pickle that an id stands for. */
+  /** Returns the object outside of the pickle that a persistent id stands for. */
   readonly persistent: Callable;
 }
 
 /**
- * The largest pickle that is read, in bytes, and about how many bytes of memory its objects may take. A tensor takes some
- * 150 of the former and 3,000 of the latter.
+ * The largest pickle that is read, in bytes, and the approximate memory that its objects may use, in bytes. A tensor takes
+ * about 150 bytes of the pickle, and 3,000 bytes of memory.
  */
 const MAX_BYTES = 2_000_000, MAX_MEMORY = 32_000_000;
 
-/** The name of each opcode of protocols 0 to 5 by its code, for the errors. */
+/** The name of each opcode of protocols 0 to 5, by its code in hexadecimal. */
 const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
   (`28 MARK,2e STOP,30 POP,31 POP_MARK,32 DUP,46 FLOAT,49 INT,4a BININT,4b BININT1,4c LONG,4d BININT2,4e NONE,50 PERSID,` +
     `51 BINPERSID,52 REDUCE,53 STRING,54 BINSTRING,55 SHORT_BINSTRING,56 UNICODE,58 BINUNICODE,61 APPEND,62 BUILD,` +
@@ -38,12 +36,12 @@ const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
     .split(",").map((row) => row.split(" ") as [string, string]),
 );
 
-/** A function or type that a pickle named: no value of its own, only something to call. */
+/** A function or type that a pickle has named. The pickle can call it, but cannot use it as a value. */
 class Global {
   constructor(readonly value: unknown) {}
 }
 
-/** The state of the machine. What it throws is a sentence for the caller to name the file in. */
+/** The stack machine. The messages of its errors do not name the file; the caller adds the name. */
 class Machine {
   readonly stack: unknown[] = [];
   readonly #marks: number[] = [];
@@ -61,7 +59,9 @@ class Machine {
     for (let code = this.u8(); code !== STOP; code = this.u8()) {
       const hex = code.toString(16).padStart(2, "0"), name = NAMES[hex];
       const action = name === undefined ? undefined : ACTIONS[name];
-      if (action === undefined) throw new Error(`its pickle has the opcode ${name ?? `0x${hex}`}, which is never run`);
+      if (action === undefined) {
+        throw new Error(`its pickle has the opcode ${name ?? `0x${hex}`}, which is not allowed`);
+      }
       action(this);
     }
     const result = this.pop();
@@ -69,79 +69,79 @@ class Machine {
     return result;
   }
 
-  /** The place of so many bytes, which are then read. */
-  #take(length: number): number {
+  /** Skips `length` bytes. @returns the offset at which they start. */
+  #skip(length: number): number {
     const from = this.#at;
-    if (length > this.bytes.length - from) throw new Error(`its pickle is cut short at byte ${this.bytes.length}`);
+    if (length > this.bytes.length - from) throw new Error(`its pickle is cut off at byte ${this.bytes.length}`);
     this.#at += length;
     return from;
   }
 
-  /** Counts memory, roughly. A pickle of one byte a list would take a hundred times its size. */
-  #spend(bytes: number): void {
+  /** Counts the memory that objects use, roughly. A pickle that makes a list per byte would use a hundred times its size. */
+  #countMemory(bytes: number): void {
     this.#left -= bytes;
-    if (this.#left < 0) throw new Error("its pickle makes far more objects than a network has tensors");
+    if (this.#left < 0) throw new Error("its pickle makes far more objects than the tensors of a network need");
   }
 
-  u8 = (): number => this.#view.getUint8(this.#take(1));
-  u16 = (): number => this.#view.getUint16(this.#take(2), true);
-  i32 = (): number => this.#view.getInt32(this.#take(4), true);
-  u32 = (): number => this.#view.getUint32(this.#take(4), true);
-  f64 = (): number => this.#view.getFloat64(this.#take(8));
+  u8 = (): number => this.#view.getUint8(this.#skip(1));
+  u16 = (): number => this.#view.getUint16(this.#skip(2), true);
+  i32 = (): number => this.#view.getInt32(this.#skip(4), true);
+  u32 = (): number => this.#view.getUint32(this.#skip(4), true);
+  f64 = (): number => this.#view.getFloat64(this.#skip(8));
 
-  /** An integer of so many bytes: a number where that is exact. */
+  /** An integer of `length` bytes; a bigint if a number would not be exact. */
   long(length: number): number | bigint {
     let value = 0n;
-    const from = this.#take(length);
+    const from = this.#skip(length);
     for (let i = length - 1; i >= 0; i--) value = value << 8n | BigInt(this.bytes[from + i]!);
     const signed = BigInt.asIntN(8 * length, value), number = Number(signed);
     return Number.isSafeInteger(number) ? number : signed;
   }
 
   text(length: number): string {
-    const from = this.#take(length);
+    const from = this.#skip(length);
     try {
       return this.#text.decode(this.bytes.subarray(from, from + length));
     } catch {
-      throw new Error(`its pickle has a text that is not UTF-8 at byte ${from}`);
+      throw new Error(`its pickle has a text at byte ${from} that is not UTF-8`);
     }
   }
 
   line(): string {
     const end = this.bytes.indexOf(0x0a, this.#at), line = this.text((end < 0 ? this.bytes.length : end) - this.#at);
-    this.#take(1);
+    this.#skip(1);
     return line;
   }
 
   push(value: unknown): void {
-    this.#spend(typeof value === "string" ? 48 + 2 * value.length : 24);
+    this.#countMemory(typeof value === "string" ? 48 + 2 * value.length : 24);
     this.stack.push(value);
   }
 
-  /** Pushes a new list, dict or the like. */
+  /** Pushes a new list, dict or other object. */
   make(value: unknown): void {
-    this.#spend(256);
+    this.#countMemory(256);
     this.stack.push(value);
   }
 
   pop(): unknown {
     if (this.stack.length <= (this.#marks.at(-1) ?? 0)) {
-      throw new Error("its pickle takes an object where there is none");
+      throw new Error("its pickle takes an object from an empty stack");
     }
     return this.stack.pop();
   }
 
-  /** The list on top of the stack, which stays there. */
+  /** The list on top of the stack; it stays there. */
   list(): unknown[] {
     const value = this.stack.at(-1);
-    if (!Array.isArray(value)) throw new Error("its pickle adds an item to what is no list");
+    if (!Array.isArray(value)) throw new Error("its pickle adds an item to something that is not a list");
     return value;
   }
 
-  /** The dict on top of the stack, which stays there. */
+  /** The dict on top of the stack; it stays there. */
   dict(): Map<unknown, unknown> {
     const value = this.stack.at(-1);
-    if (!(value instanceof Map)) throw new Error("its pickle sets a key of what is no dict");
+    if (!(value instanceof Map)) throw new Error("its pickle sets a key of something that is not a dict");
     return value;
   }
 
@@ -151,43 +151,45 @@ class Machine {
   }
 
   mark(): void {
-    this.#spend(16);
+    this.#countMemory(16);
     this.#marks.push(this.stack.length);
   }
 
   /** The objects since the last mark. */
   marked(): unknown[] {
     const mark = this.#marks.pop();
-    if (mark === undefined) throw new Error("its pickle has no mark where it needs one");
+    if (mark === undefined) throw new Error("its pickle has no mark where one is needed");
     return this.stack.splice(mark);
   }
 
   put(key = this.#memo.size): void {
-    this.#spend(64);
+    this.#countMemory(64);
     const value = this.pop();
     this.stack.push(value);
     this.#memo.set(key, value);
   }
 
   get(key: number): void {
-    if (!this.#memo.has(key)) throw new Error(`its pickle takes object ${key}, which it has not put`);
+    if (!this.#memo.has(key)) throw new Error(`its pickle uses object ${key}, which was never stored`);
     this.push(this.#memo.get(key));
   }
 
   set(items: readonly unknown[]): void {
     const dict = this.dict();
-    if (items.length % 2 !== 0) throw new Error("its pickle has a dict's key without a value");
+    if (items.length % 2 !== 0) throw new Error("its pickle has a dict key without a value");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
   }
 
   global(module: unknown, name: unknown): void {
-    if (typeof module !== "string" || typeof name !== "string") throw new Error("its pickle names what is no text");
+    if (typeof module !== "string" || typeof name !== "string") {
+      throw new Error("its pickle names a function by something that is not a text");
+    }
     const full = `${module}.${name}`;
     if (!Object.hasOwn(this.host.globals, full)) {
       throw new Error(
         `its pickle names ${
           JSON.stringify(shorten(full, 100))
-        }, which no tensor needs, and which is never run: save a state_dict() alone`,
+        }, which tensors do not need, so it is not run: save only a state_dict()`,
       );
     }
     this.make(new Global(this.host.globals[full]));
@@ -196,12 +198,12 @@ class Machine {
   reduce(): void {
     const args = this.pop(), callee = this.pop();
     if (!(callee instanceof Global) || typeof callee.value !== "function" || !Array.isArray(args)) {
-      throw new Error("its pickle calls what is no function");
+      throw new Error("its pickle calls something that is not a function");
     }
     this.make(callee.value(args));
   }
 
-  /** A dict's own attributes, of which a state dict has `_metadata`: the layers' versions, which are not needed. */
+  /** Sets attributes of a dict. They are ignored: a state dict has only `_metadata`, the versions of the layers. */
   build(): void {
     this.pop();
     this.dict();
@@ -210,11 +212,11 @@ class Machine {
 
 const STOP = 0x2e;
 
-/** What each opcode does that is run. */
+/** What each supported opcode does. */
 const ACTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
   PROTO: (m) => {
     const protocol = m.u8();
-    if (protocol < 2 || protocol > 5) throw new Error(`its pickle is of protocol ${protocol}, not 2 to 5`);
+    if (protocol < 2 || protocol > 5) throw new Error(`its pickle has protocol ${protocol}; supported are 2 to 5`);
   },
   FRAME: (m) => void m.long(8),
   MARK: (m) => m.mark(),
@@ -262,18 +264,19 @@ const ACTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
   BUILD: (m) => m.build(),
   BINPERSID: (m) => {
     const id = m.pop();
-    if (!Array.isArray(id)) throw new Error("its pickle refers to something outside by what is no tuple");
+    if (!Array.isArray(id)) throw new Error("its pickle has a persistent id that is not a tuple");
     m.make(m.host.persistent(id.map((part) => part instanceof Global ? part.value : part)));
   },
 };
 
 /**
- * The object that a pickle describes.
+ * Reads a pickle. Tuples and lists become arrays, dicts become maps.
  *
- * @throws {Error} whose message is a sentence about the pickle, where it has an opcode or names a global that is not
- * allowed, is cut short, is no sound program, or would make far more objects than a state dict has.
+ * @returns the object that it describes
+ * @throws {Error} if the pickle uses an opcode or a global that is not allowed, is cut off or malformed, or would make far
+ * more objects than a state dict has. The message starts with "its pickle".
  */
 export function unpickle(bytes: Uint8Array, host: PickleHost): unknown {
-  if (bytes.length > MAX_BYTES) throw new Error(`its pickle has ${bytes.length} bytes, more than ${MAX_BYTES}`);
+  if (bytes.length > MAX_BYTES) throw new Error(`its pickle has ${bytes.length} bytes; the limit is ${MAX_BYTES}`);
   return new Machine(bytes, host).run();
 }

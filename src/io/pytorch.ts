@@ -1,7 +1,7 @@
 /**
- * PyTorch's files of weights, `.pth`, as `torch.save(net.state_dict())` writes them since 1.6: a zip archive of a pickle
- * that describes the tensors, and of a file for each storage that they lie in. Files from outside are read as data: see
- * `pickle.ts`.
+ * PyTorch's `.pth` files, as written by `torch.save(net.state_dict())` since version 1.6: a zip archive with a pickle that
+ * describes the tensors, and one file for each storage, which is the memory that tensors are views of. No code in a file is
+ * run: see `pickle.ts`.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { WeightsError } from "../errors.ts";
 import { unpickle } from "./pickle.ts";
 import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "./pickle_writer.ts";
 import {
-  ARRAYS,
+  areWholeNumbers,
+  ARRAY_TYPES,
   bytesOf,
   checkName,
-  countOf,
+  elementCount,
   elementsAt,
-  isExtents,
   shorten,
   type StoredDtype,
   type StoredFile,
   type StoredTensor,
-} from "./stored.ts";
+} from "./stored_tensor.ts";
 import { Archive, quote, writeZip } from "./zip.ts";
 
-/** The types of elements by the names of PyTorch's storages. */
+/** The element types, by the names of PyTorch's storage classes. */
 const STORAGES: Readonly<Record<string, StoredDtype>> = {
   DoubleStorage: "F64",
   FloatStorage: "F32",
@@ -36,15 +36,15 @@ const STORAGES: Readonly<Record<string, StoredDtype>> = {
   BoolStorage: "BOOL",
 };
 
-/** What a checkpoint calls the state dict of the model. */
+/** The keys under which a checkpoint may store the state dict of the model. */
 const STATE_KEYS = ["state_dict", "model_state_dict", "model"];
 
-/** A storage that a pickle refers to, and how many elements it says that there are. */
+/** A storage that a pickle refers to. `length` is its number of elements, as the pickle states it. */
 class Storage {
   constructor(readonly dtype: StoredDtype, readonly key: string, readonly length: number) {}
 }
 
-/** A tensor of a pickle: a view of a storage, in elements. */
+/** A tensor in a pickle: a view of a storage. Offset and strides count elements. */
 class View {
   constructor(
     readonly storage: Storage,
@@ -53,7 +53,7 @@ class View {
     readonly strides: readonly number[],
   ) {}
 
-  /** Whether the elements lie one after the other in row-major order. */
+  /** Whether the elements are stored one after the other in row-major order. */
   get contiguous(): boolean {
     let step = 1;
     for (let axis = this.shape.length - 1; axis >= 0; axis--) {
@@ -64,59 +64,60 @@ class View {
   }
 }
 
-/** What a pickle of tensors may name. */
+/** The functions and types that a pickle may name. */
 const GLOBALS: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(Object.entries(STORAGES).map(([name, dtype]) => [`torch.${name}`, dtype])),
   "collections.OrderedDict": (args: readonly unknown[]) => {
-    if (args.length > 0) throw new Error("its pickle makes an OrderedDict of something, not an empty one");
+    if (args.length > 0) throw new Error("its pickle makes an OrderedDict that is not empty");
     return new Map();
   },
   "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides]: readonly unknown[]) => {
-    const sound = storage instanceof Storage && isExtents([offset]) && isExtents(shape) && isExtents(strides) &&
+    const valid = storage instanceof Storage && areWholeNumbers([offset]) && areWholeNumbers(shape) &&
+      areWholeNumbers(strides) &&
       shape.length === strides.length && shape.length <= 64;
-    if (!sound) throw new Error("its pickle has a tensor without a storage, a sound shape or sound strides");
+    if (!valid) throw new Error("its pickle has a tensor with an invalid storage, shape or strides");
     const last = shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis]!, offset as number);
-    if (countOf(shape) > 0 && !(last < storage.length)) {
-      throw new Error(`a tensor of shape [${shape.join(", ")}] goes beyond storage ${quote(storage.key)}`);
+    if (elementCount(shape) > 0 && !(last < storage.length)) {
+      throw new Error(`a tensor of shape [${shape.join(", ")}] ends after the end of storage ${quote(storage.key)}`);
     }
-    // Copies, since a pickle can change its lists after this.
+    // Copied, because the pickle can change these lists later.
     return new View(storage, offset as number, [...shape], [...strides]);
   },
   "torch._utils._rebuild_parameter": ([view]: readonly unknown[]) => {
-    if (!(view instanceof View)) throw new Error("its pickle has a parameter that is no tensor");
+    if (!(view instanceof View)) throw new Error("its pickle has a parameter that is not a tensor");
     return view;
   },
 };
 
 function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
-  const known = typeof dtype === "string" && Object.hasOwn(ARRAYS, dtype);
-  if (kind !== "storage" || !known || typeof key !== "string" || !isExtents([length])) {
-    throw new Error("its pickle refers to something outside that is no storage");
+  const known = typeof dtype === "string" && Object.hasOwn(ARRAY_TYPES, dtype);
+  if (kind !== "storage" || !known || typeof key !== "string" || !areWholeNumbers([length])) {
+    throw new Error("its pickle refers to something that is not a storage");
   }
   return new Storage(dtype as StoredDtype, key, length as number);
 }
 
 /**
- * Reads the bytes of a `.pth` file: a state dict, or a checkpoint that has one as `state_dict`, `model_state_dict` or
- * `model`. Tensors that share a storage share the elements.
+ * Decodes a `.pth` file: a state dict, or a checkpoint that has one under the key `state_dict`, `model_state_dict` or `model`.
+ * Tensors that share a storage in the file share memory here too.
  *
- * @param where the file's name, for the errors.
- * @throws {WeightsError} where the file is damaged or big-endian; its pickle has an opcode or names a global that tensors do not
- * need; a tensor goes beyond its storage; or the tensors have much more bytes than the file.
+ * @param where the file's name, for errors
+ * @throws {WeightsError} if the file is damaged or big-endian, its pickle uses an opcode or a global that tensors do not need, a
+ * tensor exceeds its storage, or the tensors have far more bytes than the file
  */
 export async function decodePytorch(bytes: Uint8Array, where: string): Promise<StoredFile> {
   try {
     return { tensors: await readTensors(bytes), metadata: {} };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WeightsError(`${where} is no PyTorch file that can be used: ${shorten(why, 300)}`);
+    throw new WeightsError(`${where} is not a valid PyTorch file: ${shorten(why, 300)}`);
   }
 }
 
 async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>> {
   const archive = await Archive.open(bytes, "balanced");
   const folders = archive.names.flatMap((name) => /^([^/]*\/|)data\.pkl$/.exec(name)?.[1] ?? []);
-  if (folders.length !== 1) throw new Error(`it has ${folders.length} files data.pkl instead of one`);
+  if (folders.length !== 1) throw new Error(`it has ${folders.length} files named data.pkl; expected one`);
   const folder = folders[0]!, order = `${folder}byteorder`;
   if (archive.size(order) !== undefined && new TextDecoder().decode(await archive.read(order)) !== "little") {
     throw new Error("its numbers are not little-endian");
@@ -126,7 +127,7 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
   const storages = new Map<string, Uint8Array<ArrayBuffer>>(), tensors = new Map<string, StoredTensor>();
   for (const [name, view] of stateDict(root)) {
     checkName(name);
-    const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAYS[dtype].BYTES_PER_ELEMENT;
+    const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
     const path = `${folder}data/${key}`;
     let storage = storages.get(key);
     if (!storage) storages.set(key, storage = await archive.read(path));
@@ -135,22 +136,27 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
     }
     let data = storage.subarray(offset * size);
     if (!view.contiguous) {
-      archive.spend(countOf(shape) * size);
+      archive.countMemory(elementCount(shape) * size);
       data = gather(storage, view);
     }
-    tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, countOf(shape)) });
+    tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, elementCount(shape)) });
   }
   return tensors;
 }
 
-/** The elements of a view in row-major order, as bits: a number of JavaScript may lose those of a NaN. */
+/** The elements of a view in row-major order. They are copied as integers, because a JavaScript number may change a NaN. */
 function gather(
   storage: Uint8Array<ArrayBuffer>,
   { storage: { dtype }, offset, shape, strides }: View,
 ): Uint8Array<ArrayBuffer> {
-  const Bits = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[ARRAYS[dtype].BYTES_PER_ELEMENT]!;
+  const Bits = {
+    1: Uint8Array,
+    2: Uint16Array,
+    4: Uint32Array,
+    8: BigUint64Array,
+  }[ARRAY_TYPES[dtype].BYTES_PER_ELEMENT]!;
   const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT);
-  const result = new Bits(countOf(shape)), index = shape.map(() => 0);
+  const result = new Bits(elementCount(shape)), index = shape.map(() => 0);
   let from = offset;
   for (let i = 0; i < result.length; i++) {
     result[i] = whole[from]!;
@@ -164,13 +170,13 @@ function gather(
   return new Uint8Array(result.buffer);
 }
 
-/** The tensors by name of an object that is a state dict, or has one. */
+/** Finds the state dict: the object itself, or the value of one of `STATE_KEYS`. */
 function stateDict(root: unknown): Map<string, View> {
-  if (!(root instanceof Map)) throw new Error("it has no dict of tensors: save net.state_dict()");
+  if (!(root instanceof Map)) throw new Error("it does not contain a dict of tensors: save net.state_dict()");
   const found = isState(root) ? [root] : STATE_KEYS.map((key) => root.get(key)).filter(isState);
   if (found.length === 1) return found[0]!;
-  const what = found.length === 0 ? "no dict of tensors alone" : "more than one dict of tensors";
-  throw new Error(`it has ${what}, neither as a whole nor as ${STATE_KEYS.join(", ")}: save net.state_dict()`);
+  const what = found.length === 0 ? "no dict that holds only tensors" : "more than one dict of tensors";
+  throw new Error(`it has ${what}, at its top or as ${STATE_KEYS.join(", ")}: save net.state_dict()`);
 }
 
 function isState(value: unknown): value is Map<string, View> {
@@ -179,9 +185,9 @@ function isState(value: unknown): value is Map<string, View> {
 }
 
 /**
- * The bytes of a file that `torch.load(file, weights_only=True)` reads as a state dict. Equal tensors give equal bytes.
+ * Encodes a state dict for `torch.load(file, weights_only=True)`. Equal tensors give equal bytes.
  *
- * @throws {WeightsError} for a type that PyTorch has not: U16, U32, U64.
+ * @throws {WeightsError} if a tensor is U16, U32 or U64, which PyTorch does not support
  */
 export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>): Promise<Uint8Array> {
   const orderedDict = call(global("collections", "OrderedDict"));
@@ -189,9 +195,9 @@ export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>):
   for (const [name, stored] of tensors) {
     const { dtype, shape, data } = stored, key = `${items.length}`;
     const type = Object.keys(STORAGES).find((type) => STORAGES[type] === dtype);
-    if (!type) throw new WeightsError(`PyTorch has no type for ${JSON.stringify(name)}, which is ${dtype}`);
+    if (!type) throw new WeightsError(`${JSON.stringify(name)} is ${dtype}, which PyTorch does not support`);
     const storage = tuple(text("storage"), global("torch", type), text(key), text("cpu"), int(data.length));
-    const strides = shape.map((_, axis) => countOf(shape.slice(axis + 1)));
+    const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
     const sizes = [shape, strides].map((numbers) => tuple(...numbers.map(int)));
     const rebuild = global("torch._utils", "_rebuild_tensor_v2");
     items.push([text(name), call(rebuild, persistent(storage), int(0), ...sizes, bool(false), orderedDict)]);

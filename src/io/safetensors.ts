@@ -1,22 +1,30 @@
 /**
- * The safetensors format: an 8-byte little-endian length, a JSON header of that length which gives each tensor's type,
- * shape and byte range, then the bytes. Bytes in, bytes out; everything in a file from outside is checked before use.
+ * The safetensors format: an 8-byte little-endian length, a JSON header of that length with the type, shape and byte range of
+ * each tensor, then the bytes of the tensors. Everything in a file is checked before it is used.
  *
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import { ARRAYS, bytesOf, countOf, isExtents, shorten, type StoredDtype, type StoredFile } from "./stored.ts";
-import type { StoredTensor } from "./stored.ts";
+import {
+  areWholeNumbers,
+  ARRAY_TYPES,
+  bytesOf,
+  elementCount,
+  shorten,
+  type StoredDtype,
+  type StoredFile,
+} from "./stored_tensor.ts";
+import type { StoredTensor } from "./stored_tensor.ts";
 
 /**
- * The largest header that is read, in bytes. The format allows a hundred times as much, which JSON could turn into
- * gigabytes; a tensor takes some 100.
+ * The largest header that is read, in bytes. The format allows a hundred times as much, but parsing that could use gigabytes
+ * of memory. The entry of a tensor has about 100 bytes.
  */
 const MAX_HEADER = 1_000_000;
 
 /**
- * The bytes of a file, with the tensors in their order, but those of larger elements first: readers ask that an element
- * begins at a multiple of its size.
+ * Encodes a file. Tensors with larger elements come first, because readers require that an element starts at a multiple of
+ * its size; otherwise they keep their order.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
@@ -28,7 +36,7 @@ export function encodeSafetensors(
     return [name, { dtype, shape, data_offsets: [offset, offset += data.byteLength] }];
   });
   if (Object.keys(metadata).length > 0) entries.unshift(["__metadata__", metadata]);
-  // Spaces fill the header up, so that the data start at a multiple of 8.
+  // Spaces pad the header, so that the data start at a multiple of 8.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const start = 8 + Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(start + offset);
@@ -44,32 +52,31 @@ export function encodeSafetensors(
 }
 
 /**
- * Reads the bytes of a file.
+ * Decodes a file.
  *
- * @param where the file's name, for the errors.
- * @throws {WeightsError} where the file is cut short, its header is no such header, a range does not fit its shape, ranges
- * overlap or leave gaps, or a type is none of `ARRAYS`.
+ * @param where the file's name, for errors
+ * @throws {WeightsError} if the file is cut off, the header is invalid, a byte range does not match its shape, ranges overlap or
+ * leave gaps, or a type is not one of `ARRAY_TYPES`
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile {
-  const fail = (why: string) =>
-    new WeightsError(`${where} is no safetensors file that can be used: ${shorten(why, 300)}`);
-  if (bytes.length < 8) throw fail(`it has ${bytes.length} bytes`);
+  const fail = (why: string) => new WeightsError(`${where} is not a valid safetensors file: ${shorten(why, 300)}`);
+  if (bytes.length < 8) throw fail(`it has only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > bytes.length - 8) {
-    throw fail(`its header would be ${length} bytes long, and the file has ${bytes.length}`);
+    throw fail(`its header should have ${length} bytes, but the file has ${bytes.length}`);
   }
-  if (length > MAX_HEADER) throw fail(`its header is ${length} bytes long, more than ${MAX_HEADER}`);
+  if (length > MAX_HEADER) throw fail(`its header has ${length} bytes; the limit is ${MAX_HEADER}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length)));
   } catch {
     throw fail("its header is not JSON");
   }
-  if (!isRecord(header)) throw fail("its header is no JSON object");
+  if (!isRecord(header)) throw fail("its header is not a JSON object");
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== "string")) {
-    throw fail("its metadata are no texts");
+    throw fail("its metadata must be texts");
   }
   const body = bytes.subarray(8 + length), tensors = new Map<string, StoredTensor>();
   const ranges: [from: number, to: number, quoted: string][] = [];
@@ -77,13 +84,15 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile 
     const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {}, quoted = JSON.stringify(name);
     // deno-lint-ignore no-control-regex
     if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw fail(`the name ${quoted} has control characters`);
-    if (!isExtents(shape) || !isExtents(range) || range.length !== 2) throw fail(`${quoted} has no shape or no range`);
-    if (!isDtype(dtype)) throw fail(`${quoted} is of type ${JSON.stringify(dtype)}, not ${TYPES}`);
-    const [from, to] = range as [number, number], size = countOf(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
-    if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut short`);
+    if (!areWholeNumbers(shape) || !areWholeNumbers(range) || range.length !== 2) {
+      throw fail(`${quoted} has no valid shape or byte range`);
+    }
+    if (!isDtype(dtype)) throw fail(`${quoted} has type ${JSON.stringify(dtype)}; supported are ${TYPES}`);
+    const [from, to] = range as [number, number], size = elementCount(shape) * ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
+    if (to > body.length) throw fail(`${quoted} ends at byte ${to} of ${body.length}: the file is cut off`);
     if (to - from !== size) throw fail(`${quoted} has ${to - from} bytes for shape [${shape.join(", ")}]`);
-    // A copy, since ranges need not be aligned.
-    tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](body.slice(from, to).buffer) });
+    // A copy, because a range may start at any byte.
+    tensors.set(name, { dtype, shape, data: new ARRAY_TYPES[dtype](body.slice(from, to).buffer) });
     ranges.push([from, to, quoted]);
   }
   let end = 0;
@@ -99,8 +108,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const TYPES = Object.keys(ARRAYS).join(", ").replace(/, (?=\w+$)/, " or ");
+const TYPES = Object.keys(ARRAY_TYPES).join(", ").replace(/, (?=\w+$)/, " and ");
 
 function isDtype(value: unknown): value is StoredDtype {
-  return typeof value === "string" && Object.hasOwn(ARRAYS, value);
+  return typeof value === "string" && Object.hasOwn(ARRAY_TYPES, value);
 }

@@ -1,6 +1,6 @@
 /**
- * Events of TensorBoard as bytes. The form is that of PyTorch's `SummaryWriter`, which every version of TensorBoard and
- * every other reader knows: scalars (float32), images (PNG), histograms and texts.
+ * Encodes events for TensorBoard: scalars (float32), images (PNG), histograms and texts. They have the same form as those
+ * of PyTorch's `SummaryWriter`, which every version of TensorBoard can read.
  *
  * The field numbers are those of TensorFlow's `event.proto`, `summary.proto` and `tensor.proto`.
  *
@@ -12,13 +12,13 @@ import type { Histogram } from "./histogram.ts";
 /** One value of a summary. */
 export type SummaryValue =
   & {
-    /** The name of its chart; what stands before the first slash is the group. */
+    /** The name of its chart. The part before the first slash is the group. */
     readonly tag: string;
   }
   & (
     /** Stored as a float32. */
     | { readonly scalar: number }
-    /** A whole PNG file. */
+    /** The bytes of a PNG file. */
     | { readonly png: Uint8Array }
     | { readonly histogram: Histogram }
     /** Markdown. */
@@ -30,23 +30,23 @@ export type Event =
   & {
     /** Seconds since 1970. */
     readonly wallTime: number;
-    /** Steps done. */
+    /** The number of steps done. */
     readonly step: number;
   }
   & (
     /** The first event of each file. */
     | { readonly kind: "version" }
-    /** What came before with this step or a later one no longer counts. */
+    /** A session starts: earlier events with this step or a later one are no longer valid. */
     | { readonly kind: "start" }
     | { readonly kind: "values"; readonly values: readonly SummaryValue[] }
   );
 
-/** TensorFlow's number for the status of a session that starts. */
+/** TensorFlow's status code for the start of a session. */
 const SESSION_START = 1;
-/** TensorFlow's number for the dtype string. */
+/** TensorFlow's type number for strings. */
 const DT_STRING = 7;
 
-/** The bytes of an event, to be framed by `encodeRecord()`. */
+/** Encodes an event. `encodeRecord()` makes a record of it for a file. */
 export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
   const writer = new BinaryWriter();
   writer.tag(1, WireType.Bit64).double(event.wallTime);
@@ -67,14 +67,14 @@ export function encodeEvent(event: Event): Uint8Array<ArrayBuffer> {
 function writeValue(writer: BinaryWriter, value: SummaryValue): void {
   writer.tag(1, WireType.LengthDelimited).string(value.tag);
   if ("scalar" in value) {
-    // The writer refuses a number that float32 has not.
+    // The writer accepts only numbers that are exact in float32.
     writer.tag(2, WireType.Bit32).float(Math.fround(value.scalar));
   } else if ("png" in value) message(writer, 4, () => writeImage(writer, value.png));
   else if ("histogram" in value) message(writer, 5, () => writeHistogram(writer, value.histogram));
   else writeText(writer, value.text);
 }
 
-/** The size and the number of channels stand in a PNG's header, at the same places in every file. */
+/** Size and channels are read from the PNG's header, where they are at fixed offsets. */
 function writeImage(writer: BinaryWriter, png: Uint8Array): void {
   const view = new DataView(png.buffer, png.byteOffset), channels = [1, 0, 3, 3, 2, 0, 4][view.getUint8(25)]!;
   writer.tag(1, WireType.Varint).int32(view.getUint32(20));
@@ -90,7 +90,7 @@ function writeHistogram(writer: BinaryWriter, { min, max, count, sum, sumOfSquar
   );
 }
 
-/** A tensor of one string, and the name of the plugin that shows it. */
+/** Writes a text: a tensor with one string, and the name of the plugin that shows it. */
 function writeText(writer: BinaryWriter, text: string): void {
   message(writer, 9, () => message(writer, 1, () => writer.tag(1, WireType.LengthDelimited).string("text")));
   message(writer, 8, () => {
@@ -100,7 +100,7 @@ function writeText(writer: BinaryWriter, text: string): void {
   });
 }
 
-/** Writes a field that is a message, or packed numbers: what `body` writes, with its length before it. */
+/** Writes a field that is a message or packed numbers: the length, then what `body` writes. */
 function message(writer: BinaryWriter, field: number, body: () => void): void {
   writer.tag(field, WireType.LengthDelimited).fork();
   body();

@@ -1,15 +1,15 @@
 /**
- * TFRecord framing, which TensorBoard's event files have: each record is its length (uint64, little-endian), the
- * length's checksum, its bytes, and their checksum. A checksum is a CRC-32C, masked as TensorFlow does.
+ * The TFRecord format, which TensorBoard's event files have. Each record consists of its length (uint64, little-endian),
+ * the checksum of the length, its bytes, and their checksum. A checksum is a CRC-32C, masked as in TensorFlow.
  *
  * @module
  */
 import crc32c from "crc-32/crc32c";
 
-/** What is around a record's bytes: 12 before them, 4 behind. */
+/** The bytes around the data of a record: 12 before, 4 after. */
 const FRAME = 16;
 
-/** The bytes of a record in a file. */
+/** Encodes a record. */
 export function encodeRecord(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(data.length + FRAME), view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
@@ -19,7 +19,7 @@ export function encodeRecord(data: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Rotated and shifted, because a CRC of data that holds CRCs says little. */
+/** The CRC-32C, rotated and shifted as in TensorFlow, because the plain CRC of data that contains CRCs is weak. */
 function maskedSum(data: Uint8Array): number {
   const sum = crc32c.buf(data);
   return (sum >>> 15 | sum << 17) + 0xa282ead8 >>> 0;

@@ -1,6 +1,6 @@
 /**
- * How `wgrad bench` measures: a program is run many times in a row, then one element is read to wait for the GPU. What
- * is measured, and how its result is checked first, is in the files beside.
+ * The measurement of `wgrad bench`: a program is run many times in a row, then one element is read to wait for the GPU.
+ * `kernels.ts`, `ceilings.ts` and `steps.ts` have what is measured, and the checks of its results.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { GpuError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { time, type TimeOptions } from "../tune/timing.ts";
 
-/** What work is counted in, and the rates that are shown for it. */
+/** The units of work, and of the rates that are shown for it. */
 const UNITS = {
   flop: { name: "GFLOP/s", size: 1e9 },
   byte: { name: "GB/s", size: 1e9 },
@@ -17,20 +17,20 @@ const UNITS = {
 
 /** Something to measure. */
 export interface BenchCase {
-  /** What is computed, with its sizes. */
+  /** The computation, with its sizes. */
   readonly name: string;
-  /** What one run costs at least: floating-point operations (two for a multiply-add), or bytes read and written. */
+  /** The least cost of a run: floating-point operations (two for a multiply-add), or bytes read and written. */
   readonly work: number;
   readonly unit: keyof typeof UNITS;
   /**
    * Runs once, the first time, and compares the result with a reference computed on the CPU.
    *
-   * @throws {GpuError} where they differ.
+   * @throws {GpuError} if they differ.
    */
   check(): Promise<void>;
-  /** Submits so many runs, without waiting. */
+  /** Submits this number of runs, without waiting. */
   run(times: number): Promise<void>;
-  /** Gives the memory back. */
+  /** Frees the memory. */
   dispose(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export interface Measured {
   readonly unit: typeof UNITS[keyof typeof UNITS]["name"];
 }
 
-/** Checks a case, measures it, and gives its memory back. `waitMs` is from `waitCost()`. */
+/** Checks a case, measures it, and frees its memory. `waitMs` is from `waitCost()`. */
 export async function measure(gpu: Gpu, one: BenchCase, options: TimeOptions): Promise<Measured> {
   try {
     await one.check();
@@ -65,36 +65,36 @@ export async function measure(gpu: Gpu, one: BenchCase, options: TimeOptions): P
 }
 
 /**
- * Compares a result with its reference, at both ends and at places spread over it. Elements elsewhere must be finite.
+ * Compares a result with its reference, at both ends and at indices spread over it. All other elements must be finite.
  *
- * @param expected the element at a place of the flat array
+ * @param expected the element at an index of the flat array
  * @param tolerance allowed difference, as a share of the largest expected value. Default 1e-4.
- * @throws {GpuError} naming the place and both values.
+ * @throws {GpuError} naming the index and both values.
  */
-export function checkPlaces(
+export function checkElements(
   name: string,
   actual: ArrayLike<number>,
   length: number,
-  expected: (place: number) => number,
-  { places = 96, tolerance = 1e-4 } = {},
+  expected: (index: number) => number,
+  { samples = 96, tolerance = 1e-4 } = {},
 ): void {
   if (actual.length !== length) throw new GpuError(`${name}: ${actual.length} elements where ${length} were expected`);
   for (let i = 0; i < length; i++) {
     if (!Number.isFinite(actual[i]!)) throw wrong(name, i, actual[i]!, "a finite number");
   }
-  const count = Math.min(places, length), step = count > 1 ? (length - 1) / (count - 1) : 0;
-  const chosen = Array.from({ length: count }, (_, i) => Math.round(i * step));
-  const wanted = chosen.map(expected);
+  const count = Math.min(samples, length), step = count > 1 ? (length - 1) / (count - 1) : 0;
+  const indices = Array.from({ length: count }, (_, i) => Math.round(i * step));
+  const wanted = indices.map(expected);
   const scale = wanted.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
-  chosen.forEach((place, i) => {
-    if (!(Math.abs(actual[place]! - wanted[i]!) <= tolerance * scale)) {
-      throw wrong(name, place, actual[place]!, String(wanted[i]!));
+  indices.forEach((index, i) => {
+    if (!(Math.abs(actual[index]! - wanted[i]!) <= tolerance * scale)) {
+      throw wrong(name, index, actual[index]!, String(wanted[i]!));
     }
   });
 }
 
-function wrong(name: string, place: number, found: number, expected: string): GpuError {
+function wrong(name: string, index: number, found: number, expected: string): GpuError {
   return new GpuError(
-    `${name}: the GPU computes ${found} at element ${place}, not ${expected}: do not trust this driver`,
+    `${name}: the GPU computes ${found} at element ${index}, not ${expected}: do not trust this driver`,
   );
 }

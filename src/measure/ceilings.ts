@@ -1,18 +1,18 @@
 /**
- * What the adapter can do at best, as far as a kernel can find out: multiply-adds on registers, streaming through memory,
- * and the cost of a dispatch. A kernel's share of these ceilings says how much there is left to win.
+ * The best that the adapter can do, as far as a kernel can find out: multiply-adds on registers, streaming through memory,
+ * and the cost of a dispatch. A kernel's share of these ceilings shows how much faster it could be.
  *
  * @module
  */
 import { shader } from "../../shaders/mod.ts";
 import { GpuError } from "../errors.ts";
 import { type Op, record } from "../graph/node.ts";
-import { linearGrid } from "../ops/shape.ts";
+import { linearGrid } from "../ops/shape/shape.ts";
 import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor, zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { noise } from "../random.ts";
-import { type BenchCase, checkPlaces } from "./bench.ts";
+import { type BenchCase, checkElements } from "./bench.ts";
 
 const fmaKernel = shader("bench/bench_fma.wgsl");
 const countKernel = shader("bench/bench_count.wgsl");
@@ -20,7 +20,7 @@ const streamKernel = shader("bench/bench_stream.wgsl");
 
 const CHAINS = 12, UNROLLED = 16;
 
-/** Inputs: the two factors. Output: one sum an invocation. */
+/** Input: the two factors. Output: one sum for each invocation. */
 const fmaOp: Op<{ count: number; loops: number }> = {
   name: "benchFma",
   outputs: (_, { count }) => [{ shape: [count], dtype: "f32" }],
@@ -64,11 +64,11 @@ export function fmaCase(count = 262144, loops = 32): BenchCase {
     unit: "flop",
     async check() {
       await program.run();
-      checkPlaces(name, await program.result.data(), count, (place) => {
+      checkElements(name, await program.result.data(), count, (index) => {
         const [a, b] = factors.map(Math.fround) as [number, number];
         let total = 0;
         for (let c = 0; c < CHAINS; c++) {
-          let x = (place + c) % 64 / 64;
+          let x = (index + c) % 64 / 64;
           for (let i = 0; i < loops * UNROLLED; i++) x = x * a + b;
           total += x;
         }
@@ -85,8 +85,8 @@ export function fmaCase(count = 262144, loops = 32): BenchCase {
 }
 
 /**
- * Reads and writes `mebibytes` in place, `each` vectors of four (a power of two up to 64) an invocation. Bytes read and
- * written both count. What stays in a cache can be faster.
+ * Reads and writes `mebibytes` in place, `each` vectors of four (a power of two up to 64) for each invocation. Bytes read and
+ * written both count. Data that stay in a cache can be faster.
  */
 export function streamCase(mebibytes = 64, each = 8): BenchCase {
   const name = `streaming through ${mebibytes} MiB`, data = noise(mebibytes * 262144, 1);
@@ -113,8 +113,8 @@ export function streamCase(mebibytes = 64, each = 8): BenchCase {
 }
 
 /**
- * Dispatches that do next to nothing, each of which must wait for the one before: a counter goes up by one. `check()`
- * may be called at any time; it proves that none was left out.
+ * Dispatches that do almost nothing, each of which must wait for the one before: a counter goes up by one. `check()` may
+ * be called at any time; it proves that every dispatch ran.
  */
 export function dispatchCase(): BenchCase {
   const name = "dispatches", counter = zeros([1], { dtype: "u32" });

@@ -1,6 +1,6 @@
 /**
- * The kernels that `wgrad bench` measures and `wgrad doctor` tests, through the same ops that training uses. Each knows
- * its work and how to check its result.
+ * The kernels that `wgrad bench` measures and `wgrad doctor` tests, through the same ops that training uses. Each case has
+ * its work and the check of its result.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { compile, type Program } from "../tensor/compile.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { noise } from "../random.ts";
-import { type BenchCase, checkPlaces } from "./bench.ts";
+import { type BenchCase, checkElements } from "./bench.ts";
 import {
   convAt,
   convInputGradientAt,
@@ -21,14 +21,14 @@ import {
   poolSourceOf,
 } from "./reference.ts";
 
-/** A case whose program returns one tensor, checked place by place. `inputs` are disposed of with it. */
+/** A case whose program returns one tensor, which is checked. `inputs` are disposed of with it. */
 function caseOf(
   name: string,
   work: number,
   unit: BenchCase["unit"],
   inputs: readonly Tensor[],
   fn: () => Tensor,
-  expected: (place: number) => number,
+  expected: (index: number) => number,
 ): BenchCase {
   const program: Program<Tensor> = compile(fn);
   return {
@@ -37,7 +37,7 @@ function caseOf(
     unit,
     async check() {
       await program.run();
-      checkPlaces(name, await program.result.data(), program.result.numel, expected);
+      checkElements(name, await program.result.data(), program.result.numel, expected);
     },
     run: (times) => program.run(times),
     async dispose() {
@@ -57,7 +57,7 @@ export function matmulCase(m: number, n = m, k = m): BenchCase {
     "flop",
     [left, right],
     () => left.matmul(right),
-    (place) => matmulAt(a, b, n, k, place),
+    (index) => matmulAt(a, b, n, k, index),
   );
 }
 
@@ -74,7 +74,7 @@ export function convCase(part: typeof CONV_PARTS[number], size: ConvSize): Bench
   const w = tensor(dataW, { shape: shapeW, requiresGrad: part === "weight gradient" });
   const dy = tensor(dataY, { shape: [batch, outputs, side, side] });
   const forward = () => F.conv2d(x, w, null, { padding: (kernel - 1) / 2 });
-  // The forward convolution is recorded, but nobody needs its result: the program holds the gradient's kernels alone.
+  // Nobody needs the result of the forward convolution, so that the program has only the gradient's kernels.
   const gradient = (of: Tensor) => () => {
     forward().backward(dy);
     return of.grad!;
@@ -82,11 +82,11 @@ export function convCase(part: typeof CONV_PARTS[number], size: ConvSize): Bench
   const shape = `conv ${kernel}x${kernel} ${channels}->${outputs} on ${side}x${side}, batch ${batch}`;
   const work = 2 * batch * outputs * side * side * channels * kernel * kernel;
   const parts = {
-    "forward": { fn: forward, expected: (place: number) => convAt(dataX, dataW, size, place) },
-    "input gradient": { fn: gradient(x), expected: (place: number) => convInputGradientAt(dataY, dataW, size, place) },
+    "forward": { fn: forward, expected: (index: number) => convAt(dataX, dataW, size, index) },
+    "input gradient": { fn: gradient(x), expected: (index: number) => convInputGradientAt(dataY, dataW, size, index) },
     "weight gradient": {
       fn: gradient(w),
-      expected: (place: number) => convWeightGradientAt(dataX, dataY, size, place),
+      expected: (index: number) => convWeightGradientAt(dataX, dataY, size, index),
     },
   };
   const { fn, expected } = parts[part];
@@ -108,16 +108,16 @@ export function poolCase(
   const dy = tensor(up, { shape: [batch, channels, side / 2, side / 2] });
   const name = `max-pool 2x2 of ${channels}x${side}x${side}, batch ${batch}: ${part}`;
   if (part === "forward") {
-    const expected = (place: number) => data[poolSourceOf(data, side, place)]!;
+    const expected = (index: number) => data[poolSourceOf(data, side, index)]!;
     return caseOf(name, 4 * (size + size / 2), "byte", [x, dy], () => F.maxPool2d(x, 2), expected);
   }
   return caseOf(name, 4 * (2 * size + size), "byte", [x, dy], () => {
     F.maxPool2d(x, 2).backward(dy);
     return x.grad!;
-  }, (place) => {
-    const column = place % side, row = Math.floor(place / side) % side, plane = Math.floor(place / side / side);
+  }, (index) => {
+    const column = index % side, row = Math.floor(index / side) % side, plane = Math.floor(index / side / side);
     const window = (plane * side / 2 + (row >> 1)) * side / 2 + (column >> 1);
-    return poolSourceOf(data, side, window) === place ? up[window]! : 0;
+    return poolSourceOf(data, side, window) === index ? up[window]! : 0;
   });
 }
 
@@ -134,7 +134,7 @@ export function crossEntropyCase(count: number, classes: number): BenchCase {
       F.crossEntropy(logits, labels).backward();
       return logits.grad!;
     },
-    (place) => crossEntropyGradientAt(data, target, count, classes, place),
+    (index) => crossEntropyGradientAt(data, target, count, classes, index),
   );
 }
 
@@ -151,9 +151,9 @@ export function sgdCase(size: number): BenchCase {
     work: 5 * 4 * size,
     unit: "byte",
     async check() {
-      // After two steps the momentum has had its say: b is g, then 1.9 g.
+      // Two steps, so that the momentum counts: b is g, then 1.9 g.
       await program.run(2);
-      checkPlaces(name, await p.data(), size, (place) => before[place]! - lr * 2.9 * slope[place]!);
+      checkElements(name, await p.data(), size, (index) => before[index]! - lr * 2.9 * slope[index]!);
     },
     run: (times) => program.run(times),
     async dispose() {
@@ -166,7 +166,7 @@ export function sgdCase(size: number): BenchCase {
 /** Makes one case; it holds memory until it is disposed of. */
 export type MakeCase = () => BenchCase;
 
-/** What `wgrad bench` measures: a short list, or with `full` the sizes that other frameworks are compared at. */
+/** The kernels that `wgrad bench` measures: a short list, or with `full` the sizes that other frameworks are compared at. */
 export function kernelCases(full: boolean): MakeCase[] {
   const batch = full ? 32 : 4;
   const convs: ConvSize[] = [{ batch, channels: 64, outputs: 64, side: 32, kernel: 3 }];

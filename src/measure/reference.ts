@@ -1,15 +1,16 @@
 /**
- * What `wgrad bench` and `wgrad doctor` compare the GPU with: single elements of results, and the loss of a whole
- * network, computed on the CPU in double precision by the definitions. Nothing here is meant to be fast.
+ * The references that `wgrad bench` and `wgrad doctor` compare the GPU with: single elements of results, and the loss of a
+ * whole network, computed on the CPU in double precision by the definitions. Nothing here is meant to be fast.
  *
  * @module
  */
-import { PLAIN } from "../ops/matmul.ts";
-import { conv, convGradInput, convGradWeight, matmul, type Numbers, split } from "../tune/reference.ts";
+import type { ModelName } from "../models/registry.ts";
+import { PLAIN } from "../ops/matmul/matmul.ts";
+import { conv, convGradInput, convGradWeight, coordinates, matmul, type Numbers } from "../tune/reference.ts";
 
-/** c[place] of c [M, N] = a [M, K] b [K, N]. */
-export function matmulAt(a: Numbers, b: Numbers, n: number, k: number, place: number): number {
-  return matmul([a, b], { ...PLAIN, m: a.length / k, n, k }).outputs[0]!(place);
+/** c[index] of c [M, N] = a [M, K] b [K, N]. */
+export function matmulAt(a: Numbers, b: Numbers, n: number, k: number, index: number): number {
+  return matmul([a, b], { ...PLAIN, m: a.length / k, n, k })[0]!(index);
 }
 
 /** Sizes of a convolution of stride 1 that keeps the image's size: x [N, C, H, W], w [O, C, K, K], padding (K − 1) / 2. */
@@ -32,62 +33,64 @@ function convOf({ batch, channels, outputs, side, kernel }: ConvSize) {
   };
 }
 
-/** y[place] of y [N, O, H, W]. */
-export function convAt(x: Numbers, w: Numbers, size: ConvSize, place: number): number {
+/** y[index] of y [N, O, H, W]. */
+export function convAt(x: Numbers, w: Numbers, size: ConvSize, index: number): number {
   const { x: from, w: weight, y, attrs } = convOf(size);
-  return conv([x, w], [from, weight], y, attrs).outputs[0]!(place);
+  return conv([x, w], [from, weight], y, attrs)[0]!(index);
 }
 
-/** dx[place] of dx [N, C, H, W]. */
-export function convInputGradientAt(dy: Numbers, w: Numbers, size: ConvSize, place: number): number {
+/** dx[index] of dx [N, C, H, W]. */
+export function convInputGradientAt(dy: Numbers, w: Numbers, size: ConvSize, index: number): number {
   const { x, w: weight, y, attrs } = convOf(size);
-  return convGradInput([dy, w], [y, weight], x, { ...attrs, mask: false }).outputs[0]!(place);
+  return convGradInput([dy, w], [y, weight], x, { ...attrs, mask: false })[0]!(index);
 }
 
-/** dw[place] of dw [O, C, K, K]. */
-export function convWeightGradientAt(x: Numbers, dy: Numbers, size: ConvSize, place: number): number {
+/** dw[index] of dw [O, C, K, K]. */
+export function convWeightGradientAt(x: Numbers, dy: Numbers, size: ConvSize, index: number): number {
   const { x: from, w, y, attrs } = convOf(size);
-  return convGradWeight([x, dy], [from, y], w, { ...attrs, bias: false }).outputs[0]!(place);
+  return convGradWeight([x, dy], [from, y], w, { ...attrs, bias: false })[0]!(index);
 }
 
-/** Where, in x [planes, side, side], the first largest value of the 2 × 2 window behind y[place] lies. */
-export function poolSourceOf(x: Numbers, side: number, place: number): number {
-  const [column, row, , plane] = split(place, [side / 2, side / 2, 1]);
+/** The index in x [planes, side, side] of the first maximum of the 2 × 2 window that y[index] is made of. */
+export function poolSourceOf(x: Numbers, side: number, index: number): number {
+  const [column, row, , plane] = coordinates(index, [side / 2, side / 2, 1]);
   const corner = (plane * side + 2 * row) * side + 2 * column;
   let best = corner;
   for (const at of [corner + 1, corner + side, corner + side + 1]) if (x[at]! > x[best]!) best = at;
   return best;
 }
 
-/** dlogits[place] of the mean cross-entropy of logits [N, C]: (softmax − target) / N. */
+/** dlogits[index] of the mean cross-entropy of logits [N, C]: (softmax − target) / N. */
 export function crossEntropyGradientAt(
   logits: Numbers,
   labels: Numbers,
   count: number,
   classes: number,
-  place: number,
+  index: number,
 ): number {
-  const row = Math.floor(place / classes), one = place % classes;
+  const row = Math.floor(index / classes), one = index % classes;
   let sum = 0;
   for (let c = 0; c < classes; c++) sum += Math.exp(logits[row * classes + c]!);
-  return (Math.exp(logits[place]!) / sum - (labels[row] === one ? 1 : 0)) / count;
+  return (Math.exp(logits[index]!) / sum - (labels[row] === one ? 1 : 0)) / count;
 }
 
 /**
- * The losses of LeNet (conv 5 × 5, relu, pool 2 × 2, twice; then three linear layers with relu between) on 32 × 32 images.
+ * The losses of LeNet (conv 5 × 5, relu, pool 2 × 2, twice; then three linear layers with relu between) on square images.
  *
  * @param parameters by PyTorch's names, `conv1.weight` to `fc3.bias`
- * @param images one array a image, [channels, 32, 32]
+ * @param images an array for each image, [channels, height, width]
+ * @param size the height and the width of an image. Default 32.
  * @returns the cross-entropy of each image
  */
 export function lenetLosses(
   parameters: ReadonlyMap<string, Numbers>,
   images: readonly Numbers[],
   labels: Numbers,
+  size = 32,
 ): number[] {
   const of = (name: string) => parameters.get(name)!;
   return images.map((image, n) => {
-    let x = image, side = 32;
+    let x = image, side = size;
     for (const name of ["conv1", "conv2"]) {
       x = convReluPool(x, of(`${name}.weight`), of(`${name}.bias`), side);
       side = (side - 4) / 2;
@@ -101,9 +104,15 @@ export function lenetLosses(
   });
 }
 
+/** For each network, the function that computes its losses on the CPU, as `lenetLosses()` does. */
+export const LOSSES: Readonly<Record<ModelName, typeof lenetLosses>> = {
+  "lenet": lenetLosses,
+  "lenet-gray": lenetLosses,
+};
+
 function convReluPool(x: Numbers, w: Numbers, b: Numbers, side: number): Float64Array {
   const channels = x.length / side / side, out = side - 4, half = out / 2;
-  // Less than 0 is 0 after the relu, which can be taken after the maximum.
+  // The maximum starts at 0, which is the same as a relu after it.
   const y = new Float64Array(b.length * half * half);
   for (let o = 0; o < b.length; o++) {
     for (let row = 0; row < out; row++) {
@@ -115,8 +124,8 @@ function convReluPool(x: Numbers, w: Numbers, b: Numbers, side: number): Float64
             for (let j = 0; j < 5; j++) sum += x[from + j]! * w[by + j]!;
           }
         }
-        const place = (o * half + (row >> 1)) * half + (column >> 1);
-        if (sum > y[place]!) y[place] = sum;
+        const index = (o * half + (row >> 1)) * half + (column >> 1);
+        if (sum > y[index]!) y[index] = sum;
       }
     }
   }

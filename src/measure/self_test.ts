@@ -8,35 +8,25 @@ import { GpuError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { Offer } from "../graph/variants.ts";
 import { readAll } from "../tensor/realize.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import type { BenchCase } from "./bench.ts";
 import { selfTestCases } from "./kernels.ts";
 import { benchStep } from "./steps.ts";
 import { FAMILIES } from "./self_test_cases.ts";
+import type { Expected } from "./self_test_family.ts";
 import { UPDATES } from "./self_test_updates.ts";
 import { faultOf, workbench } from "../tune/trials.ts";
 import { offersOf, title } from "../tune/tuner.ts";
-
-/** A tensor, and its elements as they must be. */
-export type Expected = readonly [tensor: Tensor, elements: ArrayLike<number>];
-
-/** A family of kernels, and what some of its results must be. */
-export interface Family {
-  readonly name: string;
-  /** Records the results. */
-  make(): readonly Expected[] | Promise<readonly Expected[]>;
-}
 
 /** A result of the self test. */
 export interface Tested {
   readonly name: string;
   readonly ok: boolean;
-  /** What is wrong, in a line. */
+  /** The fault, in one line. */
   readonly error?: string;
 }
 
 /**
- * Runs all of it, in about two seconds where the driver has compiled the kernels before.
+ * Runs the whole self test, in about two seconds if the driver has compiled the kernels before.
  *
  * @param tell is told each result at once.
  */
@@ -58,7 +48,7 @@ export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => 
       const one: Pick<BenchCase, "name" | "check" | "dispose"> = make();
       await test(one.name, async () => {
         await one.check();
-        await one.dispose(); // Not where it failed: the device may be lost.
+        await one.dispose(); // Not after a failure: the device may be lost.
       });
     }
   });
@@ -68,11 +58,11 @@ export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => 
   return results;
 }
 
-/** Throws `GpuError` where an element is not as it must be. */
+/** Throws `GpuError` if an element is not as expected. */
 export async function compare(name: string, expected: readonly Expected[]): Promise<void> {
   const found = await readAll(expected.map(([tensor]) => tensor));
   const places = expected.flatMap(([, elements], output) =>
-    Array.from(elements, (value, place) => ({ output, place, value }))
+    Array.from(elements, (value, index) => ({ output, index, value }))
   );
   const short = found.findIndex(({ length }, i) => length !== expected[i]![1].length);
   const fault = short >= 0 ? `${found[short]!.length} elements` : faultOf(found, places, null);

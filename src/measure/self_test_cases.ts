@@ -1,24 +1,24 @@
 /**
- * The families of kernels that layers and losses are made of, each with a few results that the CPU knows: by hand, or by
- * the definition. Numbers are such that next to nothing is rounded.
+ * The families of kernels that layers and losses are made of, each with a few results that are known: by hand, or by
+ * the definition. The numbers are such that almost nothing is rounded.
  *
  * @module
  */
 import * as F from "../nn/functional.ts";
-import { checkFinite, noFlags } from "../ops/finite.ts";
+import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { tensor } from "../tensor/create.ts";
 import { cat, narrow } from "../tensor/join.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Expected, Family } from "./self_test.ts";
+import type { Expected, Family } from "./self_test_family.ts";
 
 const numbers = (length: number, of: (i: number) => number) => Array.from({ length }, (_, i) => of(i));
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
-/** A tensor that wants its gradient. */
+/** A tensor that requires its gradient. */
 const leaf = (data: readonly number[], shape: readonly number[] = [data.length]) =>
   tensor(data, { shape, requiresGrad: true });
 
-/** y, and the gradients of `leaves` where that of y is `dy`. */
+/** y, and the gradients of `leaves`, given the gradient `dy` of y. */
 function slopes(y: Tensor, dy: readonly number[], ...leaves: readonly Tensor[]): Tensor[] {
   y.backward(tensor(dy, { shape: y.shape }));
   return [y, ...leaves.map((one) => one.grad!)];
@@ -83,7 +83,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "reductions",
     make() {
-      // Long enough to be summed in parts.
+      // Long enough to be summed in chunks.
       const long = numbers(5000, (i) => (i * 7 % 32 - 8) / 8), x = tensor([3, 8, -1, 8, 2, 5], { shape: [2, 3] });
       return [
         [tensor(long).sum(), [sum(long)]],
@@ -230,7 +230,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "layer normalisation",
     make() {
-      // Long enough to be summed in parts. The mean is 3, the variance 4.
+      // Long enough to be summed in chunks. The mean is 3, the variance 4.
       const long = numbers(65536, (i) => i % 2 * 4 + 1), x = tensor([1, 3, 2, 8], { shape: [2, 2] });
       return [
         [F.layerNorm(x, [2], null, null, { eps: 0 }), [-1, 1, -1, 1]],

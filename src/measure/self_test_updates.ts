@@ -1,5 +1,5 @@
 /**
- * The families of kernels that update weights and that hand out batches, each with a few results that the CPU knows.
+ * The families of kernels that update weights and gather batches, each with a few results that the CPU computes.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { OPTIMIZERS } from "../optim/registry.ts";
 import { compile } from "../tensor/compile.ts";
 import { tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Family } from "./self_test.ts";
+import type { Family } from "./self_test_family.ts";
 
 const PARAMETERS = [1, -2, 4], GRADIENTS = [0.5, -0.25, 2], NORM = Math.hypot(...GRADIENTS);
 
-/** Parameters with their gradients. A matrix, as Muon wants it. */
+/** Parameters with their gradients: a matrix, since Muon needs one. */
 function parameters(): Tensor {
   const p = tensor(PARAMETERS, { shape: [1, 3], requiresGrad: true });
   p.grad = tensor(GRADIENTS, { shape: [1, 3] });
@@ -48,11 +48,11 @@ const STEPS: Readonly<
   }],
 };
 
-/** The images of a batch lie in two halves, as bytes: two images of four pixels, and one. */
+/** The images of a batch, as bytes, in two halves: two images of four pixels, and one. */
 const PIXELS = [[0, 51, 102, 153, 204, 255, 0, 51], [102, 102, 255, 0]];
 const words = (bytes: readonly number[]) => tensor(new Uint32Array(Uint8Array.from(bytes).buffer));
 
-/** Runs a step that writes what it makes over these tensors, as programs do. */
+/** Runs a step that overwrites these tensors with its results, as programs do. */
 async function inPlace(tensors: readonly Tensor[], step: () => readonly Value[]): Promise<void> {
   const program = compile(() => step().forEach((value, i) => tensors[i]!.assign(value, "self test")));
   await program.run();

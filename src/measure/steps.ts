@@ -1,34 +1,32 @@
 /**
  * A whole training step, as `wgrad bench step` measures it: forward, loss, backward, and the update by SGD with momentum,
- * on one batch that lies in GPU memory. `wgrad train` adds the gathering of the batch and the noting of the loss.
+ * on one batch in GPU memory. `wgrad train` also gathers the batch and records the loss.
  *
  * @module
  */
 import { GpuError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { DispatchTime } from "../graph/profile.ts";
+import { sizeOf } from "../graph/node.ts";
 import * as F from "../nn/functional.ts";
-import { MODELS } from "../models/models.ts";
+import { type ModelName, MODELS } from "../models/registry.ts";
 import { SGD } from "../optim/sgd.ts";
 import { compile } from "../tensor/compile.ts";
 import { tensor } from "../tensor/create.ts";
 import { time, type TimeOptions } from "../tune/timing.ts";
 import { noise } from "../random.ts";
-import { lenetLosses } from "./reference.ts";
+import { LOSSES } from "./reference.ts";
 
 export type { DispatchTime };
 
-/** The networks whose steps can be measured. */
-export type ModelName = keyof typeof MODELS;
-
-/** What a step costs. */
+/** The cost of a step. */
 export interface StepFigures {
   readonly model: ModelName;
   readonly batchSize: number;
   /** Steps in each round. */
   readonly steps: number;
   readonly rounds: number;
-  /** The median of the rounds. The wait at the end of a round, some 10 ms in Deno, counts. */
+  /** The median of the rounds, with the wait at the end of each round, about 10 ms in Deno. */
   readonly msPerStep: number;
   readonly leastMs: number;
   readonly mostMs: number;
@@ -38,28 +36,28 @@ export interface StepFigures {
 
 /** A training step, ready to run. */
 export interface BenchStep {
-  /** See `BenchCase.check()`: the first step, against a loss and its slopes computed on the CPU. */
+  /** See `BenchCase.check()`: compares the first step with a loss and its slopes computed on the CPU. */
   check(): Promise<void>;
   run(times: number): Promise<void>;
   /** The number of kernels that a step runs. */
   dispatches(): Promise<number>;
-  /** What each of them takes. */
+  /** The time of each of them. */
   profile(steps: number): Promise<DispatchTime[]>;
   dispose(): Promise<void>;
 }
 
-/** The images repeat after so many, a prime, so that the reference need not compute thousands of them. */
+/** The number of different images, a prime; a batch repeats them, so that the reference has few to compute. */
 const DIFFERENT = 13;
 const LR = 0.001;
 
 /** The step of a model, on images of noise. */
 export function benchStep(model: ModelName, batchSize: number): BenchStep {
-  const { make, channels } = MODELS[model], pixels = channels * 1024, different = Math.min(batchSize, DIFFERENT);
+  const { make, input, classes } = MODELS[model], pixels = sizeOf(input), different = Math.min(batchSize, DIFFERENT);
   const images = Array.from({ length: different }, (_, i) => noise(pixels, i + 1));
-  const target = Uint32Array.from({ length: batchSize }, (_, i) => i % different * 3 % 10);
+  const target = Uint32Array.from({ length: batchSize }, (_, i) => i % different * 3 % classes);
   const data = new Float32Array(batchSize * pixels);
   for (let i = 0; i < batchSize; i++) data.set(images[i % different]!, i * pixels);
-  const x = tensor(data, { shape: [batchSize, channels, 32, 32] }), labels = tensor(target);
+  const x = tensor(data, { shape: [batchSize, ...input] }), labels = tensor(target);
   const net = make(), optimizer = new SGD(net.parameters(), { lr: LR, momentum: 0.9 });
   const program = compile(() => {
     const loss = F.crossEntropy(net.forward(x), labels);
@@ -84,14 +82,14 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
     await program.run();
     const loss = await program.result.item(), after = await parameters();
     const mean = (at: ReadonlyMap<string, ArrayLike<number>>) => {
-      const losses = lenetLosses(at, images, target);
+      const losses = LOSSES[model](at, images, target, input[1]);
       return Array.from(target, (_, i) => losses[i % different]!).reduce((a, b) => a + b) / batchSize;
     };
     requireClose(`${name}: the loss`, loss, mean(before), 1e-4);
     for (const [key, old] of before) {
       const update = Float64Array.from(after.get(key)!, (one, i) => one - old[i]!);
-      // So small a reach that hardly any relu or maximum changes sides; doubles resolve it. What differs is the rounding
-      // of the update in the sum: 0.0004 at most in trials.
+      // So short a distance that hardly any relu or maximum changes sides; doubles resolve it. The difference comes from
+      // rounding of the update: 0.0004 at most in trials.
       const length = Math.sqrt(update.reduce((sum, one) => sum + one * one, 0)), reach = 1e-7;
       if (!(length > 0)) throw new GpuError(`${name}: the step leaves ${key} as it was: do not trust this driver`);
       const along = (sign: number) => {
@@ -115,7 +113,7 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
   };
 }
 
-/** Checks the step, measures it, and gives its memory back. `options.runs` is the number of steps in each round. */
+/** Checks the step, measures it, and frees its memory. `options.runs` is the number of steps in each round. */
 export async function measureStep(
   gpu: Gpu,
   model: ModelName,
@@ -143,7 +141,7 @@ export async function measureStep(
   }
 }
 
-/** What each dispatch of a step takes, over so many steps. */
+/** The time of each dispatch of a step, over this number of steps. */
 export async function profileStep(model: ModelName, batchSize: number, steps: number): Promise<DispatchTime[]> {
   const step = benchStep(model, batchSize);
   try {

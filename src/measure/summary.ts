@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { nextId, type Node, type Shape, sizeOf, Value } from "../graph/node.ts";
+import { type Node, type Shape, Value } from "../graph/node.ts";
+import { type Call, watchCalls } from "../nn/calls.ts";
 import type { Module } from "../nn/module.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -31,11 +31,12 @@ export interface Layer {
  * @throws {ShapeError} where the model does not take such images.
  */
 export function layersOf(model: Module, shape: Shape): Layer[] {
-  const calls: Call[] = [], training = new Map(model.namedModules().map(([, one]) => [one, one.training]));
+  const training = new Map(model.namedModules().map(([, one]) => [one, one.training]));
+  using watched = watchCalls(model);
+  const calls = watched.list;
   let last: Tensor;
-  model.eval(); // What training does on the side, such as noting statistics, is no part of the answer.
+  model.eval(); // In training mode, modules such as batch norm would change their state.
   try {
-    using _ = hearCalls(model, calls);
     last = noGrad(() => model.forward(new Tensor(new Value(shape, "f32"))));
   } finally {
     for (const [module, mode] of training) module.training = mode;
@@ -44,43 +45,16 @@ export function layersOf(model: Module, shape: Shape): Layer[] {
   const work = new Map<Call, number>(), counted = new Set<Tensor>();
   for (const node of nodesBehind(last.value)) {
     const id = node.outputs[0]!.id, call = calls.find(({ start, end }) => start <= id && id < end)!;
-    work.set(call, (work.get(call) ?? 0) + multiplyAddsOf(node));
+    work.set(call, (work.get(call) ?? 0) + (node.op.multiplyAdds?.(node) ?? 0));
   }
   return calls.flatMap((call) => {
-    const { name, module, output } = call, multiplyAdds = (work.get(call) ?? 0) / shape[0]!;
+    const { name, module, output: { shape: output } } = call, multiplyAdds = (work.get(call) ?? 0) / shape[0]!;
     const own = module.namedParameters().filter(([path, one]) => !path.includes(".") && !counted.has(one));
     for (const [, one] of own) counted.add(one);
     const parameters = own.reduce((sum, [, one]) => sum + one.numel, 0);
     if (module.namedChildren().length > 0 && parameters + multiplyAdds === 0) return [];
     return [{ name, kind: module.constructor.name, output, parameters, multiplyAdds }];
   });
-}
-
-/** A call of a module, and the numbers of the values that were recorded in it. */
-interface Call {
-  readonly name: string;
-  readonly module: Module;
-  readonly output: Shape;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Notes each call of a module in `model`, in the order in which they end, until it is disposed of. */
-function hearCalls(model: Module, calls: Call[]): Disposable {
-  const modules = model.namedModules();
-  for (const [name, module] of modules) {
-    const { forward } = module;
-    module.forward = (...args) => {
-      const start = nextId(), y = forward.apply(module, args);
-      calls.push({ name, module, output: y.shape, start, end: nextId() });
-      return y;
-    };
-  }
-  return {
-    [Symbol.dispose]() {
-      for (const [, module] of modules) Reflect.deleteProperty(module, "forward"); // That of its class is left.
-    },
-  };
 }
 
 function nodesBehind(value: Value): Set<Node> {
@@ -92,19 +66,4 @@ function nodesBehind(value: Value): Set<Node> {
     open.push(...node.inputs);
   }
   return found;
-}
-
-/** Each element of a convolution's output (of a transposed one's input) takes C/groups · kh · kw; of a product's, K. */
-function multiplyAddsOf({ op, inputs: [x, w], outputs: [y], attrs }: Node): number {
-  switch (op.name) {
-    case "conv2d":
-      return y!.size * sizeOf(w!.shape.slice(1));
-    case "convTranspose2d":
-      return x!.size * sizeOf(w!.shape.slice(1));
-    case "matmul":
-    case "linear":
-      return y!.size * (attrs as MatmulAttrs).k;
-    default:
-      return 0;
-  }
 }

@@ -4,12 +4,12 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { describe } from "../ops/options.ts";
+import { describe, f32 } from "../ops/options.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { logSoftmax, softmax } from "./functional.ts";
 import * as F from "./functional_activation.ts";
 import { Module } from "./module.ts";
-import { pythonFloat } from "./options.ts";
+import { pythonFloat } from "./python_text.ts";
 
 /** `F.sigmoid`. */
 export class Sigmoid extends Module {
@@ -57,7 +57,7 @@ export class Hardswish extends Module {
 export class LeakyReLU extends Module {
   constructor(readonly negativeSlope = 0.01) {
     super();
-    F.checkFinite(negativeSlope, "LeakyReLU: negativeSlope");
+    f32(negativeSlope, "LeakyReLU: negativeSlope");
   }
 
   override forward(x: Tensor): Tensor {
@@ -73,7 +73,7 @@ export class LeakyReLU extends Module {
 export class ELU extends Module {
   constructor(readonly alpha = 1) {
     super();
-    F.checkFinite(alpha, "ELU: alpha");
+    f32(alpha, "ELU: alpha");
   }
 
   override forward(x: Tensor): Tensor {
@@ -135,7 +135,7 @@ export class Softplus extends Module {
 }
 
 abstract class AlongDim extends Module {
-  /** @throws {ShapeError} where `dim` is no whole number. */
+  /** @throws {ShapeError} if `dim` is no whole number. */
   constructor(readonly dim = -1) {
     super();
     if (Number.isInteger(dim)) return;

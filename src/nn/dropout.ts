@@ -6,13 +6,14 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./functional_dropout.ts";
 import { Module } from "./module.ts";
-import { checkProbability, pythonNumber } from "./options.ts";
+import { probability } from "./options.ts";
+import { pythonNumber } from "./python_text.ts";
 
 abstract class AnyDropout extends Module {
-  /** @throws {ShapeError} where p, the probability of being dropped, is not from 0 to 1. */
+  /** @throws {ShapeError} if p, the probability of being dropped, is not from 0 to 1. */
   constructor(readonly p = 0.5) {
     super();
-    checkProbability(p, new.target.name);
+    probability(p, `${new.target.name}: p`);
   }
 
   override extraRepr(): string {

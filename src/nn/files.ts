@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { readWhole, writeAtomically } from "../files/files.ts";
+import { readWholeFile } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
-import { asFloats, shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor, toFloat32 } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -17,8 +18,8 @@ import type { Tensor } from "../tensor/tensor.ts";
  *
  * @param options `format`: "safetensors", "pth" or "npz"; by default what the name ends with. `metadata`: texts by key, which
  * safetensors keeps alone.
- * @throws {UsageError} where the format is not told.
- * @throws {DataError} where the file cannot be written.
+ * @throws {UsageError} if the format is not told.
+ * @throws {DataError} if the file cannot be written.
  */
 export async function save(
   state: ReadonlyMap<string, Tensor>,
@@ -35,7 +36,7 @@ export async function save(
  * Reads the tensors of a file of any of the formats, which it knows by the content: `net.loadStateDict(await load(path))`.
  * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to it, and whole numbers become u32.
  *
- * @throws {WeightsError} where it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
+ * @throws {WeightsError} if it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
  */
 export async function load(path: string): Promise<Map<string, Tensor>> {
   const { tensors } = await decodeWeights(await readBytes(path), path);
@@ -49,7 +50,7 @@ export async function readStored(path: string): Promise<{ file: StoredFile; byte
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  const bytes = await readWhole(path).catch((error) => {
+  const bytes = await readWholeFile(path).catch((error) => {
     throw new WeightsError(error.message);
   });
   if (!bytes) throw new WeightsError(`cannot read ${path}: no such file or folder`);
@@ -71,10 +72,10 @@ export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<M
  * A stored tensor in the type that models have.
  *
  * @param where its name, for the errors.
- * @throws {WeightsError} where it holds a number that this type has not.
+ * @throws {WeightsError} if it holds a number that this type has not.
  */
 export function toTensor(stored: StoredTensor, where: string): Tensor {
-  const { dtype, shape, data } = stored, floats = asFloats(stored);
+  const { dtype, shape, data } = stored, floats = toFloat32(stored);
   const fail = (number: unknown, type: string) =>
     new WeightsError(`${shorten(where, 300)} has ${number}, which is no ${type}`);
   if (floats) {

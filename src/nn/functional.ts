@@ -3,12 +3,12 @@
  *
  * @module
  */
-import * as conv from "../ops/conv.ts";
-import { apply } from "../ops/elementwise.ts";
-import * as loss from "../ops/loss.ts";
-import * as matmul from "../ops/matmul.ts";
-import { pad } from "../ops/pad.ts";
-import * as pool from "../ops/pool.ts";
+import * as conv from "../ops/conv/conv.ts";
+import { apply } from "../ops/elementwise/elementwise.ts";
+import * as loss from "../ops/loss/log_softmax.ts";
+import * as matmul from "../ops/matmul/matmul.ts";
+import { pad } from "../ops/shape/pad.ts";
+import * as pool from "../ops/pool/max_pool.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import { biasOf, type Conv2dOptions, convOptions, type MaxPool2dOptions, poolOptions, type Size } from "./options.ts";
@@ -45,7 +45,7 @@ export type { Conv2dOptions, MaxPool2dOptions, Size };
  * 2-D convolution: x [N, C, H, W], weight [O, C/groups, kh, kw], bias [O] to [N, O, OH, OW] with
  * OH = ⌊(H + 2 padding − dilation (kh − 1) − 1) / stride⌋ + 1. As `torch.nn.functional.conv2d`.
  *
- * @throws {ShapeError} where shapes or options do not fit.
+ * @throws {ShapeError} if shapes or options do not fit.
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
   const b = biasOf(bias, "conv2d", "conv2d(x, weight, null, { stride: 2 }) for options");
@@ -59,7 +59,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  * The maximum of each window of x [N, C, H, W]. The gradient goes to the first maximum. As
  * `torch.nn.functional.max_pool2d`.
  *
- * @throws {ShapeError} where the window does not fit, or the padding is more than half of it.
+ * @throws {ShapeError} if the window does not fit, or the padding is more than half of it.
  */
 export function maxPool2d(x: Tensor, kernel: Size, options: MaxPool2dOptions = {}): Tensor {
   return new Tensor(pool.maxPool2d(valueOf(x, "maxPool2d"), poolOptions(kernel, options)));

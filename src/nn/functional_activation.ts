@@ -4,19 +4,13 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { activate, type Activation } from "../ops/activation.ts";
-import { checkOptions, describe, isF32 } from "../ops/options.ts";
+import { activate, type Activation } from "../ops/elementwise/activation.ts";
+import { f32, must, option, readOptions } from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 
 function run(name: Activation, x: Tensor, ...parameters: [number?, number?]): Tensor {
   return new Tensor(activate(name, valueOf(x, name), ...parameters));
-}
-
-/** `value`, a number that f32 holds; anything else is refused. */
-export function checkFinite(value: number, what: string): number {
-  if (isF32(value)) return value;
-  throw new ShapeError(`${what} must be a number that f32 holds, got ${describe(value)}`);
 }
 
 /** 1 / (1 + exp(−x)). */
@@ -34,18 +28,18 @@ export const hardswish = (x: Tensor): Tensor => run("hardswish", x);
 
 /** x, and `negativeSlope` x (default 0.01) where it is negative. */
 export function leakyRelu(x: Tensor, negativeSlope = 0.01): Tensor {
-  return run("leakyRelu", x, checkFinite(negativeSlope, "leakyRelu: negativeSlope"));
+  return run("leakyRelu", x, f32(negativeSlope, "leakyRelu: negativeSlope"));
 }
 
 /** x, and `alpha` (exp(x) − 1) where it is negative; `alpha` is 1 by default. */
 export function elu(x: Tensor, alpha = 1): Tensor {
-  return run("elu", x, checkFinite(alpha, "elu: alpha"));
+  return run("elu", x, f32(alpha, "elu: alpha"));
 }
 
 /**
  * x clamped to `minVal` to `maxVal`, −1 to 1 by default. The gradient is 0 at both ends, as PyTorch's.
  *
- * @throws {ShapeError} where the least is more than the largest.
+ * @throws {ShapeError} if the least is more than the largest.
  */
 export function hardtanh(x: Tensor, minVal = -1, maxVal = 1): Tensor {
   checkRange(minVal, maxVal);
@@ -54,8 +48,8 @@ export function hardtanh(x: Tensor, minVal = -1, maxVal = 1): Tensor {
 
 /** Throws unless the range of `hardtanh` is one. */
 export function checkRange(minVal: number, maxVal: number): void {
-  checkFinite(minVal, "hardtanh: minVal");
-  checkFinite(maxVal, "hardtanh: maxVal");
+  f32(minVal, "hardtanh: minVal");
+  f32(maxVal, "hardtanh: maxVal");
   if (minVal > maxVal) throw new ShapeError(`hardtanh: minVal ${minVal} is more than maxVal ${maxVal}`);
 }
 
@@ -67,19 +61,23 @@ export interface GeluOptions {
 /**
  * x Φ(x), where Φ is the cumulative probability of the normal distribution.
  *
- * @throws {ShapeError} where `approximate` is neither "none" nor "tanh".
+ * @throws {ShapeError} if `approximate` is neither "none" nor "tanh".
  */
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   return run(geluOf(options), x);
 }
 
+const GELU = {
+  approximate: option(
+    must<"none" | "tanh">((value) => value === "none" || value === "tanh", 'be "none" or "tanh"'),
+    "none",
+    "tanh",
+  ),
+} as const;
+
 /** The activation that the options of `gelu` mean. */
 export function geluOf(options: GeluOptions): "gelu" | "geluTanh" {
-  checkOptions(options, { approximate: "tanh" }, "gelu");
-  const { approximate = "none" } = options;
-  if (approximate === "none") return "gelu";
-  if (approximate === "tanh") return "geluTanh";
-  throw new ShapeError(`gelu: approximate must be "none" or "tanh", got ${describe(approximate)}`);
+  return readOptions(options, GELU, "gelu").approximate === "tanh" ? "geluTanh" : "gelu";
 }
 
 /** How steep `softplus` is, and from which beta x on it is x itself. */
@@ -95,10 +93,11 @@ export function softplus(x: Tensor, options: SoftplusOptions = {}): Tensor {
   return run("softplus", x, ...softplusOf(options));
 }
 
-/** beta and threshold. @throws {ShapeError} where they are no such numbers. */
+const SOFTPLUS = { beta: option(f32, 1), threshold: option(f32, 20) } as const;
+
+/** beta and threshold. @throws {ShapeError} if they are no such numbers. */
 export function softplusOf(options: SoftplusOptions): [beta: number, threshold: number] {
-  checkOptions(options, { beta: 1, threshold: 20 }, "softplus");
-  const { beta = 1, threshold = 20 } = options;
-  if (checkFinite(beta, "softplus: beta") <= 0) throw new ShapeError(`softplus: beta must be more than 0, got ${beta}`);
-  return [beta, checkFinite(threshold, "softplus: threshold")];
+  const { beta, threshold } = readOptions(options, SOFTPLUS, "softplus");
+  if (beta <= 0) throw new ShapeError(`softplus: beta must be more than 0, got ${beta}`);
+  return [beta, threshold];
 }

@@ -7,17 +7,17 @@
 import { ShapeError } from "../errors.ts";
 import * as ops from "../ops/dropout.ts";
 import { checkFlag } from "../ops/options.ts";
-import { requireType, text } from "../ops/shape.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
 import { dropoutState } from "../tensor/random_state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import { checkProbability } from "./options.ts";
+import { probability } from "./options.ts";
 
 /**
  * Sets each element of x to 0 with probability p, and multiplies the others by 1/(1 − p), so that the expected value
  * stays. Where it is not training, or p is 0, it returns x itself. As `torch.nn.functional.dropout`.
  *
- * @throws {ShapeError} where p is not from 0 to 1, or x is not f32.
+ * @throws {ShapeError} if p is not from 0 to 1, or x is not f32.
  */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
   return drop(x, p, training, "dropout", null);
@@ -27,7 +27,7 @@ export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
  * `dropout` of whole channels of x [N, C, H, W], drawn apart for each image. As `torch.nn.functional.dropout2d`,
  * which also takes other shapes.
  *
- * @throws {ShapeError} where p is not from 0 to 1, or x is not f32 of four dimensions.
+ * @throws {ShapeError} if p is not from 0 to 1, or x is not f32 of four dimensions.
  */
 export function dropout2d(x: Tensor, p = 0.5, training = true): Tensor {
   const [, , height, width, ...more] = valueOf(x, "dropout2d").shape;
@@ -40,7 +40,7 @@ export function dropout2d(x: Tensor, p = 0.5, training = true): Tensor {
 function drop(x: Tensor, p: number, training: boolean, action: string, channel: number | null): Tensor {
   const value = valueOf(x, action);
   requireType(value, "f32", action);
-  checkProbability(p, action);
+  probability(p, `${action}: p`);
   if (!checkFlag(training, `${action}: training`) || p === 0) return x;
   const [y, next] = ops.dropout(value, dropoutState.value, p, channel);
   dropoutState.assign(next!, action);

@@ -5,9 +5,12 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Shape, Value } from "../graph/node.ts";
-import { type Layout, normalize, updateRunning } from "../ops/norm.ts";
-import { checkFlag, checkOptions, describe, isF32 } from "../ops/options.ts";
-import { requireType, text, view } from "../ops/shape.ts";
+import type { Layout } from "../ops/norm/layout.ts";
+import { normalize } from "../ops/norm/norm.ts";
+import { updateRunning } from "../ops/norm/statistics.ts";
+import { checkFlag, describe, f32, f32Amount, option, readOptions } from "../ops/options.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
+import { view } from "../ops/shape/view.ts";
 import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
@@ -29,17 +32,8 @@ export interface BatchNormOptions extends NormOptions {
 /** The running mean, the running variance and, where they are counted, the batches so far. */
 export type Running = readonly [Tensor, Tensor, Tensor?];
 
-/** Refuses an `eps` that is no number of 0 or more. */
-export function checkEps(eps: number, action: string): number {
-  if (isF32(eps) && eps >= 0) return eps;
-  throw new ShapeError(`${action}: eps must be a number of 0 or more that f32 holds, got ${describe(eps)}`);
-}
-
-/** Refuses a `momentum` that is no finite number. */
-export function checkMomentum(momentum: number, action: string): number {
-  if (isF32(momentum)) return momentum;
-  throw new ShapeError(`${action}: momentum must be a number that f32 holds, got ${describe(momentum)}`);
-}
+const EPS = { eps: option(f32Amount, 1e-5) } as const;
+const BATCH = { training: option(checkFlag, false, true), momentum: option(f32, 0.1), ...EPS } as const;
 
 /** A weight or bias of `shape`, as [size]; null for none. */
 function affineOf(given: Tensor | null, shape: Shape, what: string): Value | null {
@@ -107,7 +101,7 @@ export function normalizeBatch(
  * running ones [C], they become (1 − momentum) running + momentum batch, in place, with the unbiased variance. As
  * `torch.nn.functional.batch_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit, only one of the running statistics is given or, outside of
+ * @throws {ShapeError} if shapes or options do not fit, only one of the running statistics is given or, outside of
  * training, none, one requires a gradient, or a channel has one value only in training.
  */
 export function batchNorm(
@@ -119,9 +113,7 @@ export function batchNorm(
   options: BatchNormOptions = {},
 ): Tensor {
   const action = "batchNorm";
-  checkOptions(options, { training: true, momentum: 0.1, eps: 1e-5 }, action);
-  const { training = false, momentum = 0.1, eps = 1e-5 } = options;
-  checkFlag(training, `${action}: training`);
+  const read = readOptions(options, BATCH, action), { training } = read;
   if ((runningMean === null) !== (runningVar === null) || (!training && runningMean === null)) {
     const got = runningMean ? "only runningMean" : runningVar ? "only runningVar" : "none";
     throw new ShapeError(
@@ -129,8 +121,7 @@ export function batchNorm(
     );
   }
   const running: Running | null = runningMean && runningVar && [runningMean, runningVar];
-  const checked = { training, momentum: checkMomentum(momentum, action), eps: checkEps(eps, action) };
-  return normalizeBatch(x, running, weight, bias, checked);
+  return normalizeBatch(x, running, weight, bias, read);
 }
 
 /** `batchNorm`, whose input is that of images here: x [N, C, H, W]. */
@@ -146,7 +137,7 @@ export function checkGroups(groups: number, channels: number, action: string): v
  * Normalises each group of channels of each image of x [N, C, …] by its own mean and variance, then weight and bias
  * [C], or null, of the channel. As `torch.nn.functional.group_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit, or N C / groups … is 1.
+ * @throws {ShapeError} if shapes or options do not fit, or N C / groups … is 1.
  */
 export function groupNorm(
   x: Tensor,
@@ -156,7 +147,7 @@ export function groupNorm(
   options: NormOptions = {},
 ): Tensor {
   const action = "groupNorm", value = inputOf(x, 2, action), [n, channels] = value.shape as [number, number];
-  checkOptions(options, { eps: 1e-5 }, action);
+  const { eps } = readOptions(options, EPS, action);
   checkGroups(groups, channels, action);
   checkCount(value.size / groups, value.shape, action);
   const sets = n * groups, plane = value.size / n / channels;
@@ -165,7 +156,7 @@ export function groupNorm(
     bias: affineOf(bias, [channels], `${action}: bias`),
   };
   const layout = { outer: 1, sets, inner: value.size / sets, channels, plane };
-  return new Tensor(normalize("group", value, affine, layout, checkEps(options.eps ?? 1e-5, action))[0]!);
+  return new Tensor(normalize("group", value, affine, layout, eps)[0]!);
 }
 
 /** A shape as a list: a number is that of one dimension. */
@@ -183,7 +174,7 @@ export function normalizedOf(shape: number | Shape, action: string): Shape {
  * Normalises x over its last dimensions, whose extents are `normalizedShape`, by the mean and variance of each such
  * part, then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
  *
- * @throws {ShapeError} where shapes or options do not fit.
+ * @throws {ShapeError} if shapes or options do not fit.
  */
 export function layerNorm(
   x: Tensor,
@@ -193,7 +184,7 @@ export function layerNorm(
   options: NormOptions = {},
 ): Tensor {
   const action = "layerNorm", shape = normalizedOf(normalizedShape, action), value = inputOf(x, shape.length, action);
-  checkOptions(options, { eps: 1e-5 }, action);
+  const { eps } = readOptions(options, EPS, action);
   if (text(value.shape.slice(-shape.length)) !== text(shape)) {
     throw new ShapeError(`${action}: the input ${text(value.shape)} does not end with ${text(shape)}`);
   }
@@ -203,5 +194,5 @@ export function layerNorm(
     bias: affineOf(bias, shape, `${action}: bias`),
   };
   const layout = { outer: 1, sets, inner: channels, channels, plane: 1 };
-  return new Tensor(normalize("layer", value, affine, layout, checkEps(options.eps ?? 1e-5, action))[0]!);
+  return new Tensor(normalize("layer", value, affine, layout, eps)[0]!);
 }

@@ -3,18 +3,18 @@
  *
  * @module
  */
-import * as avg from "../ops/avg_pool.ts";
-import * as transposed from "../ops/conv_transpose.ts";
-import * as padding from "../ops/pad.ts";
-import { upsampleNearest2d } from "../ops/upsample.ts";
+import * as avg from "../ops/pool/avg_pool.ts";
+import * as transposed from "../ops/conv/transpose.ts";
+import * as padding from "../ops/shape/pad.ts";
+import { upsampleNearest2d } from "../ops/shape/upsample.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
-import { biasOf, type Size } from "./options.ts";
 import {
   type AdaptiveSize,
   adaptiveSize,
   type AvgPool2dOptions,
   avgPoolOptions,
+  biasOf,
   type ConvTranspose2dOptions,
   convTransposeOptions,
   type InterpolateOptions,
@@ -22,7 +22,8 @@ import {
   type PadOptions,
   padOptions,
   padsOf,
-} from "./spatial_options.ts";
+  type Size,
+} from "./options.ts";
 
 export type { AdaptiveSize, AvgPool2dOptions, ConvTranspose2dOptions, InterpolateOptions, PadOptions };
 
@@ -30,7 +31,7 @@ export type { AdaptiveSize, AvgPool2dOptions, ConvTranspose2dOptions, Interpolat
  * The mean of each window of x [N, C, H, W]: [N, C, OH, OW] with OH = ⌊(H + 2 padding − kh) / stride⌋ + 1, or, with
  * `ceilMode`, rounded up. As `torch.nn.functional.avg_pool2d`.
  *
- * @throws {ShapeError} where the window does not fit, or the padding is more than half of it.
+ * @throws {ShapeError} if the window does not fit, or the padding is more than half of it.
  */
 export function avgPool2d(x: Tensor, kernel: Size, options: AvgPool2dOptions = {}): Tensor {
   return new Tensor(avg.avgPool2d(valueOf(x, "avgPool2d"), avgPoolOptions(kernel, options)));
@@ -41,7 +42,7 @@ export function avgPool2d(x: Tensor, kernel: Size, options: AvgPool2dOptions = {
  * being the rows from ⌊i H / OH⌋ to before ⌈(i + 1) H / OH⌉. Size 1 pools globally. As
  * `torch.nn.functional.adaptive_avg_pool2d`.
  *
- * @throws {ShapeError} where sizes are no integers of 1 or more.
+ * @throws {ShapeError} if sizes are no integers of 1 or more.
  */
 export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
   return new Tensor(avg.adaptiveAvgPool2d(valueOf(x, "adaptiveAvgPool2d"), adaptiveSize(outputSize)));
@@ -51,7 +52,7 @@ export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
  * x [N, C, H, W] at another size, by its nearest elements. As `torch.nn.functional.interpolate` with mode "nearest",
  * the only one so far.
  *
- * @throws {ShapeError} where not exactly one of `size` and `scaleFactor` is given.
+ * @throws {ShapeError} if not exactly one of `size` and `scaleFactor` is given.
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   const { size, scaled } = interpolateOptions(options);
@@ -64,7 +65,7 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
  * right] for 2 or 3 dimensions and [left, right, top, bottom] for 3 or 4, and no negative numbers, which PyTorch
  * allows. As `torch.nn.functional.pad`.
  *
- * @throws {ShapeError} where more is reflected than lies behind the edge, or more repeated ("circular") than there is.
+ * @throws {ShapeError} if more is reflected than lies behind the edge, or more repeated ("circular") than there is.
  */
 export function pad(x: Tensor, pads: readonly number[], options: PadOptions = {}): Tensor {
   const { mode, value } = padOptions(options);
@@ -75,7 +76,7 @@ export function pad(x: Tensor, pads: readonly number[], options: PadOptions = {}
  * Transposed 2-D convolution: x [N, C, H, W], weight [C, O/groups, kh, kw], bias [O] to [N, O, OH, OW] with
  * OH = (H − 1) stride − 2 padding + dilation (kh − 1) + outputPadding + 1. As `torch.nn.functional.conv_transpose2d`.
  *
- * @throws {ShapeError} where shapes or options do not fit.
+ * @throws {ShapeError} if shapes or options do not fit.
  */
 export function convTranspose2d(
   x: Tensor,

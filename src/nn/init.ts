@@ -11,7 +11,7 @@ import { fillNormal, fillUniform, permute, randomUint32 } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Shape, withoutGradients } from "../graph/node.ts";
 import { checkOptions, describe } from "../ops/options.ts";
-import { requireType, text } from "../ops/shape.ts";
+import { requireType, text } from "../ops/shape/shape.ts";
 import { nextKey } from "../tensor/random_state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
@@ -129,7 +129,7 @@ export function eye_(tensor: Tensor): Tensor {
  * The convolution that passes its input on, as far as channels go, in each of `groups` (default 1): weights [O,
  * C/groups, …] of one to three spatial dimensions are 1 in the middle of the kernel where the channels are the same.
  *
- * @throws {ShapeError} where the output channels do not divide into the groups.
+ * @throws {ShapeError} if the output channels do not divide into the groups.
  */
 export function dirac_(tensor: Tensor, groups = 1): Tensor {
   check(tensor, "dirac_", { groups }, [3, 5]);
@@ -151,7 +151,7 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
  * A matrix of normal numbers with this deviation (default 0.01), of which in each column a share of `sparsity`,
  * rounded up to whole elements, is 0.
  *
- * @throws {ShapeError} where `sparsity` is not from 0 to 1.
+ * @throws {ShapeError} if `sparsity` is not from 0 to 1.
  */
 export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
   check(tensor, "sparse_", { sparsity, std }, [2, 2]);

@@ -4,25 +4,17 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { checkFlag, checkOptions, describe, type Pair, pair } from "../ops/options.ts";
-import { flatten } from "../ops/shape.ts";
+import { checkFlag, checkOptions, describe, option, type Pair, pair, readOptions } from "../ops/options.ts";
+import { flatten } from "../ops/shape/view.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional.ts";
 import { defaultParameter } from "./parameter.ts";
 import { Module } from "./module.ts";
-import { convOptions, poolOptions } from "./options.ts";
+import { convOptions, count, poolOptions } from "./options.ts";
+import { either, pythonBool, tuple } from "./python_text.ts";
 
-/** Refuses what is no number of channels or features. */
-export function checkCount(value: number, what: string): void {
-  if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${what} must be 1 or more, got ${value}`);
-}
-
-/** As PyTorch prints a pair. */
-export const tuple = ([h, w]: Pair): string => `(${h}, ${w})`;
-/** As PyTorch prints an option that may be one number or a pair. */
-export const either = (size: F.Size): string => typeof size === "number" ? `${size}` : tuple(size);
-
+const BIAS = option(checkFlag, true, false);
 const PADDING_MODES = ["zeros", "reflect", "replicate", "circular"] as const;
 
 export interface Conv2dLayerOptions extends F.Conv2dOptions {
@@ -53,8 +45,8 @@ export class Conv2d extends Module {
     if (!PADDING_MODES.includes(paddingMode)) {
       throw new ShapeError(`Conv2d: paddingMode must be ${PADDING_MODES.join(", ")}, got ${describe(paddingMode)}`);
     }
-    checkCount(inChannels, "Conv2d: the number of input channels");
-    checkCount(outChannels, "Conv2d: the number of output channels");
+    count(inChannels, "Conv2d: the number of input channels");
+    count(outChannels, "Conv2d: the number of output channels");
     const [kh, kw] = this.#kernel = pair(kernel, 1, "Conv2d: kernel"), { groups } = convOptions(rest, this.#kernel);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new ShapeError(`Conv2d: ${inChannels} and ${outChannels} channels do not divide into ${groups} groups`);
@@ -99,12 +91,11 @@ export class Linear extends Module {
 
   constructor(readonly inFeatures: number, readonly outFeatures: number, options: { bias?: boolean } = {}) {
     super();
-    checkOptions(options, { bias: false }, "Linear");
-    const { bias = true } = options;
-    checkCount(inFeatures, "Linear: the number of input features");
-    checkCount(outFeatures, "Linear: the number of output features");
+    const { bias } = readOptions(options, { bias: BIAS }, "Linear");
+    count(inFeatures, "Linear: the number of input features");
+    count(outFeatures, "Linear: the number of output features");
     this.weight = defaultParameter([outFeatures, inFeatures], inFeatures);
-    this.bias = checkFlag(bias, "Linear: bias") ? defaultParameter([outFeatures], inFeatures) : null;
+    this.bias = bias ? defaultParameter([outFeatures], inFeatures) : null;
   }
 
   override forward(x: Tensor): Tensor {
@@ -112,7 +103,7 @@ export class Linear extends Module {
   }
 
   override extraRepr(): string {
-    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${this.bias ? "True" : "False"}`;
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${pythonBool(this.bias !== null)}`;
   }
 }
 

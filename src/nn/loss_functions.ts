@@ -3,8 +3,8 @@
  *
  * @module
  */
-import * as loss from "../ops/loss.ts";
-import * as pointwise from "../ops/pointwise_loss.ts";
+import * as loss from "../ops/loss/loss.ts";
+import * as pointwise from "../ops/loss/pointwise.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import {
@@ -20,7 +20,7 @@ import {
   plainOptions,
   type SmoothL1LossOptions,
   smoothL1Options,
-} from "./loss_options.ts";
+} from "./options.ts";
 
 export type {
   BCEWithLogitsLossOptions,
@@ -37,7 +37,7 @@ export type {
  * `torch.nn.functional.cross_entropy`; its `gradFn` is one node, where PyTorch shows several for `labelSmoothing` and
  * for probabilities. A label of C or more gives NaN, where the labels are only known on the GPU.
  *
- * @throws {ShapeError} where shapes, types, options or (known) labels do not fit, `ignoreIndex` is given for
+ * @throws {ShapeError} if shapes, types, options or (known) labels do not fit, `ignoreIndex` is given for
  * probabilities, or a weight that requires gradients for labels.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
@@ -49,7 +49,7 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
  * The negative log-likelihood: minus the log-probabilities f32 [N, C, …] (`logSoftmax` gives them) at the labels u32
  * [N, …]; or [C] and []. As `torch.nn.functional.nll_loss`. A label of C or more is treated as by `crossEntropy`.
  *
- * @throws {ShapeError} where shapes, types, options or (known) labels do not fit, or the weight requires gradients.
+ * @throws {ShapeError} if shapes, types, options or (known) labels do not fit, or the weight requires gradients.
  */
 export function nllLoss(p: Tensor, labels: Tensor, options: NllLossOptions = {}): Tensor {
   const x = valueOf(p, "nllLoss"), y = valueOf(labels, "nllLoss");
@@ -90,7 +90,7 @@ export function huberLoss(x: Tensor, y: Tensor, options: HuberLossOptions = {}):
  * Binary cross-entropy of logits x and targets t of the same shape, from 0 to 1, without overflow:
  * −weight (posWeight t log σ(x) + (1 − t) log(1 − σ(x))). As `torch.nn.functional.binary_cross_entropy_with_logits`.
  *
- * @throws {ShapeError} where shapes or options do not fit, or a weight requires gradients.
+ * @throws {ShapeError} if shapes or options do not fit, or a weight requires gradients.
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor,
@@ -98,6 +98,6 @@ export function binaryCrossEntropyWithLogits(
   options: BCEWithLogitsLossOptions = {},
 ): Tensor {
   const x = valueOf(logits, "binaryCrossEntropyWithLogits"), t = valueOf(targets, "binaryCrossEntropyWithLogits");
-  const { weight, positive, reduction } = bceOptions(options);
-  return new Tensor(pointwise.binaryCrossEntropyWithLogits(x, t, weight, positive, reduction));
+  const { weight, posWeight, reduction } = bceOptions(options);
+  return new Tensor(pointwise.binaryCrossEntropyWithLogits(x, t, weight, posWeight, reduction));
 }

@@ -6,14 +6,7 @@
  */
 import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./loss_functions.ts";
-import {
-  bceOptions,
-  crossEntropyOptions,
-  huberOptions,
-  nllOptions,
-  plainOptions,
-  smoothL1Options,
-} from "./loss_options.ts";
+import { bceOptions, crossEntropyOptions, huberOptions, nllOptions, plainOptions, smoothL1Options } from "./options.ts";
 import { Module } from "./module.ts";
 
 /** Cross-entropy of logits, and labels or probabilities. See `F.crossEntropy`. */

@@ -50,7 +50,7 @@ export abstract class Module {
    *
    * @param options `persistent`: whether `stateDict()` has it. Default true.
    * @returns `tensor`.
-   * @throws {ShapeError} where `tensor` is none, or `name` is empty, has a dot, or is that of a parameter or a child.
+   * @throws {ShapeError} if `tensor` is none, or `name` is empty, has a dot, or is that of a parameter or a child.
    */
   registerBuffer(name: string, tensor: Tensor, options: { persistent?: boolean } = {}): Tensor {
     checkOptions(options, { persistent: false }, "registerBuffer");

@@ -5,17 +5,21 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Shape } from "../graph/node.ts";
-import { checkFlag, checkOptions } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { checkFlag, f32, f32Amount, option, type Reader, readOptions } from "../ops/options.ts";
+import { text } from "../ops/shape/shape.ts";
 import { ones, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 import * as F from "./functional_norm.ts";
-import { checkCount } from "./layers.ts";
 import { Module } from "./module.ts";
-import { pythonNumber } from "./options.ts";
+import { count } from "./options.ts";
+import { pythonBool, pythonNumber } from "./python_text.ts";
 
-const truth = (value: boolean) => value ? "True" : "False";
+const EPS = option(f32Amount, 1e-5), FLAG = option(checkFlag, true, false);
+const momentumOrNull: Reader<number | null> = (value, what) => value === null ? null : f32(value, what);
+const BATCH_NORM = { eps: EPS, momentum: option(momentumOrNull, 0.1), affine: FLAG, trackRunningStats: FLAG } as const;
+const GROUP_NORM = { eps: EPS, affine: FLAG } as const;
+const LAYER_NORM = { eps: EPS, elementwiseAffine: FLAG } as const;
 
 /** Options of layers for batches. */
 export interface BatchNormLayerOptions {
@@ -43,15 +47,13 @@ abstract class BatchNorm extends Module {
   constructor(readonly numFeatures: number, options: BatchNormLayerOptions = {}) {
     super();
     const { name } = this.constructor;
-    checkOptions(options, { eps: 1e-5, momentum: 0.1, affine: false, trackRunningStats: false }, name);
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
-    checkCount(numFeatures, `${name}: the number of channels`);
-    this.eps = F.checkEps(eps, name);
-    this.momentum = momentum === null ? null : F.checkMomentum(momentum, name);
-    const own = checkFlag(affine, `${name}: affine`);
-    this.weight = own ? ones([numFeatures], { requiresGrad: true }) : null;
-    this.bias = own ? zeros([numFeatures], { requiresGrad: true }) : null;
-    if (checkFlag(trackRunningStats, `${name}: trackRunningStats`)) {
+    const { eps, momentum, affine, trackRunningStats } = readOptions(options, BATCH_NORM, name);
+    count(numFeatures, `${name}: the number of channels`);
+    this.eps = eps;
+    this.momentum = momentum;
+    this.weight = affine ? ones([numFeatures], { requiresGrad: true }) : null;
+    this.bias = affine ? zeros([numFeatures], { requiresGrad: true }) : null;
+    if (trackRunningStats) {
       this.runningMean = this.registerBuffer("running_mean", zeros([numFeatures]));
       this.runningVar = this.registerBuffer("running_var", ones([numFeatures]));
       this.numBatchesTracked = this.registerBuffer("num_batches_tracked", zeros([], { dtype: "u32" }));
@@ -77,16 +79,16 @@ abstract class BatchNorm extends Module {
   override extraRepr(): string {
     const momentum = this.momentum === null ? "None" : pythonNumber(this.momentum);
     return `${this.numFeatures}, eps=${pythonNumber(this.eps)}, momentum=${momentum}, affine=${
-      truth(this.weight !== null)
+      pythonBool(this.weight !== null)
     }, ` +
-      `track_running_stats=${truth(this.runningMean !== null)}`;
+      `track_running_stats=${pythonBool(this.runningMean !== null)}`;
   }
 }
 
 /**
  * Normalises each channel of x [N, C] or [N, C, L]. See `F.batchNorm`.
  *
- * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
  */
 export class BatchNorm1d extends BatchNorm {
   protected override readonly ranks = [2, 3];
@@ -95,7 +97,7 @@ export class BatchNorm1d extends BatchNorm {
 /**
  * Normalises each channel of x [N, C, H, W]. See `F.batchNorm`.
  *
- * @throws {ShapeError} where an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
  */
 export class BatchNorm2d extends BatchNorm {
   protected override readonly ranks = [4];
@@ -113,17 +115,15 @@ export class GroupNorm extends Module {
   readonly bias: Tensor | null;
   readonly eps: number;
 
-  /** @throws {ShapeError} where the channels do not divide into the groups, or an option does not fit. */
+  /** @throws {ShapeError} if the channels do not divide into the groups, or an option does not fit. */
   constructor(readonly numGroups: number, readonly numChannels: number, options: GroupNormOptions = {}) {
     super();
-    checkOptions(options, { eps: 1e-5, affine: false }, "GroupNorm");
-    const { eps = 1e-5, affine = true } = options;
-    checkCount(numChannels, "GroupNorm: the number of channels");
+    const { eps, affine } = readOptions(options, GROUP_NORM, "GroupNorm");
+    count(numChannels, "GroupNorm: the number of channels");
     F.checkGroups(numGroups, numChannels, "GroupNorm");
-    this.eps = F.checkEps(eps, "GroupNorm");
-    const own = checkFlag(affine, "GroupNorm: affine");
-    this.weight = own ? ones([numChannels], { requiresGrad: true }) : null;
-    this.bias = own ? zeros([numChannels], { requiresGrad: true }) : null;
+    this.eps = eps;
+    this.weight = affine ? ones([numChannels], { requiresGrad: true }) : null;
+    this.bias = affine ? zeros([numChannels], { requiresGrad: true }) : null;
   }
 
   override forward(x: Tensor): Tensor {
@@ -135,7 +135,7 @@ export class GroupNorm extends Module {
   }
 
   override extraRepr(): string {
-    const affine = truth(this.weight !== null);
+    const affine = pythonBool(this.weight !== null);
     return `${this.numGroups}, ${this.numChannels}, eps=${pythonNumber(this.eps)}, affine=${affine}`;
   }
 }
@@ -153,16 +153,14 @@ export class LayerNorm extends Module {
   readonly bias: Tensor | null;
   readonly eps: number;
 
-  /** @throws {ShapeError} where the shape is none, or an option does not fit. */
+  /** @throws {ShapeError} if the shape is none, or an option does not fit. */
   constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
     super();
-    checkOptions(options, { eps: 1e-5, elementwiseAffine: false }, "LayerNorm");
-    const { eps = 1e-5, elementwiseAffine = true } = options;
+    const { eps, elementwiseAffine } = readOptions(options, LAYER_NORM, "LayerNorm");
     const shape = this.normalizedShape = F.normalizedOf(normalizedShape, "LayerNorm");
-    this.eps = F.checkEps(eps, "LayerNorm");
-    const own = checkFlag(elementwiseAffine, "LayerNorm: elementwiseAffine");
-    this.weight = own ? ones(shape, { requiresGrad: true }) : null;
-    this.bias = own ? zeros(shape, { requiresGrad: true }) : null;
+    this.eps = eps;
+    this.weight = elementwiseAffine ? ones(shape, { requiresGrad: true }) : null;
+    this.bias = elementwiseAffine ? zeros(shape, { requiresGrad: true }) : null;
   }
 
   override forward(x: Tensor): Tensor {
@@ -173,6 +171,6 @@ export class LayerNorm extends Module {
     const shape = this.normalizedShape.length === 1
       ? `(${this.normalizedShape[0]},)`
       : `(${this.normalizedShape.join(", ")})`;
-    return `${shape}, eps=${pythonNumber(this.eps)}, elementwise_affine=${truth(this.weight !== null)}`;
+    return `${shape}, eps=${pythonNumber(this.eps)}, elementwise_affine=${pythonBool(this.weight !== null)}`;
   }
 }

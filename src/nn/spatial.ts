@@ -6,22 +6,23 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkFlag, checkOptions, type Pair, pair } from "../ops/options.ts";
-import type { PadMode } from "../ops/pad.ts";
-import { text } from "../ops/shape.ts";
+import type { PadMode } from "../ops/shape/pad.ts";
+import { text } from "../ops/shape/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import * as F from "./functional.ts";
-import { checkCount, either, Sequential, tuple } from "./layers.ts";
+import { Sequential } from "./layers.ts";
 import { Module } from "./module.ts";
-import { pythonFloat } from "./options.ts";
-import { defaultParameter } from "./parameter.ts";
 import {
   adaptiveSize,
   avgPoolOptions,
   type ConvTranspose2dOptions,
   convTransposeOptions,
+  count,
   interpolateOptions,
   padsOf,
-} from "./spatial_options.ts";
+} from "./options.ts";
+import { defaultParameter } from "./parameter.ts";
+import { either, pythonFloat, tuple } from "./python_text.ts";
 
 /** The mean of each window. See `F.avgPool2d`. */
 export class AvgPool2d extends Module {
@@ -146,8 +147,8 @@ export class ConvTranspose2d extends Module {
     const known = { stride: 2, padding: 1, outputPadding: 1, groups: 2, bias: false, dilation: 2 };
     checkOptions(options, known, "ConvTranspose2d");
     const { bias = true, ...rest } = options;
-    checkCount(inChannels, "ConvTranspose2d: the number of input channels");
-    checkCount(outChannels, "ConvTranspose2d: the number of output channels");
+    count(inChannels, "ConvTranspose2d: the number of input channels");
+    count(outChannels, "ConvTranspose2d: the number of output channels");
     const { groups } = convTransposeOptions(rest), [kh, kw] = this.#kernel = pair(kernel, 1, "ConvTranspose2d: kernel");
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       const channels = `${inChannels} and ${outChannels} channels`;

@@ -6,7 +6,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { clipGradients, gradNorm } from "../ops/optimizer.ts";
-import { checkOptions, describe, isF32 } from "../ops/options.ts";
+import { checkOptions, describe, f32Amount } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -18,11 +18,6 @@ function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): re
   return [...new Set((all as readonly Tensor[]).flatMap(({ grad }) => grad ?? []))];
 }
 
-function checkMost(value: number, what: string): void {
-  if (isF32(value) && value >= 0) return;
-  throw new ShapeError(`${what} must be a number of 0 or more that f32 holds, got ${describe(value)}`);
-}
-
 /**
  * Scales all gradients, where their norm, as of one vector, is more than `maxNorm`, so that it is that: by
  * maxNorm / (norm + 1e-6), as PyTorch.
@@ -30,7 +25,7 @@ function checkMost(value: number, what: string): void {
  * @param options `normType`: 2, the default, or Infinity, for the largest magnitude. PyTorch has others too.
  * @returns the norm before, a tensor of one element and no dimension. It is NaN or infinite where the gradients are;
  * PyTorch's `error_if_nonfinite`, which has to wait for it, there is not.
- * @throws {ShapeError} where an argument is of the wrong type or range.
+ * @throws {ShapeError} if an argument is of the wrong type or range.
  */
 export function clipGradNorm_(
   parameters: Tensor | readonly Tensor[],
@@ -38,7 +33,7 @@ export function clipGradNorm_(
   options: { normType?: 2 | typeof Infinity } = {},
 ): Tensor {
   const gradients = gradientsOf(parameters, "clipGradNorm_");
-  checkMost(maxNorm, "clipGradNorm_: maxNorm");
+  f32Amount(maxNorm, "clipGradNorm_: maxNorm");
   checkOptions(options, { normType: 2 }, "clipGradNorm_");
   const { normType = 2 } = options;
   if (normType !== 2 && normType !== Infinity) {
@@ -56,11 +51,11 @@ export function clipGradNorm_(
 /**
  * Clamps every element of the gradients to ±`clipValue`.
  *
- * @throws {ShapeError} where an argument is of the wrong type or range.
+ * @throws {ShapeError} if an argument is of the wrong type or range.
  */
 export function clipGradValue_(parameters: Tensor | readonly Tensor[], clipValue: number): void {
   const gradients = gradientsOf(parameters, "clipGradValue_");
-  checkMost(clipValue, "clipGradValue_: clipValue");
+  f32Amount(clipValue, "clipGradValue_: clipValue");
   if (gradients.length === 0) return;
   noGrad(() => {
     const clipped = clipGradients(gradients.map(({ value }) => value), clipValue, null);

@@ -1,13 +1,13 @@
 /**
- * ONNX's operators for ops on elements: arithmetic, comparisons, activations, softmax.
+ * ONNX's operators for elementwise ops: arithmetic, comparisons, activations, softmax.
  *
  * @module
  */
 import type { Node } from "../graph/node.ts";
-import type { Activation, ActivationParameters } from "../ops/activation.ts";
-import type { Binary, Unary } from "../ops/elementwise.ts";
-import type { RowsAttrs } from "../ops/loss.ts";
-import { type Lowering, rule, type Rules } from "./lowering.ts";
+import { type Activation, activationOps } from "../ops/elementwise/activation.ts";
+import { type Binary, binaryOps, type Unary, unaryOps } from "../ops/elementwise/elementwise.ts";
+import { logSoftmaxOp, softmaxOp } from "../ops/loss/log_softmax.ts";
+import { type Lowering, type Rule, rule } from "./lowering.ts";
 
 /** An operator of the same inputs. */
 const same = (op: string) => (node: Node, to: Lowering): string => to.emit(op, node.inputs.map((one) => to.name(one)));
@@ -29,7 +29,7 @@ const UNARY: Record<Unary, ReturnType<typeof same>> = {
   square: ({ inputs: [x] }, to) => to.emit("Mul", [to.name(x!), to.name(x!)]),
 };
 
-/** What only gradients have is not among them. */
+/** Only the ops that a forward pass can have. */
 const BINARY: Partial<Record<Binary, ReturnType<typeof same>>> = {
   add: same("Add"),
   sub: same("Sub"),
@@ -54,7 +54,7 @@ const clip: Formula = (x, to, least, most) => to.emit("Clip", [x, to.scalar(leas
 const halved = (x: string, to: Lowering, odd: string) =>
   to.emit("Mul", [to.emit("Mul", [x, to.emit("Add", [odd, to.scalar(1)])]), to.scalar(0.5)]);
 
-/** The formulas of the activations with their two options, for what opset 17 has no operator. */
+/** The operators of each activation, by its two options. */
 const ACTIVATIONS: Record<Activation, Formula> = {
   sigmoid: (x, to) => to.emit("Sigmoid", [x]),
   tanh: (x, to) => to.emit("Tanh", [x]),
@@ -72,25 +72,22 @@ const ACTIVATIONS: Record<Activation, Formula> = {
   softplus(x, to, beta, threshold) {
     const steep = beta === 1 ? x : to.emit("Mul", [x, to.scalar(beta)]), curve = to.emit("Softplus", [steep]);
     const y = beta === 1 ? curve : to.emit("Div", [curve, to.scalar(beta)]);
-    // From here on, x and the curve are the same float32.
+    // Beyond 20, x and the curve are the same float32.
     return threshold >= 20 ? y : to.emit("Where", [to.emit("Greater", [steep, to.scalar(threshold)]), x, y]);
   },
   logSigmoid: (x, to) => to.emit("Neg", [to.emit("Softplus", [to.emit("Neg", [x])])]),
   hardswish: (x, to) => to.emit("HardSwish", [x]),
 };
 
-const activations = Object.entries(ACTIVATIONS).map(([name, formula]) => [
-  name,
-  rule<ActivationParameters>(({ inputs: [x], attrs: [a = 0, b = 0] }, to) => formula(to.name(x!), to, a, b)),
-]);
+/** The entries of a table, whose keys have its type. */
+const entries = <K extends string, T>(table: Partial<Record<K, T>>) => Object.entries(table) as [K, T][];
 
-const softmax = (op: string) =>
-  rule<RowsAttrs>(({ inputs: [x], attrs: { dim } }, to) => to.emit(op, [to.name(x!)], { axis: dim }));
-
-export const ELEMENTWISE: Rules = {
-  ...UNARY,
-  ...BINARY,
-  ...Object.fromEntries(activations),
-  softmax: softmax("Softmax"),
-  logSoftmax: softmax("LogSoftmax"),
-};
+export const ELEMENTWISE: readonly Rule[] = [
+  ...entries(UNARY).map(([name, lower]) => rule(unaryOps[name], lower)),
+  ...entries(BINARY).map(([name, lower]) => rule(binaryOps[name], lower)),
+  ...entries(ACTIVATIONS).map(([name, formula]) =>
+    rule(activationOps[name], ({ inputs: [x], attrs: [a = 0, b = 0] }, to) => formula(to.name(x!), to, a, b))
+  ),
+  rule(softmaxOp, ({ inputs: [x], attrs: { dim } }, to) => to.emit("Softmax", [to.name(x!)], { axis: dim })),
+  rule(logSoftmaxOp, ({ inputs: [x], attrs: { dim } }, to) => to.emit("LogSoftmax", [to.name(x!)], { axis: dim })),
+];

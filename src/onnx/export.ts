@@ -1,7 +1,7 @@
 /**
- * Networks as ONNX files. A network is run once in evaluation mode without being computed, and what it recorded becomes
- * ONNX's operators, as PyTorch's exporter names them. It is recorded with two sizes of the batch: what differs between
- * the two files but for the batch's extents would be right for one size only, and is refused.
+ * Networks as ONNX files. `forward` is recorded in evaluation mode, without computing anything, and the graph becomes
+ * ONNX's operators, named as PyTorch's exporter names them. It is recorded with two batch sizes: a network whose two graphs
+ * differ beyond the extents of the batch is refused, since the file would be right for one size only.
  *
  * @module
  */
@@ -9,18 +9,19 @@ import { ShapeError, WeightsError } from "../errors.ts";
 import { nextId, type Shape, Value, withoutGradients, withoutReads } from "../graph/node.ts";
 import { encodeOnnx, type OnnxTensor } from "../io/onnx.ts";
 import { checkOptions, describe } from "../ops/options.ts";
-import { checkShape } from "../ops/shape.ts";
+import { checkShape } from "../ops/shape/shape.ts";
 import { readAll, settle } from "../tensor/realize.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { holders, watch } from "../tensor/watch.ts";
 import { VERSION } from "../version.ts";
+import { type Call, watchCalls } from "../nn/calls.ts";
 import type { Module } from "../nn/module.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
 import { LAYERS } from "./layers.ts";
 import { BATCH, IMAGES, LOGITS, Lowering, type Trace } from "./lowering.ts";
 import { SHAPES } from "./shapes.ts";
 
-/** What an ONNX file is to say of a network. */
+/** What an ONNX file says about a network. */
 export interface OnnxOptions {
   /** The shape of one input: channels, height and width of an image. */
   readonly shape: Shape;
@@ -32,7 +33,7 @@ export interface OnnxOptions {
   readonly name?: string;
 }
 
-/** Sizes of a batch of which an extent is hardly ever a multiple by chance: primes, and larger than most layers. */
+/** Batch sizes of which an extent is hardly ever a multiple by chance: primes that are larger than most layers. */
 const SIZES = [10007, 10009] as const;
 
 /**
@@ -69,7 +70,7 @@ export async function exportOnnx(module: Module, options: OnnxOptions): Promise<
   });
 }
 
-const RULES = { ...ELEMENTWISE, ...SHAPES, ...LAYERS };
+const RULES = [...ELEMENTWISE, ...SHAPES, ...LAYERS];
 
 const scaling = ({ mean, deviation }: NonNullable<OnnxOptions["normalization"]>) =>
   `(byte / 255 - mean) / std by channel, with mean [${mean.join(", ")}] and std [${deviation.join(", ")}]`;
@@ -89,7 +90,7 @@ function checked(options: OnnxOptions): OnnxOptions {
   return options;
 }
 
-/** Runs the network on images that are not there. It is left as it was. */
+/** Records `forward` for images without elements. The module is left as it was. */
 function record(module: Module, network: string, shape: Shape, batch: number): Trace {
   const named = [...module.stateDict(), ...module.namedBuffers()];
   const state = new Map(named.map(([name, { value }]) => [value, name]));
@@ -99,23 +100,22 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
     accumulates: () => {},
   };
   const modes = module.namedModules().map(([, one]) => [one, one.training] as const), before = nextId();
-  const scopes = new Scopes(module);
+  using calls = watchCalls(module);
   try {
     module.eval();
     const run = () => module.forward(new Tensor(input));
     const output: unknown = withoutReads(() => withoutGradients(() => watch(seen, run)));
-    if (output instanceof Promise) output.catch(() => {}); // Nobody else gets to see it.
+    if (output instanceof Promise) output.catch(() => {}); // Its rejection would be unhandled.
     if (!(output instanceof Tensor)) {
       throw new WeightsError(`${network} cannot be written as ONNX: forward gives ${describe(output)}, not a Tensor`);
     }
-    // A tensor that was made on the way may change: it is made anew by each run.
+    // Tensors that forward itself made may change: each run makes them anew.
     if ([...changed.values()].some((value) => value.id < before)) {
       const why = "forward changes a tensor of before, such as a buffer or, in dropout, the generator's state";
       throw new WeightsError(`${network} cannot be written as ONNX: ${why}`);
     }
-    return { network, batch, input, output: output.value, state, scopeOf: (value) => scopes.of(value) };
+    return { network, batch, input, output: output.value, state, scopeOf: (value) => scopeOf(value, calls.list) };
   } finally {
-    scopes.restore();
     for (const [one, mode] of modes) one.training = mode;
     for (const [tensor, value] of changed) {
       settle(tensor);
@@ -124,39 +124,13 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
   }
 }
 
-/** Which module recorded which values: those whose numbers came up during its `forward`. PyTorch numbers its calls. */
-class Scopes {
-  /** Inner ones first. */
-  readonly #spans: { readonly name: string; readonly from: number; readonly to: number }[] = [];
-  readonly #restore: (() => void)[] = [];
-
-  constructor(module: Module) {
-    for (const [name, one] of module.namedModules()) {
-      const own = Object.getOwnPropertyDescriptor(one, "forward"), forward = one.forward;
-      let calls = 0;
-      const watched = (...inputs: Parameters<typeof forward>) => {
-        const call = calls++, from = nextId(), output = forward.apply(one, inputs);
-        this.#spans.push({ name: name && call ? `${name}_${call}` : name, from, to: nextId() });
-        return output;
-      };
-      Object.defineProperty(one, "forward", { value: watched, configurable: true });
-      this.#restore.push(() =>
-        own ? Object.defineProperty(one, "forward", own) : Reflect.deleteProperty(one, "forward")
-      );
-    }
-  }
-
-  /** The name of the innermost module. */
-  of({ id }: Value): string {
-    return this.#spans.find(({ from, to }) => id >= from && id < to)?.name ?? "";
-  }
-
-  restore(): void {
-    for (const one of this.#restore) one();
-  }
+/** The name of the innermost call in which `value` was recorded. As in PyTorch, a module's further calls are numbered. */
+function scopeOf({ id }: Value, calls: readonly Call[]): string {
+  const call = calls.find(({ start, end }) => id >= start && id < end);
+  return !call ? "" : call.name && call.index ? `${call.name}_${call.index}` : call.name;
 }
 
-/** Refuses what is not the same for every batch: an operator, or that which reads a constant. */
+/** Refuses an operator, or the reader of a constant, that is not the same for every batch size. */
 function refuse({ trace, nodes }: Lowering, name: string): never {
   const what = nodes.find(({ inputs }) => inputs.includes(name))?.name ?? name;
   const why = "depends on the batch's size, or on chance";

@@ -1,17 +1,20 @@
 /**
- * ONNX's operators for what layers compute: convolutions, products, pools, normalisations, resizing.
+ * ONNX's operators for layers: convolutions, products, pools, normalisations, resizing.
  *
  * @module
  */
-import { sizeOf, type Value } from "../graph/node.ts";
-import type { AvgPoolAttrs, AvgPoolOptions } from "../ops/avg_pool.ts";
-import type { ConvAttrs, ConvOptions } from "../ops/conv.ts";
-import type { ConvTransposeAttrs } from "../ops/conv_transpose.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
-import type { NormAttrs } from "../ops/norm.ts";
-import type { PoolAttrs } from "../ops/pool.ts";
-import type { UpsampleAttrs } from "../ops/upsample.ts";
-import { type Lowering, rule, type Rules } from "./lowering.ts";
+import { type Node, sizeOf, type Value } from "../graph/node.ts";
+import { convOp } from "../ops/conv/conv.ts";
+import type { ConvOptions } from "../ops/conv/geometry.ts";
+import { convTransposeOp } from "../ops/conv/transpose.ts";
+import { linearOp, matmulOp } from "../ops/matmul/matmul.ts";
+import { type NormAttrs, normOps } from "../ops/norm/norm.ts";
+import { is } from "../ops/op.ts";
+import { avgPoolOp, type AvgPoolOptions } from "../ops/pool/avg_pool.ts";
+import { maxPoolOp } from "../ops/pool/max_pool.ts";
+import { upsampleOp } from "../ops/shape/upsample.ts";
+import { viewOp } from "../ops/shape/view.ts";
+import { type Lowering, type Rule, rule } from "./lowering.ts";
 
 // --- convolutions and products ---------------------------------------------------------------------------------------
 
@@ -24,11 +27,12 @@ const windows = (w: Value, { stride, padding, dilation, groups }: ConvOptions) =
   group: groups,
 });
 
-const conv2d = rule<ConvAttrs>(({ inputs, attrs }, to) =>
-  to.emit("Conv", inputs.map((one) => to.name(one)), windows(inputs[1]!, attrs))
+const conv2d = rule(
+  convOp,
+  ({ inputs, attrs }, to) => to.emit("Conv", inputs.map((one) => to.name(one)), windows(inputs[1]!, attrs)),
 );
 
-const convTranspose2d = rule<ConvTransposeAttrs>(({ inputs, attrs }, to) => {
+const convTranspose2d = rule(convTransposeOp, ({ inputs, attrs }, to) => {
   const [x, w] = inputs as [Value, Value], { stride, padding, dilation, size } = attrs;
   const more = size.map((extent, i) => {
     const reach = dilation[i]! * (w.shape[i + 2]! - 1) + 1;
@@ -37,11 +41,13 @@ const convTranspose2d = rule<ConvTransposeAttrs>(({ inputs, attrs }, to) => {
   return to.emit("ConvTranspose", inputs.map((one) => to.name(one)), { ...windows(w, attrs), output_padding: more });
 });
 
-const linear = rule<MatmulAttrs>(({ inputs }, to) =>
-  to.emit("Gemm", inputs.map((one) => to.name(one)), { alpha: { float: 1 }, beta: { float: 1 }, transB: 1 })
+const linear = rule(
+  linearOp,
+  ({ inputs }, to) =>
+    to.emit("Gemm", inputs.map((one) => to.name(one)), { alpha: { float: 1 }, beta: { float: 1 }, transB: 1 }),
 );
 
-const matmul = rule<MatmulAttrs>(({ inputs, attrs: { transA, transB } }, to) => {
+const matmul = rule(matmulOp, ({ inputs, attrs: { transA, transB } }, to) => {
   const operands = inputs.map((one, i) => {
     const name = to.name(one), rank = one.shape.length;
     if (!(i === 0 ? transA : transB)) return name;
@@ -52,37 +58,39 @@ const matmul = rule<MatmulAttrs>(({ inputs, attrs: { transA, transB } }, to) => 
 
 // --- pools -----------------------------------------------------------------------------------------------------------
 
-const maxPool2d = rule<PoolAttrs>(({ inputs: [x], attrs: { kernel, stride, padding } }, to) =>
-  to.emit("MaxPool", [to.name(x!)], {
-    ceil_mode: 0,
-    kernel_shape: kernel,
-    strides: stride,
-    pads: [...padding, ...padding],
-  })
+const maxPool2d = rule(
+  maxPoolOp,
+  ({ inputs: [x], attrs: { kernel, stride, padding } }, to) =>
+    to.emit("MaxPool", [to.name(x!)], {
+      ceil_mode: 0,
+      kernel_shape: kernel,
+      strides: stride,
+      pads: [...padding, ...padding],
+    }),
 );
 
-const avgPool2d = rule<AvgPoolAttrs>(({ inputs: [x], attrs: { from, to: size, windows } }, to) => {
+const avgPool2d = rule(avgPoolOp, ({ inputs: [x], attrs: { from, to: size, windows } }, to) => {
   const name = to.name(x!);
   if (windows) return averages(name, from.slice(2), size.slice(2), windows, to);
   const kernel = [2, 3].map((dim) => from[dim]! / size[dim]!);
   if (kernel.every(Number.isInteger)) return to.emit("AveragePool", [name], { kernel_shape: kernel, strides: kernel });
-  // Windows of several sizes are rows of a matrix.
+  // Windows of different sizes are the rows of a matrix.
   const [h, w] = [2, 3].map((dim) => shares(from[dim]!, size[dim]!, dim === 3));
   const rows = to.emit("MatMul", [to.constant("rows", h!, [size[2]!, from[2]!]), name]);
   return to.emit("MatMul", [rows, to.constant("columns", w!, [from[3]!, size[3]!])]);
 });
 
-/** How much of each of `count` elements is in each of `windows` adaptive windows [windows, count], or turned. */
-function shares(count: number, windows: number, turned: boolean): Float32Array {
+/** The share of each of `count` elements in each of `windows` adaptive windows, [windows, count], or transposed. */
+function shares(count: number, windows: number, transposed: boolean): Float32Array {
   const matrix = new Float32Array(windows * count);
   for (let i = 0; i < windows; i++) {
     const start = Math.floor(i * count / windows), end = Math.ceil((i + 1) * count / windows);
-    for (let k = start; k < end; k++) matrix[turned ? k * windows + i : i * count + k] = 1 / (end - start);
+    for (let k = start; k < end; k++) matrix[transposed ? k * windows + i : i * count + k] = 1 / (end - start);
   }
   return matrix;
 }
 
-/** Averages over windows of one size, of which the last may reach over the padding's edge. */
+/** Averages over windows of one size, of which the last may reach beyond the padding. */
 function averages(
   x: string,
   from: readonly number[],
@@ -99,7 +107,7 @@ function averages(
     return lowering.emit("Mul", [mean, lowering.scalar(kernel[0] * kernel[1] / divisorOverride)]);
   }
   if (over && countIncludePad && padding.some((by) => by > 0)) {
-    // The padding counts, and what lies behind it does not.
+    // The padding counts, and what is beyond it does not.
     const padded = lowering.emit("Pad", [x, lowering.integers("pads", [0, 0, ...padding, 0, 0, ...padding])]);
     return lowering.emit("AveragePool", [padded], {
       ...pool,
@@ -112,49 +120,55 @@ function averages(
 
 // --- normalisations --------------------------------------------------------------------------------------------------
 
-const norm = rule<NormAttrs>((node, to) => {
-  const { inputs: [x, ...rest], attrs } = node, given = attrs.given ? rest.splice(0, 2) : [];
-  const weight = attrs.weight ? rest.shift()! : null, bias = attrs.bias ? rest.shift()! : null;
-  if (attrs.given) return batchNorm(x!, weight, bias, given, attrs, to);
-  if (node.op.gradName === "NativeLayerNormBackward0") return layerNorm(x!, weight, bias, attrs, to);
-  if (node.op.gradName === "NativeGroupNormBackward0") return groupNorm(x!, weight, bias, attrs, to);
-  return to.refuse("batch normalisation by the statistics of the batch itself has no counterpart there");
-});
+/** The inputs of a normalisation. */
+interface NormInputs {
+  readonly x: Value;
+  readonly given: readonly Value[];
+  readonly weight: Value | null;
+  readonly bias: Value | null;
+}
+
+function normInputs({ inputs: [x, ...rest], attrs }: Node<NormAttrs>): NormInputs {
+  const given = attrs.given ? rest.splice(0, 2) : [];
+  return { x: x!, given, weight: attrs.weight ? rest.shift()! : null, bias: attrs.bias ? rest.shift()! : null };
+}
+
+const norms = [
+  rule(normOps.batch, (node, to) => batchNorm(normInputs(node), node.attrs, to)),
+  rule(normOps.group, (node, to) => groupNorm(normInputs(node), node.attrs, to)),
+  rule(normOps.layer, (node, to) => layerNorm(normInputs(node), node.attrs, to)),
+];
 
 /** The same number for each channel. */
 const filled = (count: number, value: number, to: Lowering) =>
   to.constant(value === 0 ? "zeros" : "ones", new Float32Array(count).fill(value));
 
-function batchNorm(
-  x: Value,
-  weight: Value | null,
-  bias: Value | null,
-  given: readonly Value[],
-  { channels, eps }: NormAttrs,
-  to: Lowering,
-): string {
+function batchNorm({ x, given, weight, bias }: NormInputs, { channels, eps }: NormAttrs, to: Lowering): string {
+  if (given.length === 0) {
+    return to.refuse("batch normalisation by the statistics of the batch itself has no counterpart there");
+  }
   const scale = weight ? to.name(weight) : filled(channels, 1, to),
     shift = bias ? to.name(bias) : filled(channels, 0, to);
   const inputs = [to.name(x), scale, shift, ...given.map((one) => to.name(one))];
   return to.emit("BatchNormalization", inputs, { epsilon: { float: eps } });
 }
 
-function layerNorm(x: Value, weight: Value | null, bias: Value | null, { channels, eps }: NormAttrs, to: Lowering) {
+function layerNorm({ x, weight, bias }: NormInputs, { channels, eps }: NormAttrs, to: Lowering): string {
   let axis = x.shape.length - 1;
   while (sizeOf(x.shape.slice(axis)) < channels) axis--;
   const shape = x.shape.slice(axis);
-  // The op has weights as vectors, which are views of those of more dimensions.
+  // The weights of the op are vectors: views of those of the module, which may have more dimensions.
   const asGiven = (value: Value) => {
-    const { node } = value, own = node?.op.name === "view" && !to.trace.state.has(value) ? node.inputs[0]! : value;
-    return to.reshape(to.name(own), own.shape, shape);
+    const { node } = value, viewed = node && is(node, viewOp) && !to.trace.state.has(value) ? node.inputs[0]! : value;
+    return to.reshape(to.name(viewed), viewed.shape, shape);
   };
   const scale = weight ? asGiven(weight) : to.constant("ones", new Float32Array(channels).fill(1), shape);
   const inputs = [to.name(x), scale, ...(bias ? [asGiven(bias)] : [])];
   return to.emit("LayerNormalization", inputs, { axis, epsilon: { float: eps } });
 }
 
-/** Groups are the channels of an instance normalisation: the operator of their own is newer, and of changing meaning. */
-function groupNorm(x: Value, weight: Value | null, bias: Value | null, attrs: NormAttrs, to: Lowering): string {
+/** An instance normalisation whose channels are the groups: ONNX's operator for groups is newer, and its meaning changed. */
+function groupNorm({ x, weight, bias }: NormInputs, attrs: NormAttrs, to: Lowering): string {
   const { sets, inner, channels, eps } = attrs, groups = sets / x.shape[0]!, grouped = [x.shape[0]!, groups, inner];
   const inputs = [to.reshape(to.name(x), x.shape, grouped), filled(groups, 1, to), filled(groups, 0, to)];
   let y = to.emit("InstanceNormalization", inputs, { epsilon: { float: eps } });
@@ -168,8 +182,8 @@ function groupNorm(x: Value, weight: Value | null, bias: Value | null, attrs: No
 
 // --- resizing --------------------------------------------------------------------------------------------------------
 
-/** Whole factors are an operator's. Others are lists of places, since runtimes round their products differently. */
-const upsample = rule<UpsampleAttrs>(({ inputs: [x], attrs: { from, to: size, scale } }, to) => {
+/** Integer factors have an operator. Others become lists of indices, since runtimes round their products differently. */
+const upsample = rule(upsampleOp, ({ inputs: [x], attrs: { from, to: size, scale } }, to) => {
   const name = to.name(x!), factors = [0, 1].map((i) => size[i + 2]! / from[i + 2]!);
   if (factors.every((by, i) => Number.isInteger(by) && scale[i] === 1 / by)) {
     const scales = to.constant("scales", Float32Array.of(1, 1, ...factors));
@@ -179,18 +193,18 @@ const upsample = rule<UpsampleAttrs>(({ inputs: [x], attrs: { from, to: size, sc
   }
   return [0, 1].reduce((y, i) => {
     const step = Math.fround(scale[i]!), last = from[i + 2]! - 1;
-    const places = Array.from({ length: size[i + 2]! }, (_, k) => Math.min(Math.floor(Math.fround(k * step)), last));
-    return to.emit("Gather", [y, to.integers("places", places)], { axis: i + 2 });
+    const indices = Array.from({ length: size[i + 2]! }, (_, k) => Math.min(Math.floor(Math.fround(k * step)), last));
+    return to.emit("Gather", [y, to.integers("places", indices)], { axis: i + 2 });
   }, name);
 });
 
-export const LAYERS: Rules = {
+export const LAYERS: readonly Rule[] = [
   conv2d,
   convTranspose2d,
   linear,
   matmul,
   maxPool2d,
   avgPool2d,
-  norm,
-  upsampleNearest2d: upsample,
-};
+  ...norms,
+  upsample,
+];

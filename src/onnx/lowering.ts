@@ -1,25 +1,24 @@
 /**
- * From the recorded graph to ONNX's operators: names, constants, and what the rules of the other files build with. A
- * graph is lowered as one batch size has it; an extent that is a multiple of that size is taken for one of the batch.
+ * From the recorded graph to ONNX's operators: their names, constants, and the methods that the rules of the other files
+ * use. A graph is lowered for one batch size; an extent that is a multiple of that size is assumed to contain the batch.
  *
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import type { Node, Shape, Value } from "../graph/node.ts";
+import type { Node, Op, Shape, Value } from "../graph/node.ts";
+import { is } from "../ops/op.ts";
 import type { OnnxAttribute, OnnxExtent, OnnxNode, OnnxTensor } from "../io/onnx.ts";
 
-/** The operators for a node; the name of the tensor that is its first output. */
-export type Rule = (node: Node, to: Lowering) => string;
+/** Adds the operators for a node. @returns the name of the tensor that is its first output; null for nodes of other ops. */
+export type Rule = (node: Node, to: Lowering) => string | null;
 
-/** Rules by the name of the op. */
-export type Rules = Readonly<Record<string, Rule>>;
+/** The rule for nodes of `op` and its forms: `lower` adds the operators, and returns the name of their result. */
+export const rule = <A>(op: Op<A>, lower: (node: Node<A>, to: Lowering) => string): Rule => (node, to) =>
+  is(node, op) ? lower(node, to) : null;
 
-/** A rule for nodes with attributes of a type. */
-export const rule = <A>(lower: (node: Node<A>, to: Lowering) => string): Rule => lower as Rule;
-
-/** What `forward` recorded. */
+/** The graph that `forward` recorded. */
 export interface Trace {
-  /** What the network is called, for the errors. */
+  /** The name of the network, for errors. */
   readonly network: string;
   readonly batch: number;
   readonly input: Value;
@@ -30,13 +29,13 @@ export interface Trace {
   scopeOf(value: Value): string;
 }
 
-/** The names of the graph's input and output, and of the extent of the batch. */
+/** The names of the graph's input, its output, and the extent of the batch. */
 export const IMAGES = "images", LOGITS = "logits", BATCH = "batch";
 
-/** A network as ONNX has it, without the elements of what was not recorded as numbers. */
+/** A network as operators of ONNX, without the elements of parameters, buffers and computed constants. */
 export class Lowering {
   readonly nodes: OnnxNode[] = [];
-  /** Elements that the rules made up, by name. */
+  /** Constants that the rules added, by name. */
   readonly made = new Map<string, OnnxTensor>();
   /** Values that were given or computed outside of the graph, by name: parameters, buffers, constants. */
   readonly given = new Map<string, Value>();
@@ -45,7 +44,7 @@ export class Lowering {
   readonly #reused = new Map<string, string>();
   #scope = "";
 
-  constructor(readonly trace: Trace, rules: Rules) {
+  constructor(readonly trace: Trace, rules: readonly Rule[]) {
     for (const name of trace.state.values()) {
       if (name === IMAGES || name === LOGITS) {
         this.refuse(`its tensor ${name} would have the name of its input or output`);
@@ -55,12 +54,18 @@ export class Lowering {
     this.#names.set(trace.input, IMAGES);
     for (const node of this.#reached()) {
       this.#scope = trace.scopeOf(node.outputs[0]!);
-      const lower = Object.hasOwn(rules, node.op.name) ? rules[node.op.name] : undefined;
-      if (!lower) this.refuse(`${node.op.name} has no counterpart there`);
-      this.#names.set(node.outputs[0]!, lower(node, this));
+      this.#names.set(node.outputs[0]!, this.#lower(node, rules));
     }
     this.#scope = "";
     this.#finish();
+  }
+
+  #lower(node: Node, rules: readonly Rule[]): string {
+    for (const lower of rules) {
+      const name = lower(node, this);
+      if (name !== null) return name;
+    }
+    return this.refuse(`${node.op.name} has no counterpart there`);
   }
 
   /** The nodes that the output is computed by from the input and the state, in the order of their recording. */
@@ -73,7 +78,7 @@ export class Lowering {
     }
     const nodes = [...found].sort((a, b) => a.outputs[0]!.id - b.outputs[0]!.id);
     const live = new Set([input, ...state.keys()]);
-    // What depends on neither is a constant, which is computed now and not by the graph, if it suits every batch.
+    // The other nodes are constants: they are computed now, not by the graph, unless they depend on the batch's size.
     return nodes.filter((node) => {
       const sized = node.outputs[0]!.shape.some((extent) => this.batches(extent) > 0);
       const kept = sized || node.inputs.some((one) => live.has(one));
@@ -82,7 +87,7 @@ export class Lowering {
     });
   }
 
-  /** Gives the output its name, and drops what it does not need: rules may look behind a node that came before. */
+  /** Gives the output its name, and drops what it does not need: a rule may have read past an earlier node. */
   #finish(): void {
     const last = this.name(this.trace.output), made = this.nodes.some(({ outputs }) => outputs[0] === last);
     const from = made ? last : this.emit("Identity", [last]), needed = new Set([LOGITS]);
@@ -152,7 +157,7 @@ export class Lowering {
     return this.constant(hint, BigInt64Array.from(list, BigInt));
   }
 
-  /** How often an extent has the batch in it: 0 where it is a number of its own. */
+  /** An extent over the batch's size; 0 where the extent does not depend on the batch. */
   batches(extent: number): number {
     return extent % this.trace.batch === 0 ? extent / this.trace.batch : 0;
   }
@@ -170,7 +175,7 @@ export class Lowering {
     if (from.length === to.length && from.every((extent, i) => extent === to[i])) return x;
     const free = to.flatMap((extent, i) => this.batches(extent) > 0 ? [i] : []);
     if (to.length === 2 && free[0] === 0 && from[0] === to[0]) return this.emit("Flatten", [x], { axis: 1 });
-    // 0 is the input's extent at this place, -1 what is left.
+    // 0 stands for the input's extent at the same index, -1 for what is left.
     const kept = free.length > 1 ? free.filter((i) => to[i] === from[i]) : [];
     if (free.length - kept.length > 1) this.refuse("a shape has the batch in several extents");
     const shape = to.map((extent, i) => kept.includes(i) ? 0 : free.includes(i) ? -1 : extent);

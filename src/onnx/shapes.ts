@@ -4,17 +4,16 @@
  * @module
  */
 import { type Node, type Shape, sizeOf, type Value } from "../graph/node.ts";
-import type { CatAttrs } from "../ops/cat.ts";
-import type { PadAttrs } from "../ops/pad.ts";
-import type { DimsAttrs, ExtremumAttrs, ReduceAttrs } from "../ops/reduce.ts";
-import type { PermuteAttrs } from "../ops/shape.ts";
-import { IMAGES, type Lowering, rule, type Rules } from "./lowering.ts";
+import { copyOp } from "../graph/plan.ts";
+import { reduceOp } from "../ops/reduce/dims.ts";
+import { extremumOp, reduceOps } from "../ops/reduce/reduce.ts";
+import { catOp } from "../ops/shape/cat.ts";
+import { type PadAttrs, padOp } from "../ops/shape/pad.ts";
+import { expandOp, permuteOp } from "../ops/shape/strided.ts";
+import { detachOp, viewOp } from "../ops/shape/view.ts";
+import { IMAGES, type Lowering, type Rule, rule } from "./lowering.ts";
 
 const view = ({ inputs: [x], outputs: [y] }: Node, to: Lowering) => to.reshape(to.name(x!), x!.shape, y!.shape);
-
-const permute = rule<PermuteAttrs>(({ inputs: [x], attrs: { dims } }, to) =>
-  to.emit("Transpose", [to.name(x!)], { perm: dims })
-);
 
 /** The shape of the result, whose extents of 1 are those of x, with the batch where x has not got it. */
 function expand({ inputs: [x], outputs: [y] }: Node, to: Lowering): string {
@@ -32,7 +31,7 @@ function expand({ inputs: [x], outputs: [y] }: Node, to: Lowering): string {
 }
 
 /** `cat`, and `stack`, whose parts have a dimension less than the whole. */
-const cat = rule<CatAttrs>(({ inputs, attrs: { shape, dim } }, to) => {
+const cat = rule(catOp, ({ inputs, attrs: { shape, dim } }, to) => {
   const stacked = inputs[0]!.shape.length < shape.length;
   const parts = inputs.map((one) => {
     const name = to.name(one);
@@ -80,7 +79,7 @@ function circular(x: Value, before: readonly number[], behind: readonly number[]
 
 const MODES = { constant: "constant", reflect: "reflect", replicate: "edge" };
 
-const pad = rule<PadAttrs>(({ inputs: [x, fill], attrs }, to) => {
+const pad = rule(padOp, ({ inputs: [x, fill], attrs }, to) => {
   const { before, behind } = padsOf(x!.shape, attrs), name = to.name(x!);
   if (attrs.mode === "circular") return circular(x!, before, behind, to);
   if (attrs.mode === "constant" && !fill) {
@@ -105,26 +104,26 @@ function reduced(op: string, { inputs: [x], outputs: [y] }: Node, dims: readonly
   return to.emit(op, [name], { axes: dims, keepdims });
 }
 
-const overDims = (op: string) => rule<DimsAttrs>((node, to) => reduced(op, node as Node, node.attrs.dims, to));
+const overDims = (name: keyof typeof reduceOps, op: string) =>
+  rule(reduceOps[name], (node, to) => reduced(op, node, node.attrs.dims, to));
 
-const extremum = rule<ExtremumAttrs>((node, to) =>
-  reduced(node.attrs.name === "max" ? "ReduceMax" : "ReduceMin", node as Node, [node.attrs.dim], to)
-);
-
-export const SHAPES: Rules = {
-  reduce: rule<ReduceAttrs>(({ attrs: { kind } }, to) => to.refuse(`${kind} has no counterpart there`)),
-  view,
-  detach: view,
-  copy: view,
-  permute,
-  expand,
+export const SHAPES: readonly Rule[] = [
+  rule(reduceOp, ({ attrs: { kind } }, to) => to.refuse(`${kind} has no counterpart there`)),
+  rule(viewOp, view),
+  rule(detachOp, view),
+  rule(copyOp, view),
+  rule(permuteOp, ({ inputs: [x], attrs: { dims } }, to) => to.emit("Transpose", [to.name(x!)], { perm: dims })),
+  rule(expandOp, expand),
   cat,
   pad,
-  sum: overDims("ReduceSum"),
-  mean: overDims("ReduceMean"),
-  max: overDims("ReduceMax"),
-  amax: overDims("ReduceMax"),
-  min: overDims("ReduceMin"),
-  amin: overDims("ReduceMin"),
-  extremum,
-};
+  overDims("sum", "ReduceSum"),
+  overDims("mean", "ReduceMean"),
+  overDims("max", "ReduceMax"),
+  overDims("amax", "ReduceMax"),
+  overDims("min", "ReduceMin"),
+  overDims("amin", "ReduceMin"),
+  rule(
+    extremumOp,
+    (node, to) => reduced(node.attrs.name === "max" ? "ReduceMax" : "ReduceMin", node, [node.attrs.dim], to),
+  ),
+];

@@ -6,7 +6,7 @@
  */
 import { shader } from "../../shaders/mod.ts";
 import { type Op, record, type Shape, type Value } from "../graph/node.ts";
-import { linearGrid } from "./shape.ts";
+import { linearGrid } from "./shape/shape.ts";
 
 const gatherKernel = shader("batch/gather_batch.wgsl");
 const pickKernel = shader("shape/pick.wgsl");

@@ -1,20 +1,21 @@
 /**
- * Dropout. The mask is a function of the random generator's state, which is an input: the gradient computes the mask
- * again from the same state. The kernel writes the state for the next dropout beside its output, so that counting
- * takes no dispatch of its own, and each run of a program goes on where the run before it ended.
+ * Dropout. The mask is a function of the random generator's state, which is an input, so the gradient can compute the same
+ * mask from it. The kernel also writes the state for the next dropout: counting needs no dispatch, and each run of a
+ * program continues where the one before it ended.
  *
  * @module
  */
 import { shader } from "../../shaders/mod.ts";
 import { type Dispatch, type Node, type Op, record, type Value } from "../graph/node.ts";
-import { linearGrid } from "./shape.ts";
+import { formOf } from "./op.ts";
+import { linearGrid } from "./shape/shape.ts";
 
 const dropoutKernel = shader("random/dropout.wgsl");
 
 interface DropoutAttrs {
   /** The probability of being dropped, from 0 to 1. */
   readonly p: number;
-  /** So many neighbouring elements are kept or dropped together. */
+  /** The number of neighbouring elements that are kept or dropped together. */
   readonly inner: number;
 }
 
@@ -35,16 +36,16 @@ function dispatches(node: Node<DropoutAttrs>): Dispatch[] {
 }
 
 /** Inputs: x and the state. Outputs: y and the next state. */
-const defineDropout = (gradName: string): Op<DropoutAttrs> => ({
+const dropoutOp: Op<DropoutAttrs> = {
   name: "dropout",
-  gradName,
+  gradName: "NativeDropoutBackward0",
   outputs: ([x, state]) => [x!, state!],
   grad: ({ inputs: [, state], attrs }, [dy]) => [record(dropoutGradOp, [dy!, state!], attrs)[0]!, null],
   dispatches,
-});
+};
 
-/** PyTorch's names on a GPU. On the CPU, it multiplies by a mask, as it always does for channels. */
-const dropoutOp = defineDropout("NativeDropoutBackward0"), channelsOp = defineDropout("MulBackward0");
+/** Dropout of channels: PyTorch multiplies by a mask. */
+const channelsOp = formOf(dropoutOp, "MulBackward0");
 
 /** Inputs: dy and the state that the forward had. */
 const dropoutGradOp: Op<DropoutAttrs> = { name: "dropoutGrad", outputs: ([dy]) => [dy!], dispatches };
@@ -53,7 +54,7 @@ const dropoutGradOp: Op<DropoutAttrs> = { name: "dropoutGrad", outputs: ([dy]) =
  * x times 1/(1 − p), or with probability p times 0; and the state for the next dropout.
  *
  * @param state u32 [2]: the seed's key, and the number of dropouts before.
- * @param channel so many neighbouring elements are dropped together; null where each is on its own.
+ * @param channel the number of neighbouring elements that are dropped together; null: each is dropped independently.
  */
 export function dropout(x: Value, state: Value, p: number, channel: number | null): readonly Value[] {
   return record(channel === null ? dropoutOp : channelsOp, [x, state], { p, inner: channel ?? 1 });

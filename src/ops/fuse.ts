@@ -1,160 +1,173 @@
 /**
- * The fusion rules: one function each, applied to every graph before it is planned. A rule looks at ops and at who
- * reads their results, never at which model they belong to. Leaving a rule out changes no result beyond rounding.
+ * The fusion rules: one function each, applied to every graph before it is planned. A rule looks at ops and at the number
+ * of nodes that read their results, never at the model. Without a rule, results differ by rounding at most.
  *
  * @module
  */
-import { record, type Shape, type Value } from "../graph/node.ts";
+import { type Node, record, type Value } from "../graph/node.ts";
 import type { Rule } from "../graph/rewrite.ts";
-import { type ConvAttrs, convGradInputOp, convGradWeightOp, convOp, type Pooled } from "./conv.ts";
-import type { Pair } from "./options.ts";
-import { convPoolOp, fitsConvPool } from "./conv_pool.ts";
-import { mulOp as scaleOp, reluGradOp, reluOp } from "./elementwise.ts";
+import { convGradInputOp, convOp, type GradInputAttrs } from "./conv/conv.ts";
+import { convPoolOp, fitsConvPool } from "./conv/conv_pool.ts";
+import { type Pooled, sizeOfImage } from "./conv/geometry.ts";
+import { convGradWeightOp } from "./conv/grad_weight.ts";
+import { mulOp, reluGradOp, reluOp } from "./elementwise/elementwise.ts";
+import { logSoftmaxGradOp, logSoftmaxOp } from "./loss/log_softmax.ts";
 import {
   crossEntropyGradOp,
   crossEntropyOp,
   fitsCrossEntropy,
-  logSoftmaxGradOp,
-  logSoftmaxOp,
-  type NllAttrs,
   nllGradOp,
   nllOp,
-  type RowsAttrs,
-  type SoftAttrs,
   softCrossEntropyOp,
   softNllGradOp,
   softNllOp,
-} from "./loss.ts";
-import { batchedOp, linearOp, type MatmulAttrs, matmulOp } from "./matmul.ts";
-import { maxPoolGradOp, maxPoolOp, type PoolAttrs } from "./pool.ts";
-import { transposedFrom, view } from "./shape.ts";
-import { MOST_ACROSS, MOST_DOWN, MOST_UNROLLED } from "./tiling.ts";
+} from "./loss/loss.ts";
+import { linearOp, matmulOp } from "./matmul/matmul.ts";
+import { is, pendingNode } from "./op.ts";
+import type { Pair } from "./options.ts";
+import { type MaxPoolGradAttrs, maxPoolGradOp, maxPoolOp } from "./pool/max_pool.ts";
+import { transposedFrom } from "./shape/strided.ts";
+import { view } from "./shape/view.ts";
+import { MAX_ACROSS, MAX_DOWN, MAX_UNROLLED } from "./tiling.ts";
 
-/** The node behind `value`, if it is one of `op`. */
-function from(value: Value | undefined, op: unknown) {
-  return value?.node && value.node.op === op && value.pending ? value.node : null;
-}
-
-/** The value whose elements `value` shows, where it is a view of a computed one. */
+/** The value whose elements `value` shows: itself, or, behind views of this run, the one that is computed. */
 function viewed(value: Value): Value {
   while (value.pending && value.node!.op.view) value = value.node!.inputs[0]!;
   return value;
 }
 
-/** A product reads a transposed matrix as it lay before. */
-const fuseTranspose: Rule = ({ op, inputs, attrs }) => {
-  if (op !== matmulOp as unknown && op !== batchedOp as unknown) return null;
+/** A product of a transposed matrix reads the matrix as it is stored. */
+const fuseTranspose: Rule = (node) => {
+  if (!is(node, matmulOp)) return null;
+  const { op, inputs, attrs } = node;
   const [a, b] = inputs.slice(0, 2).map((x) => x.pending ? transposedFrom(x.node!) : null);
   if (!a && !b) return null;
-  const { transA, transB } = attrs as MatmulAttrs;
-  const changed = { transA: transA !== (a !== null), transB: transB !== (b !== null) };
-  return record(op, [a ?? inputs[0]!, b ?? inputs[1]!, ...inputs.slice(2)], { ...attrs as object, ...changed });
+  const changed = { transA: attrs.transA !== (a !== null), transB: attrs.transB !== (b !== null) };
+  return record(op, [a ?? inputs[0]!, b ?? inputs[1]!, ...inputs.slice(2)], { ...attrs, ...changed });
 };
 
-/** A product that is only read transposed is computed so: cᵀ = bᵀ aᵀ. */
+/** A product that is only read transposed is computed transposed: cᵀ = bᵀ aᵀ. */
 const fuseTransposed: Rule = (node, users) => {
-  const source = transposedFrom(node), c = source && from(source, matmulOp);
+  const source = transposedFrom(node), c = source && pendingNode(source, matmulOp);
   if (!c || users(source) !== 1 || c.outputs.length > 1 || c.inputs.length > 2) return null;
-  const { m, n, transA, transB, relu } = c.attrs as MatmulAttrs, [a, b] = c.inputs as [Value, Value];
-  return relu
-    ? null
-    : record(matmulOp, [b, a], { ...c.attrs as MatmulAttrs, m: n, n: m, transA: !transB, transB: !transA });
+  const { batch, m, n, transA, transB, relu } = c.attrs, [a, b] = c.inputs as [Value, Value];
+  if (relu || batch.length > 0) return null;
+  return record(matmulOp, [b, a], { ...c.attrs, m: n, n: m, transA: !transB, transB: !transA });
 };
 
 /**
  * The gradient of relu before max-pool: reluGrad(maxPoolGrad(dy, i), r) = maxPoolGrad(reluGrad(dy, y), i) where
- * y, i = maxPool(r), since the only places that get a gradient are those whose value is y. The masking is done on
- * the smaller tensor, and r itself is no longer needed.
+ * y, i = maxPool(r), since only the elements of r whose value is in y get a gradient. The mask is applied to the smaller
+ * tensor, and r is no longer needed.
  */
-const maskPooled: Rule = ({ op, inputs: [dr, r] }) => {
-  if (op !== reluGradOp as unknown) return null;
-  const scatter = from(dr, maxPoolGradOp), pool = from(scatter?.inputs[1], maxPoolOp);
+const maskPooled: Rule = (node) => {
+  if (!is(node, reluGradOp)) return null;
+  const [dr, r] = node.inputs, scatter = pendingNode(dr, maxPoolGradOp);
+  const pool = pendingNode(scatter?.inputs[1], maxPoolOp);
   if (!scatter || pool?.inputs[0] !== r) return null;
   const [dy, index] = scatter.inputs as [Value, Value];
   const masked = record(reluGradOp, [dy, pool!.outputs[0]!], null)[0]!;
-  return record(maxPoolGradOp, [masked, index], scatter.attrs as never);
+  return record(maxPoolGradOp, [masked, index], scatter.attrs);
 };
 
 /** relu after a convolution or a linear layer becomes part of it. */
-const fuseRelu: Rule = ({ op, inputs: [y] }, users) => {
-  if (op !== reluOp as unknown || users(y!) !== 1) return null;
-  const conv = from(y, convOp), linear = from(y, linearOp);
-  if (conv) return record(convOp, conv.inputs, { ...conv.attrs as ConvAttrs, relu: true });
-  if (linear) return record(linearOp, linear.inputs, { ...linear.attrs as MatmulAttrs, relu: true });
+const fuseRelu: Rule = (node, users) => {
+  if (!is(node, reluOp)) return null;
+  const [y] = node.inputs as [Value], conv = pendingNode(y, convOp), linear = pendingNode(y, linearOp);
+  if (users(y) !== 1) return null;
+  if (conv) return record(convOp, conv.inputs, { ...conv.attrs, relu: true });
+  if (linear) return record(linearOp, linear.inputs, { ...linear.attrs, relu: true });
   return null;
 };
 
-/** A convolution whose result only a max-pool reads becomes one with it. */
-const fusePool: Rule = ({ op, inputs: [y], attrs }, users) => {
-  if (op !== maxPoolOp as unknown || users(y!) !== 1) return null;
-  const conv = from(y, convOp), pool = attrs as PoolAttrs;
-  if (!conv || !fitsConvPool(conv.inputs, conv.attrs as ConvAttrs, pool)) return null;
-  return record(convPoolOp, conv.inputs, { conv: conv.attrs as ConvAttrs, pool });
+/** A convolution whose result only a max-pool reads becomes one kernel with it. */
+const fusePool: Rule = (node, users) => {
+  if (!is(node, maxPoolOp)) return null;
+  const [y] = node.inputs as [Value], conv = pendingNode(y, convOp);
+  if (!conv || users(y) !== 1 || !fitsConvPool(conv.inputs, conv.attrs, node.attrs)) return null;
+  return record(convPoolOp, conv.inputs, { conv: conv.attrs, pool: node.attrs });
 };
 
-/** The gradient of relu becomes part of the kernel that computes what it masks. */
-const fuseMask: Rule = ({ op, inputs: [dy, y] }, users) => {
-  if (op !== reluGradOp as unknown || users(dy!) !== 1) return null;
-  const source = viewed(dy!), node = source.pending ? source.node : null;
-  if (!node || source.size !== y!.size || (source !== dy && users(source) !== 1)) return null;
-  const isMatmul = node.op === matmulOp as unknown, isConv = node.op === convGradInputOp as unknown;
-  const attrs = node.attrs as { mask: boolean; relu: boolean };
-  if (!(isMatmul || isConv) || attrs.mask || attrs.relu || node.outputs.length > 1) return null;
-  const inputs = [...node.inputs, view(y!, source.shape)];
-  return [view(record(node.op, inputs, { ...attrs, mask: true })[0]!, dy!.shape)];
+/** The gradient of relu becomes part of the kernel whose result it masks. */
+const fuseMask: Rule = (node, users) => {
+  if (!is(node, reluGradOp)) return null;
+  const [dy, y] = node.inputs as [Value, Value], source = viewed(dy);
+  if (users(dy) !== 1 || source.size !== y.size || (source !== dy && users(source) !== 1)) return null;
+  const masked = maskedSource(source, y);
+  return masked && [view(masked, dy.shape)];
 };
 
-/** The gradient of max-pool, where windows do not overlap, is read by the gradients of a convolution unscattered. */
-const fuseUnpool: Rule = ({ op, inputs, attrs }) => {
-  const toInput = op === convGradInputOp as unknown, toWeight = op === convGradWeightOp as unknown;
-  if (!toInput && !toWeight) return null;
-  const scatter = from(inputs[toInput ? 0 : 1], maxPoolGradOp);
-  if (!scatter) return null;
-  const { kernel, stride, padding, shape } = scatter.attrs as PoolAttrs & { shape: Shape };
+/** `source`, which is 0 where `y` is, from the kernel that computes it; null where that kernel cannot mask. */
+function maskedSource(source: Value, y: Value): Value | null {
+  const product = pendingNode(source, matmulOp), conv = pendingNode(source, convGradInputOp);
+  const { inputs, outputs, attrs } = product ?? conv ?? {};
+  if (!attrs || attrs.mask || attrs.relu || outputs!.length > 1) return null;
+  const read = [...inputs!, view(y, source.shape)];
+  if (conv) return record(convGradInputOp, read, { ...conv.attrs, mask: true })[0]!;
+  return product!.attrs.batch.length > 0 ? null : record(matmulOp, read, { ...product!.attrs, mask: true })[0]!;
+}
+
+/** The gradient of max-pool, where windows do not overlap, is read by the gradients of a convolution window by window. */
+const fuseUnpool: Rule = (node) => {
+  if (is(node, convGradInputOp)) {
+    const [dy, w, ...mask] = node.inputs as [Value, Value, ...Value[]], { attrs } = node;
+    const scatter = pendingNode(dy, maxPoolGradOp), taps = sizeOfImage(w);
+    const pooled = scatter && pooledBy(scatter, taps);
+    if (!pooled || !alignedTo(pooled.window, taps, attrs)) return null;
+    return record(convGradInputOp, [...scatter.inputs, w, ...mask], { ...attrs, pooled });
+  }
+  if (is(node, convGradWeightOp)) {
+    const [x, dy] = node.inputs as [Value, Value], scatter = pendingNode(dy, maxPoolGradOp);
+    const pooled = scatter && pooledBy(scatter, node.attrs.kernel);
+    return pooled && record(convGradWeightOp, [x, ...scatter.inputs], { ...node.attrs, pooled });
+  }
+  return null;
+};
+
+/** The windows of a max-pool's gradient, if a kernel of `kh` x `kw` taps can read them; otherwise null. */
+function pooledBy({ attrs }: Node<MaxPoolGradAttrs>, [kh, kw]: Pair): Pooled | null {
+  const { kernel, stride, padding, shape } = attrs;
   const plain = padding.every((by) => by === 0) && kernel.every((size, i) => size === stride[i]);
   if (!plain || kernel[0] * kernel[1] === 1) return null;
-  const [kh, kw] = toInput ? inputs[1]!.shape.slice(2) as unknown as Pair : (attrs as { kernel: Pair }).kernel;
-  if (kh * kw * kernel[0] * kernel[1] > MOST_UNROLLED || kernel[0] > MOST_DOWN || kernel[1] > MOST_ACROSS) return null;
-  if (toInput) {
-    // The kernel reads whole windows: its tiles must begin with one, and it walks without gaps.
-    const { padding: by, dilation, stride: step, size } = attrs as ConvAttrs & { size: Pair };
-    const aligned = kernel.every((window, i) =>
-      (dilation[i]! * ([kh, kw][i]! - 1) - by[i]!) % window === 0 && size[i]! % window === 0 && step[i] === 1
-    );
-    if (!aligned) return null;
-  }
-  const pooled: Pooled = { window: kernel, size: [shape[2]!, shape[3]!] };
-  const [first, second, ...rest] = inputs as [Value, Value];
-  const read = toInput ? [...scatter.inputs, second, ...rest] : [first, ...scatter.inputs];
-  return record(toInput ? convGradInputOp : convGradWeightOp as never, read, { ...attrs as object, pooled } as never);
-};
+  if (kh * kw * kernel[0] * kernel[1] > MAX_UNROLLED || kernel[0] > MAX_DOWN || kernel[1] > MAX_ACROSS) return null;
+  return { window: kernel, size: [shape[2]!, shape[3]!] };
+}
 
-/** Log-softmax and the loss behind it become one kernel, which has the gradient at hand as well. */
-const fuseCrossEntropy: Rule = ({ op, inputs: [p, targets, weight], attrs }) => {
-  const soft = op.name === softNllOp.name;
-  if (!soft && op.name !== nllOp.name) return null;
-  const source = from(p, logSoftmaxOp), logits = source?.inputs[0];
-  if (!logits || (source.attrs as RowsAttrs).dim !== 1 || !fitsCrossEntropy(logits, attrs as SoftAttrs)) return null;
-  if (soft) return [record(softCrossEntropyOp, [logits, targets!], attrs as SoftAttrs)[0]!];
-  const read = (attrs as NllAttrs).weighted ? [logits, targets!, weight!] : [logits, targets!];
-  return [record(crossEntropyOp, read, attrs as NllAttrs)[0]!];
+/** Whether the gradient of the input can read whole windows: its tiles must begin with one, and its steps be 1. */
+function alignedTo(window: Pair, taps: Pair, { padding, dilation, stride, size }: GradInputAttrs): boolean {
+  return window.every((extent, i) =>
+    (dilation[i]! * (taps[i]! - 1) - padding[i]!) % extent === 0 && size[i]! % extent === 0 && stride[i] === 1
+  );
+}
+
+/** Log-softmax and the loss after it become one kernel, which computes the gradient as well. */
+const fuseCrossEntropy: Rule = (node) => {
+  const source = pendingNode(node.inputs[0], logSoftmaxOp), logits = source?.inputs[0];
+  if (!logits || source.attrs.dim !== 1) return null;
+  const [, targets, weight] = node.inputs as [Value, Value, Value?];
+  if (is(node, softNllOp) && fitsCrossEntropy(logits, node.attrs)) {
+    return [record(softCrossEntropyOp, [logits, targets], node.attrs)[0]!];
+  }
+  if (is(node, nllOp) && fitsCrossEntropy(logits, node.attrs)) {
+    const weights = node.attrs.weighted ? [weight!] : [];
+    return [record(crossEntropyOp, [logits, targets, ...weights], node.attrs)[0]!];
+  }
+  return null;
 };
 
 /**
  * The gradient of both together: (softmax − target) dy, which the fused loss, if there is one, has computed for dy = 1.
  */
-const fuseCrossEntropyGrad: Rule = ({ op, inputs: [dp, p], attrs }) => {
-  if (op !== logSoftmaxGradOp as unknown || (attrs as RowsAttrs).dim !== 1) return null;
-  const nll = from(dp, nllGradOp) ?? from(dp, softNllGradOp);
-  if (!nll) return null;
-  const [dy, targets, loss, ...rest] = nll.inputs as [Value, Value, Value, ...Value[]];
-  const fused = from(loss, crossEntropyOp) ?? from(loss, softCrossEntropyOp);
+const fuseCrossEntropyGrad: Rule = (node) => {
+  if (!is(node, logSoftmaxGradOp) || node.attrs.dim !== 1) return null;
+  const [dp, p] = node.inputs as [Value, Value], nll = pendingNode(dp, nllGradOp);
+  const [dy, targets, loss, ...rest] = (nll ?? pendingNode(dp, softNllGradOp))?.inputs ?? [];
+  const fused = pendingNode(loss, crossEntropyOp) ?? pendingNode(loss, softCrossEntropyOp);
   if (fused) {
     const [, dx] = fused.outputs as [Value, Value];
-    return dy.host?.[0] === 1 ? [dx] : record(scaleOp, [dx, dy], null);
+    return dy!.host?.[0] === 1 ? [dx] : record(mulOp, [dx, dy!], null);
   }
-  if (nll.op !== nllGradOp as unknown) return null;
-  return record(crossEntropyGradOp, [dy, targets, p!, loss, ...rest], nll.attrs as never);
+  return nll && record(crossEntropyGradOp, [dy!, targets!, p, loss!, ...rest], nll.attrs);
 };
 
 /** By name, in the order in which they are tried. */
@@ -173,7 +186,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 /** The names of all rules. */
 export const RULE_NAMES = Object.keys(RULES);
 
-/** The names of rules that are not applied. For tests, and to find out which of them is to blame. */
+/** The names of rules that are not applied: for tests, and for finding the one that causes an error. */
 export const switchedOff = new Set<string>();
 
 /** The rules to apply. */

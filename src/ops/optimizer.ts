@@ -10,9 +10,9 @@ import { align, ALIGNMENT } from "../backend/webgpu/memory.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
 import { UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import { constant, type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";
-import { apply } from "./elementwise.ts";
-import { reduce } from "./reduce.ts";
-import { linearGrid } from "./shape.ts";
+import { apply } from "./elementwise/elementwise.ts";
+import { reduce } from "./reduce/reduce.ts";
+import { linearGrid } from "./shape/shape.ts";
 
 const clipKernel = shader("optim/clip_grad.wgsl");
 const normKernel = shader("optim/grad_norm.wgsl");

@@ -6,7 +6,7 @@
 import { shader } from "../../shaders/mod.ts";
 import { updateOf } from "../ops/optimizer.ts";
 import { type CommonOptions, type Rule, RuleOptimizer } from "./optimizer.ts";
-import type { Params } from "./settings.ts";
+import { type Params, share } from "./settings.ts";
 
 const kernel = shader("optim/adadelta.wgsl");
 
@@ -18,7 +18,7 @@ export interface AdadeltaOptions extends CommonOptions {
 export const ADADELTA: Rule<AdadeltaOptions> = {
   name: "Adadelta",
   defaults: { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false },
-  kinds: { rho: "share" },
+  readers: { rho: share },
   update: ({ rho, eps, ...options }) => {
     const constants = { RHO: rho, REST: 1 - rho, EPS: eps };
     return updateOf({ name: "adadelta", kernel, constants, states: { "square_avg": 0, "acc_delta": 0 }, ...options });
@@ -31,7 +31,7 @@ export const ADADELTA: Rule<AdadeltaOptions> = {
  *
  * Defaults: lr 1, eps 1e-6, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Adadelta extends RuleOptimizer<AdadeltaOptions> {
   constructor(params: Params<AdadeltaOptions>, options: AdadeltaOptions = {}) {

@@ -38,7 +38,7 @@ export const ADAGRAD: Rule<AdagradOptions> = {
  *
  * Defaults: lr 0.01, eps 1e-10, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Adagrad extends RuleOptimizer<AdagradOptions> {
   constructor(params: Params<AdagradOptions>, options: AdagradOptions = {}) {

@@ -56,7 +56,7 @@ export const ADAMW: Rule<AdamOptions> = {
  *
  * Defaults: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Adam extends RuleOptimizer<AdamOptions> {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
@@ -70,7 +70,7 @@ export class Adam extends RuleOptimizer<AdamOptions> {
  *
  * Defaults: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0.01.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class AdamW extends RuleOptimizer<AdamOptions> {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {

@@ -26,7 +26,7 @@ export const ADAMAX: Rule<BetaOptions> = {
  *
  * Defaults: lr 0.002, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Adamax extends RuleOptimizer<BetaOptions> {
   constructor(params: Params<BetaOptions>, options: BetaOptions = {}) {

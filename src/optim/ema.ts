@@ -12,7 +12,7 @@ import { checkOptions, describe } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkKind, checkParameter } from "./settings.ts";
+import { checkParameter, share } from "./settings.ts";
 
 const { change: average } = updateOf({
   name: "ema",
@@ -48,7 +48,7 @@ export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
  * ema.swap(); // It has its own parameters again.
  * ```
  *
- * @throws {UsageError} where the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
+ * @throws {UsageError} if the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
  */
 export class EMA {
   readonly #params: readonly Tensor[];
@@ -65,7 +65,7 @@ export class EMA {
     if (new Set(params).size < params.length) throw new UsageError("EMA: a parameter is given twice");
     checkOptions(options, { decay: 0.999 }, "EMA", UsageError);
     const { decay = 0.999 } = options;
-    checkKind(decay, "share", "EMA: decay");
+    share(decay, "EMA: decay", UsageError);
     this.#params = [...params];
     this.decay = decay;
     this.#rate = tensor([1 - decay]);
@@ -105,7 +105,7 @@ export class EMA {
   /**
    * Takes the elements of what `stateDict()` gave.
    *
-   * @throws {UsageError} where it does not fit. Nothing is changed then.
+   * @throws {UsageError} if it does not fit. Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     loadState(this.stateDict(), state, (why) => new UsageError(`EMA: the state does not fit: ${why}`));

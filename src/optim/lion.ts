@@ -35,7 +35,7 @@ export const LION: Rule<LionOptions> = {
  *
  * Defaults: lr 0.0001, betas [0.9, 0.99], weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Lion extends RuleOptimizer<LionOptions> {
   constructor(params: Params<LionOptions>, options: LionOptions = {}) {

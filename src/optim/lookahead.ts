@@ -11,7 +11,7 @@ import { noGrad, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { copiesOf } from "./ema.ts";
 import { type Group, Optimizer } from "./optimizer.ts";
-import { checkKind } from "./settings.ts";
+import { count, share } from "./settings.ts";
 
 const kernel = shader("optim/lookahead.wgsl");
 
@@ -29,7 +29,7 @@ export interface LookaheadOptions {
  * Its groups and rates are the inner optimizer's. Its state is that of the inner one, with the slow weights
  * "GROUP.slow.INDEX" and the count of steps "lookahead.step".
  *
- * @throws {UsageError} where an option is out of range or unknown.
+ * @throws {UsageError} if an option is out of range or unknown.
  */
 export class Lookahead extends Optimizer {
   readonly #slow: readonly (readonly Tensor[])[];
@@ -43,8 +43,8 @@ export class Lookahead extends Optimizer {
     }
     checkOptions(options, { k: 5, alpha: 0.5 }, "Lookahead", UsageError);
     const { k = 5, alpha = 0.5 } = options;
-    checkKind(k, "count", "Lookahead: k");
-    checkKind(alpha, "share", "Lookahead: alpha");
+    count(k, "Lookahead: k", UsageError);
+    share(alpha, "Lookahead: alpha", UsageError);
     super(optimizer.paramGroups as readonly Group[]);
     this.k = k;
     this.alpha = alpha;

@@ -1,65 +1,46 @@
 /**
- * `optim.lrScheduler`: schedules of the learning rate, with the names and options of `torch.optim.lr_scheduler`. Making
- * one sets the first rates; `step()`, called after a step or an epoch of training, sets the next.
+ * `optim.lrScheduler`: schedules of the learning rate, with the names and options of `torch.optim.lr_scheduler`. A new
+ * scheduler sets the first rates; `step()`, called after a step or an epoch of training, sets the next.
  *
- * All but `ReduceLROnPlateau` are functions of the step, in closed form: `rates(step)` gives those of any step, for a
- * program that gets those of many steps at once. Where something else changed a group's rate since the last step, be it
- * another schedule or the user, it is scaled from there as in PyTorch. `lastEpoch` and `verbose` cannot be given: a run
- * is resumed by `loadStateDict()`, which sets the rates too.
+ * All but `ReduceLROnPlateau` are functions of the step, in closed form: `rates(step)` gives the rates of any step, for a
+ * program that needs those of many steps at once. If something else changed a group's rate since the last step, be it
+ * another schedule or the user, the rate is scaled from there as in PyTorch. `lastEpoch` and `verbose` cannot be given: a
+ * run is resumed by `loadStateDict()`, which sets the rates too.
  *
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { checkOptions, describe, isPlain } from "../ops/options.ts";
+import {
+  checkOptions,
+  describe,
+  isPlain,
+  numberIn,
+  type OptionsOf,
+  type OptionTable,
+  wholeNumber,
+} from "../ops/options.ts";
 import { PLATEAU, Plateau, type PlateauOptions, type PlateauState } from "./plateau.ts";
+import { type Group, type Groups, groupsOf, isRates, perGroup } from "./rate_groups.ts";
 import * as schedules from "./schedules.ts";
-import type { Cycle, Schedule } from "./schedules.ts";
+import type { Cycle, Definition, Schedule } from "./schedules.ts";
 
-export type { Cycle, PlateauOptions, PlateauState, Schedule };
-
-/** What has a learning rate: an optimizer's group of parameters. */
-export interface Group {
-  lr: number;
-}
-
-/** What a schedule acts on: an optimizer. */
-export interface Groups {
-  readonly paramGroups: readonly Group[];
-}
+export type { Cycle, Group, Groups, PlateauOptions, PlateauState, Schedule };
+export type { PlateauOptions as ReduceOptions };
 
 /** The state of a schedule, as plain JSON. */
 export interface SchedulerState {
   /** The calls of `step()`. */
   lastEpoch: number;
-  /** The rates from which the schedule goes out, and those of now, by group. */
+  /** The base rate of each group. */
   baseLrs: number[];
+  /** The present rate of each group. */
   lastLr: number[];
 }
 
-/** The rate of each group before its first schedule: from there all of its schedules go out. */
+/** The rate of each group before its first schedule: the base rate of all of its schedules. */
 const initial = new WeakMap<Group, number>();
 
-function groupsOf(optimizer: Groups, where: string): readonly Group[] {
-  const groups: unknown = (optimizer as Groups | null | undefined)?.paramGroups;
-  if (!Array.isArray(groups) || groups.length === 0 || !groups.every((one) => typeof one?.lr === "number")) {
-    throw new UsageError(`${where}: expected an optimizer, got ${describe(optimizer)}`);
-  }
-  return groups;
-}
-
-const isRates = (value: unknown, count: number) =>
-  Array.isArray(value) && value.length === count && value.every((one) => Number.isFinite(one));
-
-/** `value` for each group; a list has one for each. */
-function perGroup<T>(value: T | readonly T[], { length }: readonly Group[], what: string): readonly T[] {
-  if (!Array.isArray(value)) return new Array<T>(length).fill(value as T);
-  if (value.length !== length) {
-    throw new UsageError(`${what}: expected ${length}, one for each group, got ${value.length}`);
-  }
-  return value;
-}
-
-/** The base of the schedules that are functions of the step. */
+/** The base class of the schedules that are functions of the step. */
 export abstract class LRScheduler {
   readonly #groups: readonly Group[];
   readonly #schedules: readonly Schedule[];
@@ -69,8 +50,8 @@ export abstract class LRScheduler {
   #lastLr: readonly number[] = [];
 
   /**
-   * @param schedule that of all groups, or of each.
-   * @param absolute the rates are set whatever they were, instead of scaled.
+   * @param schedule one for all groups, or one for each.
+   * @param absolute sets the rates whatever they were, instead of scaling them.
    */
   protected constructor(
     readonly optimizer: Groups,
@@ -93,19 +74,19 @@ export abstract class LRScheduler {
     return this.#lastEpoch;
   }
 
-  /** The rates from which the schedule goes out, by group. */
+  /** The base rate of each group. */
   get baseLrs(): readonly number[] {
     return this.#baseLrs;
   }
 
-  /** The rates since the last step, by group. */
+  /** The rate of each group since the last step. */
   get lastLr(): readonly number[] {
     return this.#lastLr;
   }
 
   /** The rate of each group `step` steps after the beginning. Changes nothing. */
   rates(step: number): number[] {
-    schedules.checkNumber(step, "rates: the step", 0);
+    numberIn(0)(step, "rates: the step", UsageError);
     return this.#schedules.map((schedule, i) => schedule(step, this.#baseLrs[i]!));
   }
 
@@ -114,7 +95,7 @@ export abstract class LRScheduler {
     return this.#schedules;
   }
 
-  /** Goes on by one step. */
+  /** Sets the rates of the next step. */
   step(): void {
     const before = this.rates(this.#lastEpoch), next = this.rates(this.#lastEpoch + 1);
     this.#lastEpoch++;
@@ -130,15 +111,15 @@ export abstract class LRScheduler {
     this.#lastLr = this.#groups.map(({ lr }) => lr);
   }
 
-  /** Where the schedule is. The options are not part of it: they are given when it is made again. */
+  /** The state. The options are not part of it: they are given when the schedule is made again. */
   stateDict(): SchedulerState {
     return { lastEpoch: this.#lastEpoch, baseLrs: [...this.#baseLrs], lastLr: [...this.#lastLr] };
   }
 
   /**
-   * Goes on where `stateDict()` was asked for, and sets the rates of then.
+   * Continues from a state of `stateDict()`, and sets its rates.
    *
-   * @throws {UsageError} where it is no such state, or one of other groups. Nothing is changed then.
+   * @throws {UsageError} if it is no such state, or one of other groups. Nothing is changed then.
    */
   loadStateDict(state: SchedulerState): void {
     const { lastEpoch, baseLrs, lastLr } = isPlain(state) ? state : {} as never, { length } = this.#groups;
@@ -154,85 +135,69 @@ export abstract class LRScheduler {
   }
 }
 
-/** The rate times `gamma` (default 0.1) every `stepSize` steps. */
-export class StepLR extends LRScheduler {
-  constructor(optimizer: Groups, stepSize: number, options: { gamma?: number } = {}) {
-    checkOptions(options, { gamma: 0.1 }, "StepLR", UsageError);
-    super(optimizer, schedules.stepwise(stepSize, options.gamma ?? 0.1, "StepLR"), "StepLR");
-  }
+/**
+ * The class of a schedule, with PyTorch's arguments: the optimizer, the value of `first` if there is one, and options.
+ *
+ * @param absolute see `LRScheduler`.
+ */
+function classOf<T extends OptionTable, K extends keyof T = never>(
+  definition: Definition<T>,
+  first?: K,
+  absolute = false,
+) {
+  type Options = Omit<Partial<OptionsOf<T>>, K>;
+  type Arguments = [K] extends [never] ? [options?: Options] : [value: OptionsOf<T>[K], options?: Options];
+  return class extends LRScheduler {
+    constructor(optimizer: Groups, ...given: Arguments) {
+      const [options = {}] = (first === undefined ? given : given.slice(1)) as [Partial<OptionsOf<T>>?];
+      const positional = (first === undefined ? {} : { [first]: given[0] }) as Partial<OptionsOf<T>>,
+        { name } = new.target;
+      super(optimizer, definition(options, name, positional), name, absolute);
+    }
+  };
 }
 
-/** The rate times `gamma` (default 0.1) at each milestone, in rising order. */
-export class MultiStepLR extends LRScheduler {
-  constructor(optimizer: Groups, milestones: readonly number[], options: { gamma?: number } = {}) {
-    checkOptions(options, { gamma: 0.1 }, "MultiStepLR", UsageError);
-    super(optimizer, schedules.multiStep(milestones, options.gamma ?? 0.1, "MultiStepLR"), "MultiStepLR");
-  }
-}
+/** The rate times `gamma` (default 0.1) every `stepSize` steps: `new StepLR(optimizer, stepSize, { gamma })`. */
+export class StepLR extends classOf(schedules.stepwise, "stepSize") {}
+
+/**
+ * The rate times `gamma` (default 0.1) at each milestone, in rising order: `new MultiStepLR(optimizer, milestones,
+ * { gamma })`.
+ */
+export class MultiStepLR extends classOf(schedules.multiStep, "milestones") {}
 
 /** The rate times `factor` (default 1/3) for the first `totalIters` (default 5) steps. */
-export class ConstantLR extends LRScheduler {
-  constructor(optimizer: Groups, options: { factor?: number; totalIters?: number } = {}) {
-    checkOptions(options, { factor: 0.5, totalIters: 5 }, "ConstantLR", UsageError);
-    const { factor = 1 / 3, totalIters = 5 } = options;
-    super(optimizer, schedules.constant(factor, totalIters, "ConstantLR"), "ConstantLR");
-  }
-}
+export class ConstantLR extends classOf(schedules.constant) {}
 
 /**
  * The rate times a factor that goes from `startFactor` (default 1/3) to `endFactor` (1) over `totalIters` (5) steps.
  */
-export class LinearLR extends LRScheduler {
-  constructor(optimizer: Groups, options: { startFactor?: number; endFactor?: number; totalIters?: number } = {}) {
-    checkOptions(options, { startFactor: 0.5, endFactor: 1, totalIters: 5 }, "LinearLR", UsageError);
-    const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
-    super(optimizer, schedules.linear(startFactor, endFactor, totalIters, "LinearLR"), "LinearLR");
-  }
-}
+export class LinearLR extends classOf(schedules.linear) {}
 
-/** The rate times `gamma` at each step. */
-export class ExponentialLR extends LRScheduler {
-  constructor(optimizer: Groups, gamma: number) {
-    super(optimizer, schedules.exponential(gamma, "ExponentialLR"), "ExponentialLR");
-  }
-}
+/** The rate times `gamma` at each step: `new ExponentialLR(optimizer, gamma)`. */
+export class ExponentialLR extends classOf(schedules.exponential, "gamma") {}
 
 /**
- * The rate times (1 − step / totalIters)^power: to 0 in `totalIters` (default 5) steps, evenly where `power` is 1
+ * The rate times (1 − step / totalIters)^power: to 0 in `totalIters` (default 5) steps, evenly if `power` is 1
  * (default).
  */
-export class PolynomialLR extends LRScheduler {
-  constructor(optimizer: Groups, options: { totalIters?: number; power?: number } = {}) {
-    checkOptions(options, { totalIters: 5, power: 2 }, "PolynomialLR", UsageError);
-    const { totalIters = 5, power = 1 } = options;
-    super(optimizer, schedules.polynomial(totalIters, power, "PolynomialLR"), "PolynomialLR");
-  }
-}
+export class PolynomialLR extends classOf(schedules.polynomial) {}
 
 /**
- * Half a wave of a cosine from the rate to `etaMin` (default 0) in `tMax` steps, and back, and so on. Of a rate that
- * something else changed, PyTorch scales only what is above `etaMin`; here it is scaled as a whole.
+ * Half a wave of a cosine from the rate to `etaMin` (default 0) in `tMax` steps, then back, and so on:
+ * `new CosineAnnealingLR(optimizer, tMax, { etaMin })`. If something else changed the rate, PyTorch scales only the part
+ * above `etaMin`; here the whole rate is scaled.
  */
-export class CosineAnnealingLR extends LRScheduler {
-  constructor(optimizer: Groups, tMax: number, options: { etaMin?: number } = {}) {
-    checkOptions(options, { etaMin: 0.001 }, "CosineAnnealingLR", UsageError);
-    super(optimizer, schedules.cosine(tMax, options.etaMin ?? 0, "CosineAnnealingLR"), "CosineAnnealingLR");
-  }
-}
+export class CosineAnnealingLR extends classOf(schedules.cosine, "tMax") {}
 
 /**
  * Half a wave of a cosine from the rate to `etaMin` (default 0), again and again: over `t0` steps at first, each time
- * over `tMult` (default 1) times as many. `step()` takes no number: `rates()` gives those of fractions of a step.
+ * over `tMult` (default 1) times as many. `new CosineAnnealingWarmRestarts(optimizer, t0, { tMult, etaMin })`. `step()`
+ * takes no number: `rates()` gives the rates of fractions of a step.
  */
-export class CosineAnnealingWarmRestarts extends LRScheduler {
-  constructor(optimizer: Groups, t0: number, options: { tMult?: number; etaMin?: number } = {}) {
-    const name = "CosineAnnealingWarmRestarts";
-    checkOptions(options, { tMult: 2, etaMin: 0.001 }, name, UsageError);
-    super(optimizer, schedules.cosineRestarts(t0, options.tMult ?? 1, options.etaMin ?? 0, name), name, true);
-  }
-}
+export class CosineAnnealingWarmRestarts extends classOf(schedules.cosineRestarts, "t0", true) {}
 
-/** Options of `OneCycleLR`: how long it is, `totalSteps` or `epochs` times `stepsPerEpoch`, and how it goes. */
+/** Options of `OneCycleLR`: its length, `totalSteps` or `epochs` times `stepsPerEpoch`, and its shape. */
 export interface OneCycleOptions extends Cycle {
   totalSteps?: number;
   epochs?: number;
@@ -249,28 +214,27 @@ export interface OneCycleOptions extends Cycle {
  */
 export class OneCycleLR extends LRScheduler {
   constructor(optimizer: Groups, maxLr: number | readonly number[], options: OneCycleOptions = {}) {
-    const groups = groupsOf(optimizer, "OneCycleLR"), all = perGroup(maxLr, groups, "OneCycleLR: maxLr");
-    const known = { totalSteps: 100, epochs: 1, stepsPerEpoch: 1, cycleMomentum: false, pctStart: 0.3 };
-    const others = { annealStrategy: "cos", divFactor: 25, finalDivFactor: 1e4, threePhase: false };
-    checkOptions(options, { ...known, ...others }, "OneCycleLR", UsageError);
-    const { totalSteps, epochs, stepsPerEpoch, cycleMomentum = false, ...cycle } = options;
+    const name = "OneCycleLR", groups = groupsOf(optimizer, name), all = perGroup(maxLr, groups, `${name}: maxLr`);
+    const known = { totalSteps: 100, epochs: 1, stepsPerEpoch: 1, cycleMomentum: false };
+    checkOptions(options, { ...known, ...schedules.oneCycle.defaults }, name, UsageError);
+    const { totalSteps, epochs, stepsPerEpoch, cycleMomentum = false, ...shape } = options;
     if (cycleMomentum !== false) {
-      throw new UsageError("OneCycleLR: cycleMomentum must be false: the momentum is part of the optimizer's kernels");
+      throw new UsageError(`${name}: cycleMomentum must be false: the momentum is part of the optimizer's kernels`);
     }
-    const product = () =>
-      schedules.checkCount(epochs, "OneCycleLR: without totalSteps, epochs") *
-      schedules.checkCount(stepsPerEpoch, "OneCycleLR: without totalSteps, stepsPerEpoch");
-    const cycleOf = schedules.oneCycle(totalSteps ?? product(), cycle, "OneCycleLR");
-    const own = all.map((max): Schedule => {
-      schedules.checkNumber(max, "OneCycleLR: maxLr", 0);
-      return (step) => cycleOf(step, max);
+    const count = (value: unknown, what: string) =>
+      wholeNumber()(value, `${name}: without totalSteps, ${what}`, UsageError);
+    const length = totalSteps ?? count(epochs, "epochs") * count(stepsPerEpoch, "stepsPerEpoch");
+    const cycle = schedules.oneCycle({ ...shape, totalSteps: length }, name);
+    const each = all.map((max): Schedule => {
+      numberIn(0)(max, `${name}: maxLr`, UsageError);
+      return (step) => cycle(step, max);
     });
-    groups.forEach((group, i) => initial.set(group, own[i]!(0, 0)));
-    super(optimizer, own, "OneCycleLR", true);
+    groups.forEach((group, i) => initial.set(group, each[i]!(0, 0)));
+    super(optimizer, each, name, true);
   }
 }
 
-/** The initial rate times what `lrLambda`, one function or one for each group, gives for the number of the step. */
+/** The initial rate times what `lrLambda`, one function or one for each group, returns for the number of the step. */
 export class LambdaLR extends LRScheduler {
   constructor(optimizer: Groups, lrLambda: ((step: number) => number) | readonly ((step: number) => number)[]) {
     const all = perGroup(lrLambda, groupsOf(optimizer, "LambdaLR"), "LambdaLR: lrLambda");
@@ -281,21 +245,19 @@ export class LambdaLR extends LRScheduler {
 }
 
 /**
- * Several schedules of one optimizer, one after the other: from each milestone on the next one, which begins there. It
- * takes them over: their own `step()` must not be called any more.
+ * Several schedules of one optimizer, one after the other: at each milestone the next one begins. It takes them over:
+ * their own `step()` must not be called any more.
  */
 export class SequentialLR extends LRScheduler {
   constructor(optimizer: Groups, parts: readonly LRScheduler[], milestones: readonly number[]) {
-    const groups = groupsOf(optimizer, "SequentialLR");
+    const name = "SequentialLR", groups = groupsOf(optimizer, name);
     if (!Array.isArray(parts) || !parts.every((one) => one instanceof LRScheduler && one.optimizer === optimizer)) {
       throw new UsageError(
-        "SequentialLR: expected an array of schedulers of the same optimizer, of step() without metric",
+        `${name}: expected an array of schedulers of the same optimizer, of step() without metric`,
       );
     }
-    const own = groups.map((_, i) =>
-      schedules.sequential(parts.map((one) => one.schedules[i]!), milestones, "SequentialLR")
-    );
-    super(optimizer, own, "SequentialLR", true);
+    const ofGroup = (i: number) => schedules.sequential(parts.map((one) => one.schedules[i]!), milestones, name);
+    super(optimizer, groups.map((_, i) => ofGroup(i)), name, true);
   }
 }
 
@@ -313,82 +275,17 @@ export function warmup(
   options: { startFactor?: number } = {},
 ): SequentialLR {
   checkOptions(options, { startFactor: 0.01 }, "warmup", UsageError);
-  const { startFactor = 0.01 } = options;
-  schedules.linear(startFactor, 1, steps, "warmup"); // Refuses in this name.
-  return new SequentialLR(optimizer, [new LinearLR(optimizer, { startFactor, totalIters: steps }), scheduler], [steps]);
-}
-
-/** Options of `ReduceLROnPlateau`. */
-export interface ReduceOptions extends PlateauOptions {
-  /** What the rate is multiplied by, less than 1. Default 0.1. */
-  factor?: number;
-  /** The least rate, of all groups or of each. Default 0. */
-  minLr?: number | readonly number[];
-  /** A reduction by less than this is left out. Default 1e-8. */
-  eps?: number;
+  const rise = { startFactor: 0.01, ...options, totalIters: steps };
+  schedules.linear(rise, "warmup"); // Refuses in this name.
+  return new SequentialLR(optimizer, [new LinearLR(optimizer, rise), scheduler], [steps]);
 }
 
 /** The rate times `factor` when a metric, such as an epoch's loss, has not got better for `patience` steps. */
-export class ReduceLROnPlateau {
-  readonly #groups: readonly Group[];
-  readonly #plateau: Plateau;
-  readonly #factor: number;
-  readonly #minLrs: readonly number[];
-  readonly #eps: number;
-  #lastEpoch = 0;
-
-  constructor(readonly optimizer: Groups, options: ReduceOptions = {}) {
-    const name = "ReduceLROnPlateau", groups = this.#groups = groupsOf(optimizer, name);
-    checkOptions(options, { ...PLATEAU, factor: 0.1, minLr: 0, eps: 1e-8 }, name, UsageError);
-    const { factor = 0.1, minLr = 0, eps = 1e-8, ...rest } = options;
-    this.#factor = schedules.checkNumber(factor, `${name}: factor`, 0);
+export class ReduceLROnPlateau extends Plateau {
+  constructor(readonly optimizer: Groups, options: PlateauOptions = {}) {
+    const name = "ReduceLROnPlateau";
+    super(groupsOf(optimizer, name), options, name);
+    const { factor } = { ...PLATEAU, ...options };
     if (factor >= 1) throw new UsageError(`${name}: factor must be less than 1, got ${factor}`);
-    this.#eps = schedules.checkNumber(eps, `${name}: eps`, 0);
-    this.#minLrs = perGroup(minLr, groups, `${name}: minLr`);
-    for (const one of this.#minLrs) schedules.checkNumber(one, `${name}: minLr`, 0);
-    this.#plateau = new Plateau(rest, name);
-  }
-
-  /** The calls of `step()` so far. */
-  get lastEpoch(): number {
-    return this.#lastEpoch;
-  }
-
-  /** The rates of now, by group. */
-  get lastLr(): readonly number[] {
-    return this.#groups.map(({ lr }) => lr);
-  }
-
-  /** Goes on by one step, of which `metric` is known. */
-  step(metric: number): void {
-    if (typeof metric !== "number") {
-      throw new UsageError(`ReduceLROnPlateau: expected a number as metric, got ${describe(metric)}`);
-    }
-    this.#lastEpoch++;
-    if (!this.#plateau.reduces(metric)) return;
-    this.#groups.forEach((group, i) => {
-      const lr = Math.max(group.lr * this.#factor, this.#minLrs[i]!);
-      if (group.lr - lr > this.#eps) group.lr = lr;
-    });
-  }
-
-  /** Where the schedule is, as plain JSON. The options are not part of it. */
-  stateDict(): PlateauState & { lastEpoch: number; lastLr: number[] } {
-    return { ...this.#plateau.state, lastEpoch: this.#lastEpoch, lastLr: [...this.lastLr] };
-  }
-
-  /**
-   * Goes on where `stateDict()` was asked for, and sets the rates of then.
-   *
-   * @throws {UsageError} where it is no such state, or one of other groups. Nothing is changed then.
-   */
-  loadStateDict(state: ReturnType<ReduceLROnPlateau["stateDict"]>): void {
-    const { lastEpoch, lastLr, ...seen } = isPlain(state) ? state : {} as never;
-    if (!Number.isSafeInteger(lastEpoch) || !isRates(lastLr, this.#groups.length)) {
-      throw new UsageError(`ReduceLROnPlateau: expected a state as stateDict() gives, got ${describe(state)}`);
-    }
-    this.#plateau.state = seen;
-    this.#lastEpoch = lastEpoch;
-    this.#groups.forEach((group, i) => group.lr = lastLr[i]!);
   }
 }

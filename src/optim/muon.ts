@@ -6,17 +6,17 @@
 import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
-import { apply, combine, scalar } from "../ops/elementwise.ts";
-import { product } from "../ops/matmul.ts";
+import { apply, combine, scalar } from "../ops/elementwise/elementwise.ts";
+import { product } from "../ops/matmul/matmul.ts";
 import { change, updateOf } from "../ops/optimizer.ts";
 import { checkOptions } from "../ops/options.ts";
-import { reduce } from "../ops/reduce.ts";
-import { view } from "../ops/shape.ts";
+import { reduce } from "../ops/reduce/reduce.ts";
+import { view } from "../ops/shape/view.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type AdamOptions, ADAMW } from "./adam.ts";
 import { Group, Optimizer, type RateOptions, RuleGroup, statesLike } from "./optimizer.ts";
-import { groupsOf, type Params, type Settings } from "./settings.ts";
+import { count, groupsOf, type Params, type Settings, threeNumbers } from "./settings.ts";
 
 export interface MuonOptions extends RateOptions {
   /** How much of the moving average of the gradient is kept. Default 0.95. */
@@ -48,7 +48,8 @@ export const MUON: Settings<MuonOptions> = {
     nsSteps: 5,
     adjustLrFn: "original",
   },
-  kinds: { nsCoefficients: "three", nsSteps: "count", adjustLrFn: ["original", "matchRmsAdamw"] },
+  readers: { nsCoefficients: threeNumbers, nsSteps: count },
+  choices: { adjustLrFn: ["original", "matchRmsAdamw"] },
 };
 
 const { change: average } = updateOf({
@@ -138,7 +139,7 @@ function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: R
  * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32
  * throughout, where PyTorch iterates in bfloat16. `paramGroups` are those of matrices, then those of AdamW.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class Muon extends Optimizer<MuonOptions> {
   /** @param options `rest`: the options of AdamW. Its rate is this one's by default. */

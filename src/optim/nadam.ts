@@ -50,7 +50,7 @@ export const NADAM: Rule<NAdamOptions> = {
  *
  * Defaults: lr 0.002, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class NAdam extends RuleOptimizer<NAdamOptions> {
   constructor(params: Params<NAdamOptions>, options: NAdamOptions = {}) {

@@ -10,9 +10,10 @@ import { packLeaves } from "../graph/leaves.ts";
 import type { Value } from "../graph/node.ts";
 import { change, countStep, ownersOf, type Update } from "../ops/optimizer.ts";
 import { full, noGrad, ones, tensor, zeros } from "../tensor/create.ts";
+import { f32Amount } from "../ops/options.ts";
 import { loadState } from "../tensor/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkKind, groupsOf, type Params, type Settings } from "./settings.ts";
+import { groupsOf, type Params, type Settings } from "./settings.ts";
 
 /** A group's parameters, their state, and the group's rate. Its options are properties too, which cannot be changed. */
 export abstract class Group {
@@ -33,7 +34,7 @@ export abstract class Group {
   }
 
   set lr(lr: number) {
-    checkKind(lr, "amount", `${this.name}: lr`);
+    f32Amount(lr, `${this.name}: lr`, UsageError);
     if (lr === this.#lr) return;
     this.#lr = lr;
     this.rate.fill_(lr);
@@ -210,7 +211,7 @@ export class RuleGroup<O extends RateOptions> extends Group {
 /** The base of the optimizers that are a rule. */
 export abstract class RuleOptimizer<O extends RateOptions> extends Optimizer<O> {
   /**
-   * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+   * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
    */
   constructor(rule: Rule<O>, params: Params<O>, options: O) {
     super(groupsOf(params, options, rule).map(([own, settings]) => new RuleGroup(rule, own, settings)));

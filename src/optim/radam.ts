@@ -40,7 +40,7 @@ export const RADAM: Rule<RAdamOptions> = {
  *
  * Defaults: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class RAdam extends RuleOptimizer<RAdamOptions> {
   constructor(params: Params<RAdamOptions>, options: RAdamOptions = {}) {

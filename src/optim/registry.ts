@@ -24,19 +24,17 @@ export interface Entry {
   readonly defaults: Readonly<Record<string, OptionValue>>;
   /** The words of the options that take one. */
   readonly choices: Readonly<Record<string, readonly string[]>>;
-  /** @throws {UsageError} where an option is out of range or unknown. */
+  /** @throws {UsageError} if an option is out of range or unknown. */
   make(params: readonly Tensor[], options: Readonly<Record<string, OptionValue>>): Optimizer;
 }
 
 function entry<O extends object>(
   make: new (params: readonly Tensor[], options: O) => Optimizer<O>,
-  { defaults, kinds }: Settings<O>,
+  { defaults, choices }: Settings<O>,
 ): Entry {
   return {
     defaults: defaults as Readonly<Record<string, OptionValue>>,
-    choices: Object.fromEntries(
-      Object.entries(kinds ?? {}).filter((one): one is [string, readonly string[]] => Array.isArray(one[1])),
-    ),
+    choices: (choices ?? {}) as Readonly<Record<string, readonly string[]>>,
     make: (params, options) => new make(params, options as O) as Optimizer,
   };
 }

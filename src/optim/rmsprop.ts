@@ -42,7 +42,7 @@ export const RMSPROP: Rule<RMSpropOptions> = {
  * Defaults: lr 0.01, eps 1e-8, weightDecay 0. Where rounding makes the centered variance negative, which is NaN in
  * PyTorch, it counts as 0.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class RMSprop extends RuleOptimizer<RMSpropOptions> {
   constructor(params: Params<RMSpropOptions>, options: RMSpropOptions = {}) {

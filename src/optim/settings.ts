@@ -4,7 +4,17 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { checkFlag, checkOptions, describe, isF32, isPlain } from "../ops/options.ts";
+import {
+  checkFlag,
+  checkOptions,
+  describe,
+  f32Amount,
+  isF32,
+  isPlain,
+  must,
+  oneOf,
+  type Reader,
+} from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** A group of parameters with options of its own; those that it lacks are the optimizer's. */
@@ -13,56 +23,54 @@ export type GroupOptions<O> = O & { params: readonly Tensor[] };
 /** Parameters, or groups of them. */
 export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
 
-/** What an option's value must be. */
-export type Kind = keyof typeof KINDS | readonly string[];
-
-/** What an optimizer can be told. */
+/** The options of an optimizer. */
 export interface Settings<O> {
   /** The class, for messages. */
   readonly name: string;
   readonly defaults: Required<O>;
-  /** What the options must be that are not what their defaults suggest: amounts, flags and pairs of betas. */
-  readonly kinds?: Readonly<Partial<Record<keyof O, Kind>>>;
+  /** The readers of options that are not what their defaults suggest: amounts, flags and pairs of betas. */
+  readonly readers?: Readonly<Partial<Record<keyof O, Reader<unknown>>>>;
+  /** The words that options take. */
+  readonly choices?: Readonly<Partial<Record<keyof O, readonly string[]>>>;
   /** What is wrong with options that are right one by one. */
   complaint?(options: Required<O>): string | null;
 }
 
-const all = (value: unknown, length: number, is: (one: unknown) => boolean) =>
-  Array.isArray(value) && value.length === length && value.every(is);
+const show = (value: unknown) => Array.isArray(value) ? JSON.stringify(value) : describe(value);
 
-const KINDS = {
-  amount: [(value: unknown) => isF32(value) && value >= 0, "a number of 0 or more that f32 holds"],
-  number: [isF32, "a number that f32 holds"],
-  share: [(value: unknown) => isF32(value) && value >= 0 && value <= 1, "a number from 0 to 1"],
-  count: [
-    (value: unknown) => Number.isInteger(value) && value as number > 0 && value as number < 1e6,
-    "a whole number from 1 on",
-  ],
-  betas: [
-    (value: unknown) => all(value, 2, (one) => isF32(one) && one >= 0 && one < 1),
-    "two numbers from 0 to below 1",
-  ],
-  three: [(value: unknown) => all(value, 3, isF32), "three numbers that f32 holds"],
-} as const;
+/** A reader of a list of `length` numbers, each of which fits. */
+const list = (length: number, fits: (value: unknown) => boolean, rule: string): Reader<readonly number[]> =>
+  must((value) => Array.isArray(value) && value.length === length && value.every(fits), rule, show);
 
-/** Refuses a value of an option that is not of its kind. @param what such as "SGD: lr". */
-export function checkKind(value: unknown, kind: Kind, what: string): void {
-  const [is, text] = typeof kind === "string"
-    ? KINDS[kind]
-    : [(one: unknown) => kind.includes(one as string), `one of ${kind.join(", ")}`];
-  if (is(value)) return;
-  throw new UsageError(
-    `${what} must be ${text}, got ${Array.isArray(value) ? JSON.stringify(value) : describe(value)}`,
-  );
-}
+/** Reads two betas: the shares of two averages that are kept in a step. */
+const betas = list(2, (one) => isF32(one) && one >= 0 && one < 1, "be two numbers from 0 to below 1");
+
+/** Reads three numbers. */
+export const threeNumbers = list(3, isF32, "be three numbers that f32 holds");
+
+/** Reads a number from 0 to 1. */
+export const share: Reader<number> = must(
+  (value) => isF32(value) && value >= 0 && value <= 1,
+  "be a number from 0 to 1",
+  show,
+);
+
+/** Reads a count of steps. */
+export const count: Reader<number> = must(
+  (value) => Number.isInteger(value) && value as number > 0 && value as number < 1e6,
+  "be a whole number from 1 on",
+  show,
+);
 
 /** Checks the options of a group. */
-function check<O extends object>(options: Required<O>, { name, defaults, kinds, complaint }: Settings<O>): Required<O> {
+function check<O extends object>(options: Required<O>, settings: Settings<O>): Required<O> {
+  const { name, defaults, readers, choices, complaint } = settings;
   checkOptions(options, defaults as Record<string, unknown>, name, UsageError);
   for (const key of Object.keys(defaults) as (keyof O & string)[]) {
-    const example = defaults[key], what = `${name}: ${key}`;
-    if (typeof example === "boolean") checkFlag(options[key] as boolean, what, UsageError);
-    else checkKind(options[key], kinds?.[key] ?? (Array.isArray(example) ? "betas" : "amount"), what);
+    const example = defaults[key], words = choices?.[key];
+    const byDefault = typeof example === "boolean" ? checkFlag : Array.isArray(example) ? betas : f32Amount;
+    const read = words ? oneOf(...words) : readers?.[key] ?? byDefault;
+    read(options[key], `${name}: ${key}`, UsageError);
   }
   const wrong = complaint?.(options);
   if (wrong) throw new UsageError(`${name}: ${wrong}`);
@@ -72,7 +80,7 @@ function check<O extends object>(options: Required<O>, { name, defaults, kinds, 
 /**
  * The groups that an optimizer is given, each with all of its options.
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
  */
 export function groupsOf<O extends object>(
   params: Params<O>,

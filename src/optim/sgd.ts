@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { f32 } from "../ops/options.ts";
 import { shader } from "../../shaders/mod.ts";
 import { type Rule, RuleOptimizer } from "./optimizer.ts";
 import type { GroupOptions, Params } from "./settings.ts";
@@ -31,7 +32,7 @@ export type SgdGroup = GroupOptions<SgdOptions>;
 export const SGD_RULE: Rule<SgdOptions> = {
   name: "SGD",
   defaults: { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
-  kinds: { dampening: "number" },
+  readers: { dampening: f32 },
   complaint: ({ nesterov, momentum, dampening }) =>
     nesterov && (momentum === 0 || dampening !== 0) ? "nesterov needs a momentum and no dampening" : null,
   update({ momentum, dampening, weightDecay, nesterov, maximize }) {
@@ -54,7 +55,7 @@ export const SGD_RULE: Rule<SgdOptions> = {
  * weightDecay p: b = d at first, later momentum b + (1 − dampening) d; p −= lr b, or, with Nesterov, p −= lr (d +
  * momentum b). The state is called "momentum"; PyTorch calls it "momentum_buffer".
  *
- * @throws {UsageError} where an option is out of range or unknown, or a parameter is no leaf of f32.
+ * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
 export class SGD extends RuleOptimizer<SgdOptions> {
   /** @param params leaves, or groups of them. Those without a gradient, such as frozen ones, are left alone. */

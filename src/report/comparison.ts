@@ -6,13 +6,13 @@
  */
 import { loss, NOTHING, number, percent, setting, time } from "./page/format.js";
 import { figuresOf, settingsOf } from "./page/series.js";
-import type { RunView } from "./view.ts";
+import type { RunView } from "./run_view.ts";
 
 /** Runs that one comparison may show: the page has 8 colours and 3 kinds of lines. */
 export const MAX_COMPARED = 24;
 
 /** A setting or a result of all runs. */
-export interface Row {
+export interface ComparisonRow {
   readonly label: string;
   /** In the order of the runs, as text; `–` where there is none. */
   readonly values: readonly string[];
@@ -25,7 +25,7 @@ export interface Row {
 /** A table: a column a run. */
 export interface Comparison {
   readonly names: readonly string[];
-  readonly rows: readonly Row[];
+  readonly rows: readonly ComparisonRow[];
 }
 
 /** The settings that are always shown; others only where they differ. */
@@ -56,12 +56,12 @@ const RESULTS: readonly [
 /** Compares runs. */
 export function compareRuns(runs: readonly RunView[]): Comparison {
   const configs = runs.map(settingsOf), keys = new Set([...SHOWN, ...configs.flatMap(Object.keys)]);
-  const settings = [...keys].filter((key) => !OWN.includes(key)).map((key): Row => {
+  const settings = [...keys].filter((key) => !OWN.includes(key)).map((key): ComparisonRow => {
     const values = configs.map((config) => setting(config[key]));
     return { label: kebab(key), values, differs: new Set(values).size > 1, best: [] };
   });
   const figures = runs.map(figuresOf);
-  const results = RESULTS.map(([label, key, format, best]): Row => ({
+  const results = RESULTS.map(([label, key, format, best]): ComparisonRow => ({
     label,
     values: figures.map((of) => format(of[key])),
     differs: false,

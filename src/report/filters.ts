@@ -4,7 +4,7 @@
  * @module
  */
 import { encode } from "fast-png";
-import type { StoredFile } from "../io/stored.ts";
+import type { StoredFile } from "../io/stored_tensor.ts";
 
 /** The most filters that are shown. */
 const MAX_FILTERS = 128;

@@ -20,24 +20,24 @@ import sections from "./page/sections.js" with { type: "text" };
 import series from "./page/series.js" with { type: "text" };
 import tables from "./page/tables.js" with { type: "text" };
 import { figuresOf } from "./page/series.js";
-import type { RunView } from "./view.ts";
+import type { RunView } from "./run_view.ts";
 
 /** A run in the list of all. */
 export type ListedRun = Pick<RunView, "name" | "state" | "config"> & { readonly figures: ReturnType<typeof figuresOf> };
 
 /** A folder that cannot be read, and why. */
-export interface BadRun {
+export interface UnreadableRun {
   readonly name: string;
   readonly error: string;
 }
 
 /** Where a page is served, and by what path its list of runs is reached; not for a file. */
-export interface Served {
+export interface PageOptions {
   readonly home?: string;
 }
 
 /** The report of one run. */
-export function reportPage(run: RunView, { home }: Served = {}): string {
+export function reportPage(run: RunView, { home }: PageOptions = {}): string {
   return page(`${run.name} – wgrad`, "report", { home, run });
 }
 
@@ -50,7 +50,7 @@ export function livePage(): string {
 }
 
 /** Several runs, in the same charts and in one table. */
-export function comparePage(runs: readonly RunView[], { home }: Served = {}): string {
+export function comparePage(runs: readonly RunView[], { home }: PageOptions = {}): string {
   // Nothing is shown of these, and they are most of the bytes.
   const slim = runs.map(({ filters: _, evaluation, ...run }) => ({
     ...run,
@@ -64,8 +64,8 @@ export function comparePage(runs: readonly RunView[], { home }: Served = {}): st
 }
 
 /** The list of the runs in a folder: links to `run/NAME`, and a form that asks for `compare?run=A&run=B`. */
-export function browsePage(folder: string, runs: readonly (RunView | BadRun)[]): string {
-  const listed = runs.map((run): ListedRun | BadRun =>
+export function browsePage(folder: string, runs: readonly (RunView | UnreadableRun)[]): string {
+  const listed = runs.map((run): ListedRun | UnreadableRun =>
     "error" in run ? run : { name: run.name, state: run.state, config: run.config, figures: figuresOf(run) }
   );
   return page("Runs – wgrad", "browse", { folder, runs: listed });

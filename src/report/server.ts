@@ -5,7 +5,15 @@
  * @module
  */
 import { UsageError, WgradError } from "../errors.ts";
-import { allowed, type Guarded, HEADERS, type Host, makeToken, noteOf, urlOf } from "./guard.ts";
+import {
+  type Host,
+  isAllowed,
+  makeToken,
+  pageUrl,
+  remoteNote,
+  SECURITY_HEADERS,
+  type ServedAddress,
+} from "./access.ts";
 
 /** The port that is tried first where none is asked for. */
 export const DEFAULT_PORT = 8484;
@@ -46,7 +54,7 @@ export type Handler = (request: Request, url: URL) => Promise<Response | undefin
 export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler: Handler): Server {
   const token = makeToken();
   const answer = async (request: Request): Promise<Response> => {
-    if (!allowed(request, guarded)) {
+    if (!isAllowed(request, guarded)) {
       return text(403, "Forbidden: open the address that wgrad printed, with its token.");
     }
     if (request.method !== "GET" && request.method !== "POST") {
@@ -66,10 +74,10 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
     onError: () => text(500, "The server failed: a bug in wgrad."),
   };
   const server = bind(port, host, (port) => Deno.serve({ ...options, port }, answer));
-  const guarded: Guarded = { host, port: server.addr.port, token };
+  const guarded: ServedAddress = { host, port: server.addr.port, token };
   return {
-    url: urlOf(guarded),
-    note: noteOf(host),
+    url: pageUrl(guarded),
+    note: remoteNote(host),
     token,
     async close() {
       // The port is free at once. A client that does not end its request must not hold up the end of the process.
@@ -84,7 +92,7 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
 export function text(status: number, message: string, headers: Record<string, string> = {}): Response {
   return new Response(`${message}\n`, {
     status,
-    headers: { ...HEADERS, "content-type": "text/plain; charset=utf-8", ...headers },
+    headers: { ...SECURITY_HEADERS, "content-type": "text/plain; charset=utf-8", ...headers },
   });
 }
 
@@ -92,7 +100,7 @@ export function text(status: number, message: string, headers: Record<string, st
 export function html(page: string): Response {
   return new Response(page, {
     headers: {
-      ...HEADERS,
+      ...SECURITY_HEADERS,
       "content-security-policy": "frame-ancestors 'none'",
       "content-type": "text/html; charset=utf-8",
     },
@@ -103,7 +111,7 @@ export function html(page: string): Response {
 export function json(status: number, value: unknown): Response {
   return new Response(JSON.stringify(value), {
     status,
-    headers: { ...HEADERS, "content-type": "application/json; charset=utf-8" },
+    headers: { ...SECURITY_HEADERS, "content-type": "application/json; charset=utf-8" },
   });
 }
 

@@ -1,78 +1,84 @@
 /**
- * A checkpoint: all that a run needs to go on to the same bits, as one safetensors file. Its tensors are `model.NAME`,
- * `optimizer.NAME`, `ema.NAME` (the averages, by the names of their parameters) and `metrics`, the text of
- * `metrics.jsonl`; the rest is JSON in the metadata. A checksum covers every byte of the file.
+ * A checkpoint: everything that a run needs to go on to the same bits, as one safetensors file. Its tensors are
+ * `model.NAME`, `optimizer.NAME` and `ema.NAME` (the averages, by the names of their parameters); the rest is JSON in the
+ * metadata. A checksum covers every byte of the file.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "../train/device_data.ts";
 import type { PartOfInterval } from "./intervals.ts";
+import type { MetricsAtStep, SavedMetrics } from "./metrics.ts";
 import type { RunConfig } from "../config/settings.ts";
 
-/** Where a run is, and what it has seen: plain JSON. */
+/** How far a run has come, and what it found so far: plain JSON. */
 export interface RunState {
-  /** Steps done, in all and in this epoch, which is counted from 1. */
+  /** Steps done in all; the epoch, from 1; and the steps done in it. */
   readonly step: number;
   readonly epoch: number;
   readonly stepInEpoch: number;
   /** The sum of this epoch's losses. */
   readonly lossOfEpoch: number;
-  /** The intervals under way: of what is printed, and of the metrics. */
+  /** The intervals that have begun: of the printed lines, and of the metrics. */
   readonly printed: PartOfInterval;
   readonly noted: PartOfInterval;
   /** Seconds that the steps took. */
   readonly seconds: number;
-  /** What the learning rate is multiplied by, and how often it was halved after a loss that was not finite. */
+  /** The factor of the learning rate, and how many times it was halved after a loss that was not finite. */
   readonly rateScale: number;
   readonly restores: number;
-  /** The state of a schedule that has one. */
+  /** The state of the schedule; null if it has none. */
   readonly schedule: unknown;
-  /** What `getRngState()` gave. */
+  /** The result of `getRngState()`. */
   readonly rng: readonly number[];
-  /** The best validation so far. */
+  /** The best validation so far; null if there was none. */
   readonly best: BestSoFar | null;
-  /** The variants of kernels that were tuned: others round differently. */
+  /** The variants of kernels that the run uses. Other variants round differently. */
   readonly kernels: Readonly<Record<string, string>>;
   /** The settings, as `config.json` has them. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** What was trained on. */
+  /** The images that the run is trained on. */
   readonly data: DataIdentity;
+  /** What `metrics.jsonl` held. Older checkpoints have its text instead, as the tensor `metrics`. */
+  readonly metrics?: SavedMetrics;
 }
 
+/** The validation with the smallest loss. */
 export interface BestSoFar {
   readonly step: number;
   readonly loss: number;
   readonly accuracy: number;
 }
 
+/** A checkpoint in memory. */
 export interface Checkpoint {
   readonly state: RunState;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** What weights are of: it takes both to use them. */
+/** What it takes to use weights: the model, and how its inputs are normalized. */
 export interface WeightsConfig extends Pick<RunConfig, "model" | "normalize"> {
-  /** The names of the classes, by label, where they are known. */
+  /** The names of the classes, by label, if they are known. */
   readonly classes?: readonly string[];
 }
 
-/** What a safetensors file says about its weights. Readers of PyTorch's files ask for the format. */
+/** The metadata of a safetensors file of weights. Other programs that read such files need `format`. */
 export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<string, string> {
   return { format: "pt", model, normalize, wgrad: VERSION, ...(classes && { classes: JSON.stringify(classes) }) };
 }
 
+/** The tensor that holds the metrics in older checkpoints. */
 const METRICS = "metrics";
 
 const NO_SUM = "0".repeat(64);
-const placeOf = (sum: string) => `"sha256":"${sum}"`;
+const fieldOf = (sum: string) => `"sha256":"${sum}"`;
 
-/** The bytes of a checkpoint. */
+/** Encodes a checkpoint as a safetensors file. */
 export function encodeCheckpoint(
   { state, tensors }: Checkpoint,
   config: WeightsConfig,
@@ -87,10 +93,10 @@ export function encodeCheckpoint(
 }
 
 /**
- * Reads the bytes of a checkpoint. They are left as they were.
+ * Decodes the bytes of a checkpoint, and leaves them unchanged.
  *
  * @param where the file's name, for the errors.
- * @throws {WeightsError} where the file is none, was cut short, or was altered.
+ * @throws {WeightsError} if the file is no checkpoint, was cut short, or was altered.
  */
 export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes, where), { checkpoint, sha256 } = metadata;
@@ -103,11 +109,13 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const fits = [...tensors].every(([name, { dtype }]) =>
     dtype === (name === METRICS ? "U8" : /^(F32|U32)$/.exec(dtype)?.[0])
   );
-  if (!state || !fits || !tensors.has(METRICS)) throw new WeightsError(`${where} is no checkpoint of a run`);
+  if (!state || !fits || !(state.metrics || tensors.has(METRICS))) {
+    throw new WeightsError(`${where} is no checkpoint of a run`);
+  }
   return { state, tensors };
 }
 
-/** The state that a checkpoint's JSON says; undefined where it is none. */
+/** Parses the state of a checkpoint. @returns undefined if the text is something else. */
 function checkpointState(text: string): RunState | undefined {
   let state: RunState;
   try {
@@ -119,7 +127,7 @@ function checkpointState(text: string): RunState | undefined {
   if (!isPlain(state) || !isPlain(state.config) || !isPlain(state.data) || !isPlain(state.kernels)) {
     return undefined;
   }
-  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels } = state;
+  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels, metrics } = state;
   const isPart = (part: PartOfInterval) => isPlain(part) && isCount(part.steps) && Number.isFinite(part.sum);
   const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
   const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
@@ -127,26 +135,27 @@ function checkpointState(text: string): RunState | undefined {
     state.rateScale >= 0 &&
     Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
     Object.values(kernels).every((name) => typeof name === "string") &&
+    (metrics === undefined || (isPlain(metrics) && isCount(metrics.bytes) && typeof metrics.sha256 === "string")) &&
     (best === null || (isPlain(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
   return fits ? state : undefined;
 }
 
-/** The tensors whose names begin with `prefix`, by the rest of their names. */
+/** The tensors whose names start with `prefix`, by the rest of their names. */
 export function part(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): Map<string, StoredTensor> {
   return new Map(
     [...tensors].flatMap(([name, one]) => name.startsWith(prefix) ? [[name.slice(prefix.length), one] as const] : []),
   );
 }
 
-/** The weights of a checkpoint as a file of weights has them: the averages where there are any. */
+/** The weights of a checkpoint, named as in a file of weights: the averages if there are any, else the parameters. */
 export function weightsIn(tensors: ReadonlyMap<string, StoredTensor>): Map<string, StoredTensor> {
   return new Map([...part(tensors, "model."), ...part(tensors, "ema.")]);
 }
 
 /**
- * Compares the images of a checkpoint's run with those that there are now.
+ * Compares the images that a run was trained on with those of the data set now.
  *
- * @throws {UsageError} where they are others.
+ * @throws {UsageError} if they differ.
  */
 export function checkSameData(before: DataIdentity, now: DataIdentity, name: string): void {
   if (before.images === now.images && before.sha256 === now.sha256) return;
@@ -160,31 +169,26 @@ export function checkSameData(before: DataIdentity, now: DataIdentity, name: str
   );
 }
 
-/** The text of `metrics.jsonl` when a checkpoint was made. */
-export function metricsIn({ tensors }: Checkpoint): string {
-  return new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array);
-}
-
-/** The same as a tensor, and its name. */
-export function metricsTensor(text: string): [string, StoredTensor] {
-  const data = new TextEncoder().encode(text);
-  return [METRICS, { dtype: "U8", shape: [data.length], data }];
+/** The metrics of the run when a checkpoint was made. */
+export function metricsIn({ state: { step, metrics }, tensors }: Checkpoint): MetricsAtStep {
+  if (metrics) return { step, saved: metrics };
+  return { step, saved: new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array) };
 }
 
 function sumOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Replaces the checksum in the header. @returns whether it was there. */
+/** Replaces the checksum `from` in the header. @returns whether it was there. */
 function setSum(bytes: Uint8Array, from: string, to: string): boolean {
-  const encoder = new TextEncoder(), wanted = encoder.encode(placeOf(from));
-  const place = indexOf(bytes, wanted);
-  if (place < 0) return false;
-  bytes.set(encoder.encode(placeOf(to)), place);
+  const encoder = new TextEncoder(), wanted = encoder.encode(fieldOf(from));
+  const offset = indexOf(bytes, wanted);
+  if (offset < 0) return false;
+  bytes.set(encoder.encode(fieldOf(to)), offset);
   return true;
 }
 
-/** Where `part` first begins in `bytes`; −1 if nowhere. It is sought in the beginning, where the metadata are. */
+/** The offset of `part` in `bytes`; −1 if it is not there. Only the beginning is searched: the metadata are there. */
 function indexOf(bytes: Uint8Array, part: Uint8Array): number {
   const end = Math.min(bytes.length - part.length, 4096);
   for (let i = 0; i <= end; i++) if (part.every((byte, j) => bytes[i + j] === byte)) return i;

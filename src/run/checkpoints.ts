@@ -1,31 +1,36 @@
 /**
- * The folder of a run's checkpoints: `step-000012500.safetensors` for the newest of them, `last.safetensors`, which is the
- * newest under a name that stays, and `best.safetensors`, which had the least loss in validation.
+ * The folder of a run's checkpoints: files such as `step-000012500.safetensors` for the newest ones, `last.safetensors`,
+ * which is always the newest, and `best.safetensors`, which had the smallest loss in validation.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileError, linkAtomically, readWhole, removeQuietly, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { linkAtomically, removeQuietly, writeAtomically } from "../files/write.ts";
+import { readWholeFile } from "../files/read.ts";
 import { WeightsError, WgradError } from "../errors.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
 
 const NUMBERED = /^step-\d+\.safetensors$/, LAST = "last.safetensors", BEST = "best.safetensors";
 
+/** Writes checkpoints to a folder and finds them there. */
 export class CheckpointFolder {
-  /** @param keep how many of the numbered files stay. */
+  /** @param keep the number of numbered files to keep. */
   constructor(readonly path: string, readonly keep: number) {}
 
-  /** The name that the newest has beside its number. */
+  /** The path of the newest checkpoint. */
   get last(): string {
     return join(this.path, LAST);
   }
 
+  /** The path of the checkpoint with the smallest loss in validation. */
   get best(): string {
     return join(this.path, BEST);
   }
 
   /**
-   * Writes a checkpoint, and removes the oldest. Whenever the process or the machine stops, the one before it is still there.
+   * Writes a checkpoint, and removes the oldest. If the process or the machine stops meanwhile, the previous checkpoint is
+   * still there.
    *
    * @throws {DataError} if that fails.
    */
@@ -34,18 +39,18 @@ export class CheckpointFolder {
     await writeAtomically(path, bytes);
     await linkAtomically(path, this.last);
     if (isBest) await linkAtomically(path, this.best);
-    // Those of steps yet to come are of a time before a resume from an earlier one.
-    const names = await this.#numbered(), own = names.findIndex((name) => stepOf(name) <= step);
-    for (const name of [...names.slice(0, own), ...names.slice(own + this.keep)]) {
+    // Checkpoints of later steps are from before the run was resumed at an earlier step.
+    const names = await this.#numbered(), newest = names.findIndex((name) => stepOf(name) <= step);
+    for (const name of [...names.slice(0, newest), ...names.slice(newest + this.keep)]) {
       await removeQuietly(join(this.path, name));
     }
   }
 
   /**
-   * The newest checkpoint that can be used; null where there is none at all.
+   * The newest checkpoint that can be used; null if the folder has no checkpoint.
    *
-   * @param warn is told of each that is damaged.
-   * @throws {WeightsError} where there are some, and all are damaged.
+   * @param warn is told of each checkpoint that is damaged.
+   * @throws {WeightsError} if all checkpoints are damaged.
    */
   async newest(warn: (line: string) => void): Promise<Checkpoint | null> {
     const names = [...await this.#numbered(), LAST, BEST], damaged: string[] = [];
@@ -63,8 +68,9 @@ export class CheckpointFolder {
   }
 
   /**
-   * Makes the folder that of a run that goes on from `checkpoint`: those of later steps, which are of another future, go
-   * away. @returns whether the best is the one that the checkpoint knows of.
+   * Removes the checkpoints of later steps than `checkpoint`, with which the run goes on.
+   *
+   * @returns whether `best.safetensors` is the one that the checkpoint names, if it names one; any other is removed.
    */
   async rewind({ state: { step, best } }: Checkpoint): Promise<boolean> {
     for (const name of await this.#numbered()) if (stepOf(name) > step) await removeQuietly(join(this.path, name));
@@ -76,7 +82,7 @@ export class CheckpointFolder {
     return false;
   }
 
-  /** The numbered files, the newest first. What counts is the step, not the time of a clock. */
+  /** The numbered files, the newest first: by their steps, since a clock may be wrong. */
   async #numbered(): Promise<string[]> {
     return (await namesIn(this.path)).filter((name) => NUMBERED.test(name)).sort((a, b) => stepOf(b) - stepOf(a));
   }
@@ -87,17 +93,17 @@ function stepOf(name: string): number {
 }
 
 /**
- * Reads a checkpoint. @returns undefined where there is no such file.
+ * Reads a checkpoint. @returns undefined if there is no such file.
  *
- * @throws {WeightsError} where it is damaged.
- * @throws {DataError} where it cannot be read.
+ * @throws {WeightsError} if it is damaged.
+ * @throws {DataError} if it cannot be read.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  const bytes = await readWhole(path);
+  const bytes = await readWholeFile(path);
   return bytes && decodeCheckpoint(bytes, path);
 }
 
-/** The names in a folder; none where it is not there. */
+/** The names in a folder; none if there is no such folder. */
 export async function namesIn(path: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);

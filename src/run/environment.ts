@@ -1,6 +1,6 @@
 /**
- * What a run ran on and with, for its `run.json`: with `config.json` this is all that it takes to run it again. But for the
- * driver's version, which WebGPU does not tell: a name of an adapter may have it.
+ * What a run ran on, for its `run.json`. With `config.json` this is everything that is needed to repeat the run, except the
+ * version of the GPU's driver: WebGPU does not give it, though the name of an adapter may contain it.
  *
  * @module
  */
@@ -8,47 +8,47 @@ import type { AdapterDescription } from "../backend/webgpu/device.ts";
 import { makerOf, vulkanDrivers } from "../backend/webgpu/makers.ts";
 import { VERSION } from "../version.ts";
 
-/** The pieces. */
+/** What `environment()` cannot find out by itself. */
 export interface EnvironmentParts {
   readonly adapter: AdapterDescription;
-  /** What was trained on. */
+  /** The images that the run is trained on. */
   readonly data: {
     readonly name: string;
     readonly images: number;
-    /** The checksum that checkpoints have too. */
+    /** The checksum of the images; checkpoints have it too. */
     readonly sha256: string;
   };
   readonly seed: number;
-  /** The command as it was typed, word by word: `["wgrad", "train", "--lr", "0.1"]`. */
+  /** The command line, word by word: `["wgrad", "train", "--lr", "0.1"]`. */
   readonly command: readonly string[];
   /** When the process started. */
   readonly started: Date;
 }
 
-/** What `run.json` holds. */
+/** What `run.json` says about a process of the run. */
 export interface Environment extends Omit<EnvironmentParts, "adapter" | "command" | "started"> {
-  /** `vendor` is the maker's name, where it is known. */
+  /** `vendor` is the maker's name, if it is known. */
   readonly adapter: AdapterDescription & {
-    /** As it was asked for; null: the system's own. */
+    /** The backend that was asked for; null for the system's default. */
     readonly backend: string | null;
-    /** See `vulkanDrivers()`; not there where none is found. */
+    /** See `vulkanDrivers()`; absent if there are none. */
     readonly vulkanDrivers?: readonly string[];
   };
   /** The version of wgrad. */
   readonly wgrad: string;
-  /** The versions of what it runs on. */
+  /** The versions of Deno and of its JavaScript engine. */
   readonly deno: string;
   readonly v8: string;
   /** The system, as `linux`, and the processor, as `x86_64`. */
   readonly os: string;
   readonly arch: string;
-  /** The command, to be pasted into a POSIX shell. */
+  /** The command, quoted for a POSIX shell. */
   readonly command: string;
   /** ISO 8601, in UTC. */
   readonly started: string;
 }
 
-/** Describes a run. */
+/** Describes this process and its device. */
 export async function environment(
   { adapter, data, seed, command, started }: EnvironmentParts,
 ): Promise<Environment> {
@@ -62,7 +62,7 @@ export async function environment(
     adapter: {
       ...adapter,
       vendor: makerOf(adapter.vendor),
-      // The flag --backend is there too, once there is a device.
+      // The flag --backend sets this variable when the device is opened.
       backend: Deno.env.get("DENO_WEBGPU_BACKEND") || null,
       ...(drivers.length > 0 && { vulkanDrivers: drivers }),
     },
@@ -73,7 +73,7 @@ export async function environment(
   };
 }
 
-/** A word as a POSIX shell reads it. */
+/** Quotes a word for a POSIX shell. */
 function shellWord(word: string): string {
   return /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,19 +1,19 @@
 /**
- * `evaluation.json` of a run: what its final test found. The trainer writes it; the report reads it.
+ * `evaluation.json` of a run: the result of its final test. A run writes it; the report reads it.
  *
  * @module
  */
 import { DataError } from "../errors.ts";
 
-/** An image that the model was wrong about. */
+/** An image that the model got wrong. */
 export interface Mistake {
-  /** Which image of the split, from 0. */
+  /** The index of the image in its split. */
   readonly index: number;
-  /** What it is. */
+  /** The class of the image. */
   readonly label: number;
-  /** What the model took it for. */
+  /** The class that the model predicted. */
   readonly predicted: number;
-  /** How sure it was, 0 to 1. */
+  /** The probability that the model gave that class, 0 to 1. */
   readonly probability: number;
   /** The image as a data URI of a PNG file. */
   readonly png: string;
@@ -22,27 +22,27 @@ export interface Mistake {
 /** The content of the file. */
 export interface EvaluationFile {
   readonly split: string;
-  /** How many images. */
+  /** The number of images. */
   readonly images: number;
   /** The mean cross-entropy, in nats. */
   readonly loss: number;
-  /** The share of images whose most likely class is their own, 0 to 1. */
+  /** The share of images whose class was predicted, 0 to 1. */
   readonly accuracy: number;
-  /** Names by label. */
+  /** The names of the classes, by label. */
   readonly classes: readonly string[];
   /** The accuracy of each class by label; null for a class without images. */
   readonly perClass: readonly (number | null)[];
-  /** confusion[label][predicted]: how many images. */
+  /** `confusion[label][predicted]`: the number of images. */
   readonly confusion: readonly (readonly number[])[];
-  /** The most confident ones first. */
+  /** The most confident mistakes, the most confident first. */
   readonly mistakes: readonly Mistake[];
 }
 
 /**
- * Reads the content of a file.
+ * Parses the content of a file.
  *
  * @param where the file's name, for the error.
- * @throws {DataError} if it is something else.
+ * @throws {DataError} if the text is something else.
  */
 export function evaluationFromJson(text: string, where: string): EvaluationFile {
   let value: unknown;

@@ -1,27 +1,27 @@
 /**
- * A run's event files, which TensorBoard shows: `tensorboard --logdir runs`.
+ * The event files of a run, which TensorBoard shows: `tensorboard --logdir runs`.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileError } from "../files/files.ts";
-import { DivergedError } from "../errors.ts";
+import { fileError } from "../files/file_error.ts";
+import { DIVERGED_REMEDY, DivergedError } from "../errors.ts";
 import { histogramOf } from "../io/histogram.ts";
 import { encodeEvent, type Event, type SummaryValue } from "../io/tfevents.ts";
 import { encodeRecord } from "../io/tfrecord.ts";
 
 const PREFIX = "events.out.tfevents.";
 
-/** The event file of a process. What is added is in the file when the call returns, however the run may end. */
+/** The event file of a process. When a call returns, the events are in the file, even if the process is killed next. */
 export class EventLog {
   /** The file. */
   readonly path: string;
 
   /**
-   * Begins a new file. Those of earlier processes stay as they are; TensorBoard reads all, in the order of their names.
+   * Creates a new file. The files of earlier processes stay; TensorBoard reads all of them in the order of their names.
    *
    * @param folder the run's folder, which exists.
-   * @param step steps that the run has done: see `restart()`.
+   * @param step the steps that the run has done: see `restart()`.
    * @throws {DataError} if the file cannot be made.
    */
   constructor(folder: string, step: number) {
@@ -30,12 +30,12 @@ export class EventLog {
     this.restart(step);
   }
 
-  /** The run goes on after `step` steps: what the files say about later ones no longer counts. */
+  /** The run goes on after `step` steps: TensorBoard drops all events of later steps that came before this. */
   restart(step: number): void {
     this.add({ kind: "start", wallTime: now(), step: step + 1 });
   }
 
-  /** Adds an image, a PNG file. */
+  /** Adds an image. @param png a PNG file. */
   image(step: number, tag: string, png: Uint8Array): void {
     this.#addValues(step, [{ tag, png }]);
   }
@@ -48,8 +48,8 @@ export class EventLog {
   /**
    * Adds histograms of `weights/NAME` and `gradients/NAME`.
    *
-   * @param weights by their names, as `conv1.weight`. None is empty.
-   * @throws {DivergedError} where a value is not finite.
+   * @param weights by their names, such as `conv1.weight`. None of them is empty.
+   * @throws {DivergedError} if a value is not finite.
    */
   histograms(
     step: number,
@@ -59,9 +59,10 @@ export class EventLog {
     const of = (group: string, arrays: ReadonlyMap<string, Float32Array>) =>
       Array.from(arrays, ([name, values]) => {
         if (!values.every(Number.isFinite)) {
-          throw new DivergedError(
-            `${group}/${name} is not finite after step ${step}: training diverged; try a smaller --lr`,
-          );
+          throw new DivergedError(`${group}/${name} is not finite after step ${step}`, {
+            remedy: DIVERGED_REMEDY,
+            step,
+          });
         }
         return { tag: `${group}/${name}`, histogram: histogramOf(values) };
       });
@@ -69,7 +70,7 @@ export class EventLog {
   }
 
   /**
-   * Adds events, by one write.
+   * Adds events in one write.
    *
    * @throws {DataError} if the file cannot be written.
    */
@@ -98,7 +99,7 @@ export function now(): number {
   return Date.now() / 1000;
 }
 
-/** Makes the file, whose name comes after all others, also within the same second or after the clock was set back. */
+/** Creates a file whose name sorts after all others, even within the same second or after the clock was set back. */
 function newFile(folder: string): string {
   let path = join(folder, PREFIX);
   try {

@@ -1,21 +1,21 @@
 /**
- * Starting from weights that were trained before, and leaving some of them as they are.
+ * Fine-tuning: a run starts from trained weights, and some of its parameters are frozen.
  *
  * @module
  */
 import { UsageError, WeightsError } from "../errors.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import type { Module } from "../nn/module.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { applyWeights, readWeights } from "./weights.ts";
 
 /**
- * Gives a new model the weights of `--init`, and freezes the parameters that `--freeze` names. Parameters of the last layer
- * whose sizes differ stay as they were initialised.
+ * Loads the weights of `--init` into a new model, and freezes the parameters that `--freeze` names. Parameters of the last
+ * layer whose shapes differ in the file keep their initial values.
  *
  * @param say is told what was done, in lines.
- * @throws {WeightsError} where the file cannot be read, or does not fit the model otherwise.
- * @throws {UsageError} where a pattern matches no parameter, or none is left to train.
+ * @throws {WeightsError} if the file cannot be read, or does not fit the model otherwise.
+ * @throws {UsageError} if a pattern matches no parameter, or no parameter is left to train.
  */
 export async function fineTune(
   model: Module,
@@ -24,9 +24,11 @@ export async function fineTune(
 ): Promise<void> {
   if (init !== undefined) {
     const { tensors } = await readWeights(init);
-    const anew = keepHead(model, tensors);
+    const replaced = keepHead(model, tensors);
     applyWeights(model, tensors, init);
-    say(`weights from ${init}${anew.length > 0 ? `; of another size, and started anew: ${anew.join(", ")}` : ""}`);
+    say(
+      `weights from ${init}${replaced.length > 0 ? `; of another size, and started anew: ${replaced.join(", ")}` : ""}`,
+    );
   }
   const named = model.namedParameters(), frozen: string[] = [];
   for (const pattern of freeze) {
@@ -46,25 +48,25 @@ export async function fineTune(
 }
 
 /**
- * Puts the model's own elements into `tensors` for the parameters of its last layer whose shapes differ there, which are of
- * other classes then. @returns their names.
+ * Replaces the tensors of the last layer whose shapes differ from the model's by the model's initial values: the file is
+ * of a model with other classes then. @returns their names.
  */
 function keepHead(model: Module, tensors: Map<string, StoredTensor>): string[] {
   const named = model.namedParameters(), layerOf = (name: string) => name.replace(/\.?[^.]*$/, "");
   const last = layerOf(named.at(-1)![0]);
-  const anew = named.filter(([name, { shape }]) => {
+  const replaced = named.filter(([name, { shape }]) => {
     const stored = tensors.get(name);
     return layerOf(name) === last && stored !== undefined && String(stored.shape) !== String(shape);
   });
-  for (const [name, parameter] of anew) {
+  for (const [name, parameter] of replaced) {
     const { host } = parameter.value;
     if (!host) throw new WeightsError(`${name} was computed with before it was initialised`);
     tensors.set(name, { dtype: "F32", shape: parameter.shape, data: Float32Array.from(host) });
   }
-  return anew.map(([name]) => name);
+  return replaced.map(([name]) => name);
 }
 
-/** `*` stands for any text and `?` for a letter; a name of a layer stands for all below it. */
+/** A pattern for names: `*` matches any text, `?` any character, and the name of a layer all parameters in it. */
 function matcherOf(pattern: string): RegExp {
   const text = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
   return new RegExp(`^${text}(\\..*)?$`);

@@ -1,11 +1,12 @@
 /**
- * The folder of one run, `OUT/NAME`: `config.json` and `run.json`, which say what is run and on what; the metrics; the
- * `checkpoints/`; and, in the end, `model.safetensors`. One process at a time has it.
+ * The folder of a run, `OUT/NAME`: `config.json` with its settings, `run.json` with the machine that it ran on, the metrics,
+ * `checkpoints/` and, at the end, `model.safetensors`. Only one process at a time uses it.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileError, isTemporary, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { isTemporary, writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn } from "./checkpoints.ts";
@@ -14,28 +15,30 @@ import { MetricsLog } from "./metrics.ts";
 import { LOCK, lockRun, type RunLock } from "./lock.ts";
 import type { RunConfig } from "../config/settings.ts";
 
-/** The folder of checkpoints in that of a run. */
+/** The name of the folder of checkpoints in a run's folder. */
 export const CHECKPOINTS = "checkpoints";
 
 /** A run's folder. */
 export class RunFolder {
-  /** Where the weights belong. */
+  /** The path of the file of weights. */
   readonly weights: string;
-  readonly checkpoints: CheckpointFolder;
+
   private constructor(
-    /** Its path, `runs/lenet-1`. */
+    /** The path of the folder, such as `runs/lenet-1`. */
     readonly path: string,
     readonly metrics: MetricsLog,
-    { keep }: Pick<RunConfig, "keep">,
+    readonly checkpoints: CheckpointFolder,
+    /** Whether `best.safetensors` is the one that the checkpoint knows of with which the run goes on. */
+    readonly hasBest: boolean,
   ) {
     this.weights = join(path, "model.safetensors");
-    this.checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), keep);
   }
 
   /**
-   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics, or cuts them to those of a
-   * checkpoint.
+   * Writes the settings and `run.json` into a folder that is locked, and begins its metrics. For a run that goes on from a
+   * checkpoint, removes later checkpoints and later metrics.
    *
+   * @param warn is told if metrics are missing.
    * @throws {DataError} if a file cannot be written.
    */
   static async open(
@@ -43,20 +46,25 @@ export class RunFolder {
     config: RunConfig,
     from: Checkpoint | null = null,
     run: object = {},
+    warn: (line: string) => void = () => {},
   ): Promise<RunFolder> {
     const settings = configToJson(config);
     const write = (name: string, text: string) => writeAtomically(join(path, name), new TextEncoder().encode(text));
-    // A run can go on from its settings alone; and it has not finished, before it has others.
+    // A new run can be resumed once its settings are written. A resumed run is no longer finished, also before it has other
+    // settings.
     if (!from) await write("config.json", settings);
     await write("run.json", jsonText(run));
     if (from) await write("config.json", settings);
-    const metrics = await MetricsLog.open(path, from ? metricsIn(from) : "", from?.state.step);
+    const checkpoints = new CheckpointFolder(join(path, CHECKPOINTS), config.keep);
+    // Before their metrics are cut: if the process ends in between, no checkpoint lacks its metrics.
+    const hasBest = !from || await checkpoints.rewind(from);
+    const metrics = await MetricsLog.open(path, from && metricsIn(from), warn);
     metrics.events.text(from?.state.step ?? 0, "config", `\`\`\`json\n${settings}\`\`\``);
-    return new RunFolder(path, metrics, config);
+    return new RunFolder(path, metrics, checkpoints, hasBest);
   }
 
   /**
-   * Writes a file as JSON, as a whole or not at all.
+   * Writes a JSON file, atomically.
    *
    * @throws {DataError} if it cannot be written.
    */
@@ -69,18 +77,18 @@ function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2) + "\n";
 }
 
-/** A folder that is locked. */
+/** A folder whose lock is held. */
 export interface Claim {
   readonly path: string;
   readonly lock: RunLock;
 }
 
 /**
- * Makes the folder of a new run, and locks it. Without a name it is the model's and the first number after those in use;
- * two processes that choose at once get two folders.
+ * Creates the folder of a new run, and locks it. Without a `name` in the settings the folder is named by the model and the
+ * first number after those in use. Two processes that do this at the same time get two folders.
  *
- * @throws {UsageError} if the name is given and there is already something there.
- * @throws {DataError} if the folder cannot be made.
+ * @throws {UsageError} if `name` is given and something of that name is there already.
+ * @throws {DataError} if the folder cannot be created.
  */
 export async function claimRun(config: RunConfig): Promise<Claim> {
   const path = await claimFolder(config);
@@ -92,7 +100,7 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
     await Deno.mkdir(out, { recursive: true });
     if (name !== undefined) {
       const path = join(out, name);
-      if (!await claim(path) && !await isUnborn(path)) {
+      if (!await claim(path) && !await isEmptyRun(path)) {
         throw new UsageError(
           `${path} is already there: choose another --name, go on with it by --resume ${path}, or remove it`,
         );
@@ -114,7 +122,7 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
   }
 }
 
-/** @returns whether the folder was made; not so where something has its name. */
+/** Creates a folder. @returns false if something of that name is there already. */
 async function claim(path: string): Promise<boolean> {
   try {
     await Deno.mkdir(path);
@@ -125,8 +133,8 @@ async function claim(path: string): Promise<boolean> {
   }
 }
 
-/** Whether a folder is of a run that ended before it had written its `config.json`. */
-async function isUnborn(path: string): Promise<boolean> {
+/** Whether a folder belongs to a run that ended before it wrote its `config.json`. */
+async function isEmptyRun(path: string): Promise<boolean> {
   const { isDirectory } = await Deno.stat(path);
   if (!isDirectory) return false;
   return (await namesIn(path)).every((name) => name === LOCK || isTemporary(name));

@@ -1,57 +1,57 @@
 /**
- * The mean loss of every so many steps: what the tutorial prints, and what `metrics.jsonl` holds.
+ * The mean loss of intervals of steps: what the tutorial prints, and what `metrics.jsonl` holds.
  *
  * @module
  */
 import type { Progress } from "../train/trainer.ts";
 
-/** A whole interval of steps. */
+/** An interval of steps that has ended. */
 export interface Interval {
   /** From 1. */
   readonly epoch: number;
-  /** Steps done when it ended, in this epoch and in all. */
+  /** Steps done at its end, in this epoch and in all. */
   readonly stepInEpoch: number;
   readonly step: number;
-  /** The mean loss of its steps. */
+  /** The mean loss of the steps. */
   readonly loss: number;
   /** Seconds since training began. */
   readonly seconds: number;
 }
 
-/** An interval that is under way, as plain JSON. */
+/** The part of an interval that is done, as plain JSON. */
 export interface PartOfInterval {
-  /** The sum of its losses, and how many they are. */
+  /** The sum of the losses of its steps. */
   readonly sum: number;
   readonly steps: number;
 }
 
-/** Cuts steps into intervals. */
+/** Splits steps into intervals. */
 export class Intervals {
-  /** The interval under way. */
+  /** The interval that has begun. */
   part: PartOfInterval = { sum: 0, steps: 0 };
 
   /**
-   * @param every the steps in an interval.
-   * @param last the run's last step, which ends an interval too; the intervals run on from epoch to epoch then. Without it
-   * they are of one epoch each, and what is left at its end is dropped, as the tutorial does.
+   * @param every the number of steps in an interval.
+   * @param last the run's last step, which ends an interval too; intervals then continue from epoch to epoch. Without it,
+   * each epoch begins a new interval and the steps left at its end are dropped, as in the tutorial.
    */
   constructor(readonly every: number, readonly last?: number) {}
 
-  /** Takes the next steps. @returns the intervals that end among them. */
+  /** Adds the next steps. @returns the intervals that end among them. */
   add({ epoch, stepInEpoch, step, losses, since, seconds }: Progress): Interval[] {
     const ended: Interval[] = [], count = losses.length;
     if (this.last === undefined && stepInEpoch === count) this.part = { sum: 0, steps: 0 }; // A new epoch.
     losses.forEach((loss, i) => {
       const left = count - 1 - i, { sum, steps } = this.part;
       this.part = { sum: sum + loss, steps: steps + 1 };
-      const place = this.last === undefined ? stepInEpoch - left : step - left;
-      if (place % this.every !== 0 && place !== this.last) return;
+      const index = this.last === undefined ? stepInEpoch - left : step - left;
+      if (index % this.every !== 0 && index !== this.last) return;
       ended.push({
         epoch,
         stepInEpoch: stepInEpoch - left,
         step: step - left,
         loss: this.part.sum / this.part.steps,
-        // Only the end of the last step was timed. Those before it were as long as each other.
+        // Only the end of the last step was timed. All steps are taken to be equally long.
         seconds: seconds - (seconds - since) * left / count,
       });
       this.part = { sum: 0, steps: 0 };

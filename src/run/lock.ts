@@ -1,30 +1,31 @@
 /**
- * The lock on a run's folder: no two processes write to it. The system gives the lock up when its process ends, in whatever
- * way; the file also says whose it is.
+ * The lock on a run's folder, so that no two processes write to it. The operating system releases the lock when its process
+ * ends in any way; the file holds the id of the process.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileError, removeQuietly } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 
-/** The file's name. */
+/** The name of the lock's file. */
 export const LOCK = "run.lock";
 
-/** How often the lock is tried, and milliseconds between. */
+/** The number of attempts to get the lock, and the milliseconds between them. */
 const TRIES = 10, PAUSE = 20;
 
-/** Held until it is disposed of. */
+/** A lock that is held until it is disposed of. */
 export interface RunLock extends AsyncDisposable {
-  /** The process that had the folder, and ended without tidying up. */
+  /** The id of the process that held the lock before and ended without removing the file; null if there was none. */
   readonly stale: string | null;
 }
 
 /**
  * Locks a run's folder.
  *
- * @throws {UsageError} where another process has it, which is named.
- * @throws {DataError} where the lock's file cannot be written.
+ * @throws {UsageError} if another process holds the lock, naming the process.
+ * @throws {DataError} if the lock's file cannot be written.
  */
 export async function lockRun(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK);
@@ -38,7 +39,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
           `${folder} is in use by another run${owner ? `, of process ${owner}` : ""}: wait for it, or end it first`,
         );
       }
-      // The one that had it before may have removed the file while this process waited for the lock.
+      // The process that held the lock may have removed the file while this one waited.
       if (!await isFileOf(file, path)) {
         file.close();
         continue;
@@ -49,7 +50,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
       return {
         stale: /^\d+/.exec(before)?.[0] ?? null,
         async [Symbol.asyncDispose]() {
-          await removeQuietly(path); // Before the lock goes, so that it is nobody else's.
+          await removeQuietly(path); // Before the lock is released: then the file is still this process's.
           file.close();
         },
       };
@@ -60,7 +61,7 @@ export async function lockRun(folder: string): Promise<RunLock> {
   }
 }
 
-/** Tries more than once: a page that lists runs has a lock for a moment, to see whether it is free. */
+/** Tries several times: a page that lists runs holds the lock for a moment, to see whether it is free. */
 async function tryLockOften(file: Deno.FsFile): Promise<boolean> {
   for (let tries = 1;; tries++) {
     if (await tryLock(file)) return true;
@@ -69,7 +70,7 @@ async function tryLockOften(file: Deno.FsFile): Promise<boolean> {
   }
 }
 
-/** @returns false where another process has the lock. Some network drives have no locks: there it is as if it were free. */
+/** @returns false if another process holds the lock. On network drives without locks it always succeeds. */
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
   try {
     return await file.tryLock(true);
@@ -89,11 +90,12 @@ async function open(path: string): Promise<Deno.FsFile> {
 }
 
 async function contentOf(file: Deno.FsFile): Promise<string> {
-  const bytes = new Uint8Array(64), length = await file.read(bytes).catch(() => 0); // Windows bars readers of a locked file.
+  const bytes = new Uint8Array(64), length = await file.read(bytes).catch(() => 0); // On Windows a locked file cannot be read.
   return new TextDecoder().decode(bytes.subarray(0, length ?? 0));
 }
 
+/** Whether an open file is still the one of that name. */
 async function isFileOf(file: Deno.FsFile, path: string): Promise<boolean> {
-  const [own, there] = [await file.stat(), await Deno.stat(path).catch(() => null)];
-  return own.ino === null || own.ino === there?.ino;
+  const { ino } = await file.stat(), named = await Deno.stat(path).catch(() => null);
+  return ino === null || ino === named?.ino;
 }

@@ -1,21 +1,23 @@
 /**
- * The trainer of a run: its model, initialised or loaded, and its images on the device.
+ * Makes the trainer of a run: its model with initial or loaded weights, and its images on the device.
  *
  * @module
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { MODELS } from "../models/models.ts";
+import { MODELS } from "../models/registry.ts";
 import { manualSeed } from "../tensor/random_state.ts";
 import { DeviceData } from "../train/device_data.ts";
 import { batchOptions, checkFits, Trainer } from "../train/trainer.ts";
 import { fineTune } from "./fine_tune.ts";
 
 /**
- * Makes the model of a run, initialised by its seed or from a file, uploads the training images, and makes the trainer.
+ * Makes the model of a run with weights from its seed or from a file, uploads the training images, and makes the trainer.
  *
- * @param say is told what weights the model begins with, where they are not random.
+ * @param say called with lines about weights that are loaded or frozen.
+ * @throws {UsageError} if the model does not fit the data set, or `--freeze` does not fit the model.
+ * @throws {WeightsError} if the file of `--init` does not fit the model.
  */
 export async function makeTrainer(
   gpu: Gpu,

@@ -1,16 +1,21 @@
 /**
- * What a run measures. One call writes it to `metrics.jsonl` (one JSON object a line), to `metrics.csv` (the same as a
+ * The metrics of a run. One call writes them to `metrics.jsonl` (one JSON object per line), to `metrics.csv` (the same as a
  * table) and to the event file of TensorBoard.
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { fileError, writeAtomically } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { readWholeFile } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
 import type { Event } from "../io/tfevents.ts";
 import { EventLog, now } from "./event_log.ts";
 
-/** Every so many steps. */
+const encoder = new TextEncoder();
+
+/** A line about an interval of steps. */
 export interface TrainingLine {
   /** Steps done in all. */
   readonly step: number;
@@ -18,7 +23,7 @@ export interface TrainingLine {
   readonly epoch: number;
   /** Steps done in this epoch. */
   readonly stepInEpoch: number;
-  /** The mean loss since the line before. */
+  /** The mean loss of the interval. */
   readonly loss: number;
   /** The learning rate of the last step. */
   readonly lr: number;
@@ -27,13 +32,13 @@ export interface TrainingLine {
   readonly seconds: number;
 }
 
-/** A test on images that are held out of training. */
+/** A test on the images that are held out of training. */
 export interface ValidationLine {
   readonly step: number;
   readonly epoch: number;
   readonly seconds: number;
   readonly valLoss: number;
-  /** The share of images that were classified rightly, 0 to 1. */
+  /** The share of images that were classified correctly, 0 to 1. */
   readonly valAccuracy: number;
 }
 
@@ -43,7 +48,7 @@ export interface TestLine {
   readonly epoch: number;
   readonly seconds: number;
   readonly testLoss: number;
-  /** The share of images that were classified rightly, 0 to 1. */
+  /** The share of images that were classified correctly, 0 to 1. */
   readonly testAccuracy: number;
 }
 
@@ -51,14 +56,14 @@ export interface TestLine {
 export interface EventLine {
   readonly step: number;
   readonly event: "resume" | "lr" | "restore" | "device-lost" | "failed";
-  /** What else there is to know: plain JSON. */
+  /** More about the event: plain JSON. */
   readonly [detail: string]: unknown;
 }
 
-/** A line of `metrics.jsonl`. A number that is not finite is a string there: "NaN", "Infinity", "-Infinity". */
+/** A line of `metrics.jsonl`. Numbers that are not finite are strings there: "NaN", "Infinity", "-Infinity". */
 export type MetricLine = TrainingLine | ValidationLine | TestLine | EventLine;
 
-/** The columns of `metrics.csv`: keys of lines, and a last one for all other keys, as JSON. */
+/** The columns of `metrics.csv`: keys of lines, and a last column with all other keys as JSON. */
 export const COLUMNS = [
   "step",
   "epoch",
@@ -75,7 +80,7 @@ export const COLUMNS = [
   "details",
 ] as const;
 
-/** The keys that TensorBoard has charts of, and their names there. */
+/** The keys that TensorBoard shows as charts, and their names there. */
 const CHARTS = {
   loss: "loss/train",
   valLoss: "loss/val",
@@ -86,77 +91,139 @@ const CHARTS = {
   imagesPerSecond: "images_per_second",
 } as const;
 
+/** Which lines `metrics.jsonl` held at some moment. Lines are only ever added, so these are the first `bytes` bytes. */
+export interface SavedMetrics {
+  readonly bytes: number;
+  /** Of those bytes. */
+  readonly sha256: string;
+}
+
+/** The metrics of a run after `step` steps. */
+export interface MetricsAtStep {
+  readonly step: number;
+  /** Older checkpoints hold the text itself. */
+  readonly saved: SavedMetrics | string;
+}
+
+/** Called with a line about something that is wrong. */
+type Warn = (line: string) => void;
+
 /** The metrics of a run. */
 export class MetricsLog {
+  readonly jsonl: string;
+  readonly csv: string;
+  /** The length of `metrics.jsonl`, and the checksum of its bytes so far. */
+  #bytes = 0;
+  #sha256 = createHash("sha256");
+
   private constructor(
-    readonly jsonl: string,
-    readonly csv: string,
+    folder: string,
     /** TensorBoard's file, for images and histograms. */
     readonly events: EventLog,
-  ) {}
+  ) {
+    this.jsonl = join(folder, "metrics.jsonl");
+    this.csv = join(folder, "metrics.csv");
+  }
 
-  /** Is told of lines that were added. */
+  /** Called with the lines that were added. */
   heard: (lines: readonly MetricLine[]) => void = () => {};
 
   /**
-   * Begins the files of a run, or goes on with them as `restore()` does.
+   * Creates the files of a new run, or restores those of a run that goes on, as `restore()` does.
    *
    * @param folder the run's folder, which exists.
-   * @param text what `lines()` gave at the checkpoint with which the run goes on.
-   * @param step steps done at that checkpoint.
+   * @param from the metrics of the checkpoint to go on from; null for a new run.
    * @throws {DataError} if a file cannot be written.
    */
-  static async open(folder: string, text = "", step = 0): Promise<MetricsLog> {
-    const jsonl = join(folder, "metrics.jsonl"), csv = join(folder, "metrics.csv");
-    await rewrite(jsonl, csv, text);
-    return new MetricsLog(jsonl, csv, new EventLog(folder, step));
+  static async open(folder: string, from: MetricsAtStep | null = null, warn: Warn = () => {}): Promise<MetricsLog> {
+    const log = new MetricsLog(folder, new EventLog(folder, from?.step ?? 0));
+    await log.#rewrite(from, warn);
+    return log;
   }
 
   /**
-   * Adds lines. They are in all files when this returns, however the run may end.
+   * Adds lines. They are in all files when this returns, even if the process is killed next.
    *
    * @throws {DataError} if a file cannot be written.
    */
   add(...lines: readonly MetricLine[]): void {
     if (lines.length === 0) return;
-    append(this.jsonl, lines.map(jsonLine).join(""));
-    append(this.csv, lines.map(csvLine).join(""));
+    const bytes = encoder.encode(lines.map(jsonLine).join(""));
+    append(this.jsonl, bytes);
+    this.#count(bytes);
+    append(this.csv, encoder.encode(lines.map(csvLine).join("")));
     this.events.add(...eventsOf(lines));
     this.heard(lines);
   }
 
   /**
-   * The text of `metrics.jsonl` so far.
+   * Identifies the lines of `metrics.jsonl` so far, for a checkpoint. They are on the disk when this returns, even if the
+   * machine stops next.
    *
-   * @throws {DataError} if it cannot be read.
+   * @throws {DataError} if they cannot be written to the disk.
    */
-  lines(): string {
-    try {
-      return wholeLines(Deno.readTextFileSync(this.jsonl));
-    } catch (error) {
-      throw fileError("read", this.jsonl, error);
-    }
+  saved(): SavedMetrics {
+    sync(this.jsonl);
+    return { bytes: this.#bytes, sha256: this.#sha256.copy().digest("hex") };
   }
 
   /**
-   * Goes back to what a checkpoint has: later lines are cut from the files, and TensorBoard drops later steps.
+   * Goes back to the metrics of a checkpoint: later lines are cut from the files, and TensorBoard drops later steps.
    *
-   * @param text what `lines()` gave then.
-   * @param step steps done then.
-   * @throws {DataError} if a file cannot be written.
+   * @param from the metrics of the checkpoint; null to start with no lines.
+   * @param warn called if `metrics.jsonl` no longer holds those lines. The run then keeps the lines that are left.
+   * @throws {DataError} if a file cannot be read or written.
    */
-  async restore(text: string, step: number): Promise<void> {
-    await rewrite(this.jsonl, this.csv, text);
-    this.events.restart(step);
+  async restore(from: MetricsAtStep | null, warn: Warn): Promise<void> {
+    await this.#rewrite(from, warn);
+    this.events.restart(from?.step ?? 0);
+  }
+
+  async #rewrite(from: MetricsAtStep | null, warn: Warn): Promise<void> {
+    const text = from ? await linesOf(this.jsonl, from, warn) : "", bytes = encoder.encode(text);
+    const rows = parseMetrics(text, this.jsonl).map(csvLine);
+    await writeAtomically(this.jsonl, bytes);
+    await writeAtomically(this.csv, encoder.encode(`${COLUMNS.join(",")}\r\n${rows.join("")}`));
+    this.#bytes = 0;
+    this.#sha256 = createHash("sha256");
+    this.#count(bytes);
+  }
+
+  #count(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    this.#sha256.update(bytes);
+  }
+}
+
+/** The lines that a checkpoint refers to. If the file no longer holds them, the lines up to the checkpoint's step. */
+async function linesOf(path: string, { step, saved }: MetricsAtStep, warn: Warn): Promise<string> {
+  if (typeof saved === "string") return wholeLines(saved);
+  const file = await readWholeFile(path), bytes = file ?? new Uint8Array(0), head = bytes.subarray(0, saved.bytes);
+  const whole = head.length === saved.bytes, decoder = new TextDecoder();
+  if (whole && createHash("sha256").update(head).digest("hex") === saved.sha256) return decoder.decode(head);
+  const what = !file ? "is missing" : whole ? "was altered" : "was cut short";
+  warn(
+    `WARNING: ${path} ${what}: it no longer holds the lines of the checkpoint of step ${step}, ` +
+      "and the run goes on with the lines that are left",
+  );
+  const lines = wholeLines(decoder.decode(bytes)).split(/(?<=\n)/);
+  return lines.filter((line) => stepOf(line) <= step).join("");
+}
+
+/** The step of a line of metrics; NaN if the line is something else. */
+function stepOf(line: string): number {
+  try {
+    return parseMetrics(line, "")[0]?.step ?? NaN;
+  } catch {
+    return NaN;
   }
 }
 
 /**
- * The lines of a `metrics.jsonl`, with its numbers as numbers. A last line without an end, which a killed process
- * leaves, is dropped.
+ * Parses the lines of a `metrics.jsonl`. A last line without a line break, which a killed process leaves, is dropped.
  *
  * @param where the file's name, for the errors.
- * @throws {DataError} where another line is no JSON object.
+ * @throws {DataError} if any other line is not a JSON object with a step.
  */
 export function parseMetrics(text: string, where: string): MetricLine[] {
   return text.split("\n").slice(0, -1).map((line, i) => {
@@ -175,7 +242,7 @@ function wholeLines(text: string): string {
   return text.slice(0, text.lastIndexOf("\n") + 1);
 }
 
-/** JSON has no numbers that are not finite, and `null` would not say which it was. */
+/** Numbers that are not finite become strings: JSON has no such numbers, and `null` would not say which it was. */
 function plain(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
@@ -184,7 +251,7 @@ function jsonLine(line: MetricLine): string {
   return `${JSON.stringify(line, plain)}\n`;
 }
 
-/** A line as RFC 4180 has it. */
+/** A line of the CSV file, by RFC 4180. */
 function csvLine(line: MetricLine): string {
   const rest: Record<string, unknown> = { ...line }, cells: unknown[] = [];
   for (const column of COLUMNS.slice(0, -1)) {
@@ -199,7 +266,7 @@ function quoted(cell: string): string {
   return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-/** The numbers of lines for TensorBoard. The last was measured now, and those before it earlier. */
+/** The events of lines for TensorBoard. The last line was measured now, and the others earlier by their `seconds`. */
 function eventsOf(lines: readonly MetricLine[]): Event[] {
   const measured = lines.filter((line): line is Exclude<MetricLine, EventLine> => !("event" in line));
   const end = now(), last = measured.at(-1)?.seconds ?? 0;
@@ -213,16 +280,19 @@ function eventsOf(lines: readonly MetricLine[]): Event[] {
   }));
 }
 
-function append(path: string, text: string): void {
+function append(path: string, bytes: Uint8Array): void {
   try {
-    Deno.writeTextFileSync(path, text, { append: true });
+    Deno.writeFileSync(path, bytes, { append: true });
   } catch (error) {
     throw fileError("write", path, error);
   }
 }
 
-async function rewrite(jsonl: string, csv: string, text: string): Promise<void> {
-  const lines = parseMetrics(text, jsonl), encoder = new TextEncoder();
-  await writeAtomically(jsonl, encoder.encode(wholeLines(text)));
-  await writeAtomically(csv, encoder.encode(`${COLUMNS.join(",")}\r\n${lines.map(csvLine).join("")}`));
+function sync(path: string): void {
+  try {
+    using file = Deno.openSync(path, { append: true });
+    file.syncSync();
+  } catch (error) {
+    throw fileError("write", path, error);
+  }
 }

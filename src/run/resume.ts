@@ -1,33 +1,35 @@
 /**
- * Going on with a run: which one is meant, and what may be different from before.
+ * Resuming a run: finding it, and which settings may change.
  *
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { fileError, fileSize, isTemporary, removeQuietly } from "../files/files.ts";
+import { fileError } from "../files/file_error.ts";
+import { fileSize } from "../files/read.ts";
+import { isTemporary, removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn, readCheckpoint } from "./checkpoints.ts";
 import { configFromJson, makeConfig } from "../config/config.ts";
-import type { Environment } from "./environment.ts";
 import { CHECKPOINTS, type Claim } from "./folder.ts";
 import { lockRun } from "./lock.ts";
+import { readRunFile } from "./run_file.ts";
 import { camelCase, type Setting, type Value } from "../config/setting.ts";
 import { type GivenConfig, type RunConfig, SETTINGS } from "../config/settings.ts";
 
-/** A run that was begun before. */
+/** A run that was started before. */
 export interface FoundRun {
-  /** Its folder. */
+  /** The run's folder. */
   readonly folder: string;
-  /** The checkpoint that was named, instead of the newest. */
+  /** The checkpoint that was named; null for the newest. */
   readonly file: string | null;
 }
 
 /**
  * Finds a run.
  *
- * @param what its folder, its name in `out`, or a checkpoint in its folder.
- * @throws {UsageError} where there is none.
+ * @param what the run's folder, its name in `out`, or a checkpoint in its folder.
+ * @throws {UsageError} if there is no such run.
  */
 export async function findRun(what: string, out: string): Promise<FoundRun> {
   for (const path of [what, join(out, what)]) {
@@ -48,15 +50,15 @@ async function isRun(folder: string): Promise<boolean> {
 }
 
 /**
- * The settings to go on with: the run's own, with `given` laid over them.
+ * The settings to go on with: those of the run, overridden by `given`.
  *
- * @throws {UsageError} naming a setting that would make it another run, unless `force`.
+ * @throws {UsageError} for a setting that would make it another run, unless `force`.
  */
 export function resumedConfig(config: RunConfig, given: GivenConfig, force: boolean): GivenConfig {
   const changed: Record<string, Value> = {};
   for (const setting of SETTINGS as readonly Setting[]) {
     const key = camelCase(setting.name) as keyof RunConfig, value = given[key], before = config[key];
-    // The folder is where it is.
+    // The folder does not move.
     if (value === undefined || key === "out" || key === "name" || JSON.stringify(value) === JSON.stringify(before)) {
       continue;
     }
@@ -71,26 +73,29 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
   return { ...config, ...changed };
 }
 
-/** A run that goes on. */
+/** A run that is about to go on. Its lock is held. */
 export interface ReopenedRun extends Claim {
   /** The settings to go on with. */
   readonly config: RunConfig;
-  /** Where it goes on; null where it came to no checkpoint: then it starts over. */
+  /** The checkpoint to go on from; null if the run has none: then it starts over. */
   readonly checkpoint: Checkpoint | null;
-  /** The checkpoint is not the newest, or has other settings: what lies in the folder is of another run from here on. */
+  /** The checkpoint is not the newest, or has other settings: the run replaces the checkpoints in its folder at once. */
   readonly changed: boolean;
-  /** Whether it has come to its end, and nothing is asked of it beyond that. */
+  /** The run goes on with settings or images that make it another run. */
+  readonly force: boolean;
+  /** The run is finished, and the settings ask for no more steps. */
   readonly finished: boolean;
 }
 
 /**
- * Locks a run's folder, and reads the checkpoint to go on from: that which was named, else the newest that is whole.
- * What a write that was cut short has left behind is removed.
+ * Locks a run's folder, and reads the checkpoint to go on from: the one that was named, else the newest that is not
+ * damaged. Removes temporary files of a write that was interrupted.
  *
- * @param given settings of the command line.
- * @param warn is told of checkpoints that are damaged.
- * @throws {UsageError} where another process has the folder, or naming a setting that would make it another run, unless `force`.
- * @throws {WeightsError} where no checkpoint can be used.
+ * @param given settings that override those of the run.
+ * @param force allows settings that make it another run.
+ * @param warn called with a line for each damaged checkpoint.
+ * @throws {UsageError} if another process uses the folder, or for a setting that would make it another run.
+ * @throws {WeightsError} if the checkpoints are all damaged.
  */
 export async function reopen(
   { folder, file }: FoundRun,
@@ -102,24 +107,25 @@ export async function reopen(
   try {
     if (lock.stale) warn(`NOTE: process ${lock.stale}, which had ${folder}, ended without tidying up`);
     const checkpoints = new CheckpointFolder(join(folder, CHECKPOINTS), 1);
-    for (const path of [folder, checkpoints.path]) await tidy(path);
+    for (const path of [folder, checkpoints.path]) await removeTemporaryFiles(path);
     const checkpoint = await (file === null ? checkpoints.newest(warn) : readCheckpoint(file)) ?? null;
-    const begun = checkpoint && configFromJson(JSON.stringify(checkpoint.state.config), file ?? checkpoints.path);
+    const saved = checkpoint && configFromJson(JSON.stringify(checkpoint.state.config), file ?? checkpoints.path);
     const written = await readSettings(folder).catch((error) => {
-      if (!begun || !(error instanceof UsageError)) throw error;
+      if (!saved || !(error instanceof UsageError)) throw error;
       warn(`WARNING: ${error.message}: the checkpoint's settings are used`);
-      return begun;
+      return saved;
     });
-    // A change in config.json is a change like any other.
-    const before = begun ?? written, config = makeConfig(resumedConfig(before, { ...written, ...given }, force));
+    // An edit of config.json counts like a flag.
+    const before = saved ?? written, config = makeConfig(resumedConfig(before, { ...written, ...given }, force));
     const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
-    const names = await namesIn(folder), ended = (await readEnvironment(folder))?.finished !== undefined;
+    const names = await namesIn(folder), ended = (await readRunFile(folder))?.finished !== undefined;
     return {
       path: folder,
       lock,
       config,
       checkpoint,
       changed: file !== null || JSON.stringify(config) !== JSON.stringify(before),
+      force,
       finished: file === null && ended && !longer && names.includes("model.safetensors"),
     };
   } catch (error) {
@@ -128,7 +134,7 @@ export async function reopen(
   }
 }
 
-/** The settings in a run's folder. Throws `UsageError` where they cannot be read. */
+/** Reads the settings in a run's folder. Throws `UsageError` if they cannot be read. */
 async function readSettings(folder: string): Promise<RunConfig> {
   const file = join(folder, "config.json");
   let text: string;
@@ -140,27 +146,9 @@ async function readSettings(folder: string): Promise<RunConfig> {
   return configFromJson(text, file);
 }
 
-async function tidy(folder: string): Promise<void> {
+async function removeTemporaryFiles(folder: string): Promise<void> {
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     if (isTemporary(name) && await fileSize(path) !== undefined) await removeQuietly(path);
   }
-}
-
-/** What `run.json` says; undefined where there is none that can be read. */
-export async function readEnvironment(folder: string): Promise<Partial<RunFile> | undefined> {
-  try {
-    const value: Partial<RunFile> | null = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
-    return typeof value === "object" && value && Array.isArray(value.resumed) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The content of `run.json`. */
-export interface RunFile extends Environment {
-  /** Each time that the run went on: from which step, and by what. */
-  readonly resumed: readonly (Environment & { readonly step: number })[];
-  /** When it came to its end. */
-  readonly finished?: string;
 }

@@ -1,5 +1,6 @@
 /**
- * A run from where it is to its end: it logs, validates and saves on the way, and goes on after what can go wrong.
+ * The training of a run, from its first step or a checkpoint to its last step: it logs, validates and saves, and goes on
+ * after a loss that is not finite and after a lost device.
  *
  * @module
  */
@@ -7,107 +8,104 @@ import type { Dataset } from "../data/dataset.ts";
 import { DeviceLostError, DivergedError, TrainingError, UsageError } from "../errors.ts";
 import { readAll } from "../tensor/realize.ts";
 import { startOver } from "../tensor/start_over.ts";
-import { type Checkpoint, encodeCheckpoint, metricsIn, metricsTensor, type RunState } from "./checkpoint.ts";
+import { type Checkpoint, encodeCheckpoint, metricsIn, type RunState } from "./checkpoint.ts";
 import { configToJson } from "../config/config.ts";
 import type { DeviceData } from "../train/device_data.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
 import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
 import { type Interval, Intervals } from "./intervals.ts";
-import { gridOf } from "./mistakes.ts";
+import { gridOfMistakes } from "./evaluation.ts";
 import type { RunFolder } from "./folder.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { capture, kernelsOf, restore } from "./snapshot.ts";
+import { Throughput } from "./throughput.ts";
 import { batchOptions, type Progress, type Trainer } from "../train/trainer.ts";
 
-/** How often a run goes back after a loss that was not finite. */
+/** The number of times that a run goes back to a checkpoint after a loss that is not finite. */
 const MOST_RESTORES = 3;
-/** The lines of metrics that a run has at least, if it has so many steps, whatever is printed. */
+/** The least number of lines in the metrics of a run with that many steps, even if fewer lines are printed. */
 const LEAST_LINES = 500;
-/** Seconds over which the throughput is taken, at least. */
-const PACE_SECONDS = 2;
-/** How often histograms are drawn. */
+/** The most histograms of a tensor in a run. */
 const MOST_HISTOGRAMS = 100;
 
-/** What a run works with, on one device. */
+/** What a run uses on one device. */
 export interface Opened {
   readonly trainer: Trainer;
-  /** What it is tested on as it goes; null where it is not. */
+  /** The images that it is tested on while it trains; null without such tests. */
   readonly tests: DeviceData | null;
 }
 
-/** What a session tells of. */
+/** Who is told what a run does. */
 export interface Listener {
   /** A line of news. */
   say(line: string): void;
-  /** Something that went wrong, and what is done about it. */
+  /** A line about something that went wrong, and what is done about it. */
   warn(line: string): void;
-  /** Steps were done; `ended` are the whole intervals of the log among them. */
-  progress(progress: Progress, ended: readonly Interval[]): void;
+  /** Steps were done; `ended` are the intervals of `logEvery` steps that end among them. */
+  progress(trainer: Trainer, progress: Progress, ended: readonly Interval[]): void;
 }
 
+/** What a session is made of. */
 export interface SessionOptions {
   readonly config: RunConfig;
   readonly dataset: Dataset;
   readonly folder: RunFolder;
-  /** Makes the trainer in its first state, on the device that there then is: used after the device was lost. */
+  /** Makes the trainer in its first state, on a new device. Called after the device was lost. */
   open(): Promise<Opened>;
   readonly listener: Listener;
-  /** The run goes on with other settings, or from an older checkpoint: those in its folder are replaced at once. */
+  /** The run goes on with other settings, or from an older checkpoint: it saves a new checkpoint at once. */
   readonly changed?: boolean;
 }
 
-/** How a run ended. */
+/** What a session did. */
 export interface Ended {
+  /** All steps of the run, with those before it was resumed. */
   readonly steps: number;
-  /** Images and seconds of the steps of this process. */
+  /** The images that the steps of this session took, and their time in seconds. */
   readonly images: number;
   readonly seconds: number;
 }
 
+/** Trains a run. It can be paused, stopped and given another learning rate at any time. */
 export class Session {
   readonly config: RunConfig;
   readonly folder: RunFolder;
   readonly #options: SessionOptions;
-  /** What is printed, and what the metrics have. */
+  /** The intervals that are printed. */
   readonly #printed: Intervals;
+  /** The intervals that the metrics have. */
   readonly #noted: Intervals;
   #opened: Opened;
   #best: RunState["best"] = null;
   #restores = 0;
-  /** The step that was saved last. */
+  /** The step of the last checkpoint; -1 if the state of that step has changed since. */
   #saved = -1;
-  #begun = { step: 0, seconds: 0 };
-  /** Where the throughput was taken last, and what it was. */
-  #pace: { step: number; seconds: number; rate?: number } = { step: 0, seconds: 0 };
-  /** What the run goes on from, until it begins. */
+  readonly #begun: { readonly step: number; readonly seconds: number };
+  readonly #throughput = new Throughput();
+  /** The checkpoint to go on from, until `run()` is called. */
   #from: Checkpoint | null = null;
   #deviceLost = false;
   #stopped = false;
 
-  private constructor(options: SessionOptions, opened: Opened) {
+  /** @param opened a trainer in its first state, or in the state of `from`: see `restore()` of `snapshot.ts`. */
+  constructor(options: SessionOptions, opened: Opened, from: Checkpoint | null) {
     this.#options = options;
     ({ config: this.config, folder: this.folder } = options);
     const { logEvery } = this.config, { totalSteps } = opened.trainer;
     this.#printed = new Intervals(logEvery);
     this.#noted = new Intervals(Math.min(logEvery, Math.ceil(totalSteps / LEAST_LINES)), totalSteps);
     this.#opened = opened;
-  }
-
-  /** Takes a trainer in its first state, or in that of `from`: see `restore()` of `snapshot.ts`. */
-  static open(options: SessionOptions, opened: Opened, from: Checkpoint | null): Session {
-    const session = new Session(options, opened);
-    session.#from = from;
-    if (from) session.#take(from);
-    const { step, seconds } = session.trainer.position;
-    session.#begun = { step, seconds };
-    return session;
+    this.#from = from;
+    if (from) this.#take(from);
+    const { step, seconds } = opened.trainer.position;
+    this.#begun = { step, seconds };
   }
 
   get trainer(): Trainer {
     return this.#opened.trainer;
   }
 
-  /** Ends the run after the steps that are under way. */
+  /** Ends the run after the steps that were submitted already. */
   stop(): void {
     this.#stopped = true;
     this.trainer.stop();
@@ -118,42 +116,44 @@ export class Session {
     return this.#stopped;
   }
 
+  /** Makes the run wait after the steps that were submitted already. */
   pause(): void {
     this.trainer.pause();
   }
 
+  /** Lets a paused run go on. */
   resume(): void {
     this.trainer.resume();
   }
 
   /**
-   * Changes the learning rate of the steps to come. A schedule goes on in proportion.
+   * Changes the learning rate of the steps to come. A schedule is scaled in proportion.
    *
-   * @throws {UsageError} where the rate is none, or the schedule has it at 0 now.
+   * @throws {UsageError} if `lr` is no rate, f32 cannot hold it, or the schedule's rate is 0 now. Nothing is changed then.
    */
   setLr(lr: number): void {
     const { trainer } = this, { step } = trainer.position, from = trainer.rate(step), base = trainer.baseRate(step);
     if (!(Number.isFinite(lr) && lr >= 0)) throw new UsageError(`the learning rate must be a number from 0, got ${lr}`);
     if (!(base > 0)) throw new UsageError("the schedule has the learning rate at 0 now: it cannot be scaled");
     trainer.rateScale = lr / base;
-    this.#saved = -1; // With another rate.
+    this.#saved = -1;
     this.folder.metrics.add({ step, event: "lr", from, to: lr });
     this.#options.listener.say(`learning rate: ${from} to ${lr} from step ${step + 1} on`);
   }
 
   /**
-   * Trains to the end, or until `stop()`. What was done is saved then.
+   * Trains to the end, or until `stop()`, and saves a checkpoint there.
    *
-   * @throws {DivergedError} where a loss is not finite, and the run does not go back, or went back often enough.
+   * @throws {DivergedError} if a loss is not finite, and the run does not go back or went back often enough.
    */
   async run(): Promise<Ended> {
     for (;;) {
       try {
         await this.#begin();
-        await this.trainer.run((progress) => this.#report(progress), {
-          due: (step) => this.#due(step),
-          reached: (epochEnded) => this.#reached(epochEnded),
-        });
+        for await (const chunk of this.trainer.chunks({ nextStop: (step) => this.#nextStop(step) })) {
+          if (chunk.kind === "steps") this.#report(chunk.progress);
+          else await this.#atStop(chunk.epochEnded);
+        }
         if (this.trainer.position.step !== this.#saved) await this.save();
         break;
       } catch (error) {
@@ -166,7 +166,7 @@ export class Session {
     return { steps: step, images: trainer.images(step) - trainer.images(first), seconds: seconds - before };
   }
 
-  /** Sees to it that the checkpoints are those of the run as it begins. */
+  /** Saves the checkpoints that the run needs before its first step. */
   async #begin(): Promise<void> {
     const from = this.#from;
     this.#from = null;
@@ -174,20 +174,20 @@ export class Session {
       if (this.config.onNan === "restore" && this.#saved < 0) await this.save();
       return;
     }
-    const { state: { best, step } } = from, sound = await this.folder.checkpoints.rewind(from);
-    const isBest = !sound && best?.step === step;
-    if (!sound && !isBest) this.#best = null; // There is no file of it any more.
-    if (!sound || this.#options.changed) await this.save(isBest);
+    const { state: { best, step } } = from, { hasBest } = this.folder, isBest = !hasBest && best?.step === step;
+    if (!hasBest && !isBest) this.#best = null; // Its file is gone.
+    if (!hasBest || this.#options.changed) await this.save(isBest);
   }
 
   /**
-   * Writes a checkpoint. To be called between steps.
+   * Writes a checkpoint. To be called when no steps are under way.
    *
+   * @param isBest whether the state is the best validation so far.
    * @throws {DataError} if it cannot be written.
    */
   async save(isBest = false): Promise<void> {
-    // The rate may be changed while the state is read: both or neither are of before.
-    const { config, folder, trainer } = this, lines = folder.metrics.lines();
+    // The rate may be changed while the state is read. The metrics are read at the same moment as the rate.
+    const { config, folder, trainer } = this, metrics = folder.metrics.saved();
     const { state, tensors } = await capture(trainer);
     const bytes = encodeCheckpoint({
       state: {
@@ -199,24 +199,25 @@ export class Session {
         config: JSON.parse(configToJson(config)),
         data: trainer.data.identity,
         kernels: kernelsOf(trainer.data.gpu),
+        metrics,
       },
-      tensors: tensors.set(...metricsTensor(lines)),
+      tensors,
     }, { ...config, classes: this.#options.dataset.classes });
     await folder.checkpoints.save(bytes, state.step, isBest);
     this.#saved = state.rateScale === trainer.rateScale ? state.step : -1; // It may have been changed meanwhile.
   }
 
-  /** Notes why the run has failed, as far as its folder can still be written. */
+  /** Adds to the metrics why the run has failed, if its folder can still be written. */
   fail({ message }: Error): void {
     try {
       this.folder.metrics.add({ step: this.trainer.position.step, event: "failed", why: message });
     } catch {
-      // What made the run fail is what is told.
+      // The caller reports the error that made the run fail.
     }
   }
 
   /**
-   * Notes the result of the test at the run's end, in the metrics, in `evaluation.json`, and in TensorBoard's file.
+   * Writes the result of the test at the run's end to the metrics, to `evaluation.json` and to TensorBoard's file.
    *
    * @throws {DataError} if a file cannot be written.
    */
@@ -225,7 +226,7 @@ export class Session {
     const { loss: testLoss, accuracy: testAccuracy } = evaluation;
     metrics.add({ step, epoch: Math.ceil(step / trainer.stepsPerEpoch), seconds, testLoss, testAccuracy });
     await this.folder.write("evaluation.json", evaluation);
-    if (evaluation.mistakes.length > 0) metrics.events.image(step, "mistakes", gridOf(evaluation));
+    if (evaluation.mistakes.length > 0) metrics.events.image(step, "mistakes", gridOfMistakes(evaluation));
   }
 
   async #load(checkpoint: Checkpoint): Promise<void> {
@@ -233,9 +234,9 @@ export class Session {
     this.#take(checkpoint);
   }
 
-  /** What the trainer does not know of. */
+  /** Takes what the trainer does not know from a checkpoint. */
   #take({ state }: Checkpoint): void {
-    this.#pace = { step: this.trainer.position.step, seconds: state.seconds };
+    this.#restartThroughput();
     this.#printed.part = state.printed;
     this.#noted.part = state.noted;
     this.#restores = Math.max(this.#restores, state.restores);
@@ -249,55 +250,53 @@ export class Session {
       ...this.#noted.add(progress).map((interval) => ({
         ...interval,
         lr: trainer.rate(interval.step - 1),
-        imagesPerSecond: this.#throughput(interval),
+        imagesPerSecond: this.#throughput.at({ images: trainer.images(interval.step), seconds: interval.seconds }),
       })),
     );
-    this.#options.listener.progress(progress, this.#printed.add(progress));
+    this.#options.listener.progress(trainer, progress, this.#printed.add(progress));
   }
 
-  /** Images per second, over two seconds at least: when a chunk of steps ended is known less well than that. */
-  #throughput({ step, seconds }: Interval): number {
-    const { trainer } = this, from = this.#pace, images = trainer.images(step) - trainer.images(from.step);
-    const took = seconds - from.seconds, now = images / took;
-    if (took < PACE_SECONDS) return from.rate ?? now;
-    this.#pace = { step, seconds, rate: now };
-    return now;
+  /** The trainer is at another step than before, or is another one. */
+  #restartThroughput(): void {
+    const { trainer } = this, { step, seconds } = trainer.position;
+    this.#throughput.restart({ images: trainer.images(step), seconds });
   }
 
-  #due(step: number): number {
+  /** The first step after `step` that the run saves or tests at. */
+  #nextStop(step: number): number {
     const { saveEvery = Infinity, evalEvery = Infinity } = this.config;
     const next = (every: number) => every === Infinity ? Infinity : (Math.floor(step / every) + 1) * every;
     return Math.min(next(saveEvery), next(evalEvery));
   }
 
-  async #reached(epochEnded: boolean): Promise<void> {
+  async #atStop(epochEnded: boolean): Promise<void> {
     const { saveEvery, evalEvery, valSplit } = this.config, { step } = this.trainer.position;
     const due = (every: number | undefined) => epochEnded || (every !== undefined && step % every === 0);
     let isBest = false;
-    // The test at the run's end is made of the file that was saved.
+    // At the run's end the saved weights are tested instead.
     const last = valSplit === 0 && step === this.trainer.totalSteps;
     if (this.#opened.tests && due(evalEvery) && !last) isBest = await this.#test(this.#opened.tests);
     if (due(saveEvery) || isBest) await this.save(isBest);
     if (epochEnded) await this.#drawHistograms();
   }
 
-  /** Adds histograms of the weights and gradients to TensorBoard's file, a hundred times in a run at most. */
+  /** Adds histograms of the weights and gradients to TensorBoard's file, at most `MOST_HISTOGRAMS` times in a run. */
   async #drawHistograms(): Promise<void> {
     const { trainer, folder: { metrics: { events } }, config: { epochs } } = this, { step, epoch } = trainer.position;
     const last = step === trainer.totalSteps;
     if (!last && (epoch - 1) % Math.ceil(epochs / MOST_HISTOGRAMS) !== 0) return;
     const named = trainer.model.namedParameters(), gradients = await trainer.gradients();
-    const elements = await readAll(named.map(([, one]) => one));
-    events.histograms(step, new Map(named.map(([name], i) => [name, elements[i] as Float32Array])), gradients);
+    const values = await readAll(named.map(([, parameter]) => parameter));
+    events.histograms(step, new Map(named.map(([name], i) => [name, values[i] as Float32Array])), gradients);
   }
 
-  /** Tests the weights as they are now. @returns whether this is the best validation so far. */
+  /** Tests the current weights. @returns whether this is the best validation so far. */
   async #test(data: DeviceData): Promise<boolean> {
     const { trainer, folder, config } = this, { step, seconds } = trainer.position;
-    // An epoch that has just ended is still the one that is told of.
+    // At the end of an epoch the trainer is at the next one already.
     const epoch = Math.ceil(step / trainer.stepsPerEpoch);
     const { loss, accuracy } = await this.#evaluate(data).catch((error) => {
-      throw error instanceof TrainingError ? new DivergedError(error.message) : error;
+      throw error instanceof TrainingError ? new DivergedError(error.what, error) : error;
     });
     const validates = config.valSplit > 0, what = validates ? "validation" : "test";
     folder.metrics.add({
@@ -323,18 +322,18 @@ export class Session {
     }
   }
 
-  /** After a loss that is not finite. */
+  /** Goes back to the newest checkpoint, with half the learning rate, after a loss that is not finite. */
   async #goBack(error: DivergedError): Promise<void> {
     const { folder, config } = this, { listener } = this.#options, lost = this.trainer.position.step;
     if (config.onNan !== "restore") throw error;
     if (this.#restores >= MOST_RESTORES) {
-      throw new DivergedError(`${error.message}; went back ${MOST_RESTORES} times already`);
+      throw new DivergedError(`${error.message}; went back ${MOST_RESTORES} times already`, { step: error.step });
     }
     const checkpoint = await folder.checkpoints.newest(listener.warn);
     if (!checkpoint) throw error;
     const scale = Math.min(this.trainer.rateScale, checkpoint.state.rateScale) / 2;
     await this.#load(checkpoint);
-    await folder.metrics.restore(metricsIn(checkpoint), checkpoint.state.step);
+    await folder.metrics.restore(metricsIn(checkpoint), listener.warn);
     this.#restores++;
     this.trainer.rateScale = scale;
     const { step } = checkpoint.state, lr = this.trainer.rate(step);
@@ -343,23 +342,26 @@ export class Session {
       `${error.message}: going back to step ${step}, with half the learning rate, ${lr} ` +
         `(${this.#restores} of ${MOST_RESTORES} times)`,
     );
-    await this.save(); // So that a run that is resumed has the rate and the count too.
+    await this.save(); // A run that is resumed needs the rate and the count too.
   }
 
-  /** After the device was lost: once, on a new one. */
+  /** Goes on from the newest checkpoint on a new device. A device that is lost a second time ends the run. */
   async #reopen(error: DeviceLostError): Promise<void> {
     const { folder } = this, { listener } = this.#options;
     if (this.#deviceLost) throw new DeviceLostError(`${error.message}; it was lost before`);
     this.#deviceLost = true;
     const checkpoint = await folder.checkpoints.newest(listener.warn), step = checkpoint?.state.step ?? 0;
-    listener.warn(`WARNING: ${error.message.replace(/: start again$/, "")}: going on from step ${step} on a new one`);
+    listener.warn(`WARNING: ${error.what}: going on from step ${step} on a new one`);
     startOver();
     const opened = await this.#options.open(), { paused, rateScale } = this.trainer;
     this.#opened = opened;
     if (checkpoint) await this.#load(checkpoint);
-    else this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
-    await folder.metrics.restore(checkpoint ? metricsIn(checkpoint) : "", step);
-    // What was asked of the run still holds.
+    else {
+      this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
+      this.#restartThroughput();
+    }
+    await folder.metrics.restore(checkpoint && metricsIn(checkpoint), listener.warn);
+    // The rate that was set, a pause and a stop still hold.
     const { trainer } = this, changed = rateScale !== trainer.rateScale;
     trainer.rateScale = rateScale;
     folder.metrics.add({ step, event: "device-lost", ...(changed && { lr: trainer.rate(step) }) });

@@ -1,12 +1,12 @@
 /**
- * A trainer's state out of the GPU, and back: what a checkpoint holds of it.
+ * Reads the state of a trainer from its device for a checkpoint, and writes it back.
  *
  * @module
  */
-import { DivergedError, UsageError, WeightsError } from "../errors.ts";
+import { DIVERGED_REMEDY, DivergedError, UsageError, WeightsError } from "../errors.ts";
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { variantsOf } from "../graph/variants.ts";
-import type { StoredTensor } from "../io/stored.ts";
+import type { StoredTensor } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
 import { readAll } from "../tensor/realize.ts";
@@ -15,7 +15,7 @@ import { type Checkpoint, part, type RunState } from "./checkpoint.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Position, Trainer } from "../train/trainer.ts";
 
-/** What of a run's state the trainer knows. */
+/** The part of a run's state that the trainer knows. */
 export type TrainerState = Pick<
   RunState,
   "step" | "epoch" | "stepInEpoch" | "lossOfEpoch" | "seconds" | "rateScale" | "schedule" | "rng"
@@ -34,37 +34,40 @@ function tensorsOf({ model, optimizer, ema }: Trainer): Map<string, Tensor> {
 }
 
 /**
- * The state between two steps. Waits for the GPU.
+ * Reads the state between two steps. Waits for the device.
  *
- * @throws {DivergedError} where a weight or a state is not finite: such a state is no good to go back to.
+ * @throws {DivergedError} if a value is not finite: a run could not go back to such a state.
  */
 export async function capture(trainer: Trainer): Promise<{ state: TrainerState; tensors: Map<string, StoredTensor> }> {
   const named = [...tensorsOf(trainer)], { position, rateScale, schedule } = trainer;
   const data = await readAll(named.map(([, one]) => one)), rng = await getRngState();
   const tensors = new Map<string, StoredTensor>();
   named.forEach(([name, { shape }], i) => {
-    const own = data[i]!;
-    if (own instanceof Float32Array && !own.every(Number.isFinite)) {
-      throw new DivergedError(
-        `${name} is not finite after step ${position.step}: training diverged; try a smaller --lr`,
-      );
+    const values = data[i]!;
+    if (values instanceof Float32Array && !values.every(Number.isFinite)) {
+      const { step } = position;
+      throw new DivergedError(`${name} is not finite after step ${step}`, { remedy: DIVERGED_REMEDY, step });
     }
-    tensors.set(name, { dtype: own instanceof Float32Array ? "F32" : "U32", shape, data: own as StoredTensor["data"] });
+    tensors.set(name, {
+      dtype: values instanceof Float32Array ? "F32" : "U32",
+      shape,
+      data: values as StoredTensor["data"],
+    });
   });
   return { state: { ...position, rateScale, schedule: schedule?.state() ?? null, rng }, tensors };
 }
 
 /**
- * Gives a trainer the state of a checkpoint.
+ * Loads the state of a checkpoint into a trainer.
  *
  * @param where the checkpoint's name, for the errors.
- * @throws {WeightsError} where it does not fit: it is of another model, or of another optimizer.
+ * @throws {WeightsError} if it does not fit: it is of another model or of another optimizer.
  */
 export async function restore(trainer: Trainer, { state, tensors }: Checkpoint, where: string): Promise<void> {
-  // Planned before: what is loaded then moves to the places that the step has for it.
+  // Planned first, so that the loaded values move into the buffers of the step.
   await trainer.plan();
-  const { model, optimizer, ema, schedule } = trainer, wanted = tensorsOf(trainer);
-  const missing = [...wanted.keys()].find((name) => !tensors.has(name));
+  const { model, optimizer, ema, schedule } = trainer, needed = tensorsOf(trainer);
+  const missing = [...needed.keys()].find((name) => !tensors.has(name));
   if (missing !== undefined) throw new WeightsError(`${where}: the checkpoint has no ${missing}`);
   const loaded = (prefix: string) =>
     Array.from(part(tensors, `${prefix}.`), ([name, { shape, data }]): [string, Tensor] => [
@@ -88,7 +91,7 @@ export async function restore(trainer: Trainer, { state, tensors }: Checkpoint, 
   trainer.position = positionIn(trainer, state);
 }
 
-/** The position of a checkpoint, also where the run goes on with steps of another size (`--force`). */
+/** The position of a checkpoint, converted if the run goes on with another batch size (`--force`). */
 function positionIn({ config, stepsPerEpoch }: Trainer, state: RunState): Position {
   const imagesOf = ({ batchSize, accumulate }: Partial<RunConfig>) => (batchSize ?? 1) * (accumulate ?? 1);
   const before = imagesOf(state.config), now = imagesOf(config);
@@ -97,12 +100,12 @@ function positionIn({ config, stepsPerEpoch }: Trainer, state: RunState): Positi
   return step === state.step ? state : { ...state, step, stepInEpoch, lossOfEpoch: 0 };
 }
 
-/** The variants of kernels that were tuned for a device. */
+/** The variants of kernels that a device uses instead of those that are estimated to be fastest. */
 export function kernelsOf(gpu: Gpu): Record<string, string> {
   return Object.fromEntries(variantsOf(gpu).chosen);
 }
 
-/** Has a device use the kernels that a run began with, and no others: variants round differently. */
+/** Makes a device use the variants that a run started with, and no others: variants round differently. */
 export function useKernels(gpu: Gpu, kernels: Readonly<Record<string, string>>): void {
   const { chosen } = variantsOf(gpu);
   chosen.clear();

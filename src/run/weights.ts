@@ -1,37 +1,38 @@
 /**
- * Weights of a module to and from files.
+ * Saves the weights of a module to a file, and loads them.
  *
  * @module
  */
 import { join } from "node:path";
-import { fileSize, writeAtomically } from "../files/files.ts";
+import { fileSize } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
-import { shorten, type StoredFile, type StoredTensor } from "../io/stored.ts";
+import { shorten, type StoredFile, type StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
-import { MODELS } from "../models/models.ts";
+import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { decodeCheckpoint, labelsOf, type WeightsConfig, weightsIn } from "./checkpoint.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
 
-/** Weights as a model, with what they are of. */
+/** A model with loaded weights. */
 export interface LoadedWeights extends WeightsConfig {
   readonly module: Module;
-  /** What else the file says; nothing in formats that hold tensors alone. */
+  /** The metadata of the file; empty for formats that hold only tensors. */
   readonly metadata: StoredFile["metadata"];
 }
 
-/** Writes the module's state dict, by a temporary name, so that the file is whole or not there. */
+/** Writes the module's state dict to a safetensors file, atomically. */
 export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
   await writeAtomically(path, encodeSafetensors(await storedState(module.stateDict()), labelsOf(config)));
 }
 
 /**
- * Reads a file of weights of any format. Of a checkpoint those are the averages where there are any, else the parameters.
+ * Reads a file of weights of any format. In a checkpoint the weights are the averages if there are any, else the parameters.
  *
- * @throws {WeightsError} where it cannot be read, or is malformed.
+ * @throws {WeightsError} if it cannot be read, or is malformed.
  */
 export async function readWeights(path: string): Promise<StoredFile> {
   const { file, bytes } = await readStored(path).catch(async (error) => {
@@ -43,47 +44,47 @@ export async function readWeights(path: string): Promise<StoredFile> {
 }
 
 /**
- * Loads a file of any format into a fresh model.
+ * Loads a file of any format into a new model.
  *
- * @param given what the weights are of; by default what the file says, else `lenet` and `half`.
- * @throws {WeightsError} where the file cannot be read, is malformed, or does not fit the model, naming the tensors.
+ * @param given the model and normalization; by default those that the file names, else `lenet` and `half`.
+ * @throws {WeightsError} if the file cannot be read, is malformed, or does not fit the model, naming the tensors.
  */
 export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
   const { tensors, metadata } = await readWeights(path);
-  const model = given.model ?? keyOf(MODELS, metadata.model) ?? "lenet";
+  const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
   applyWeights(module, tensors, path);
   return { module, model, normalize, metadata };
 }
 
-/** `value`, where it is a key of `table`. */
+/** `value` if it is a key of `table`, else undefined. */
 function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: string | undefined): K | undefined {
   return value !== undefined && Object.hasOwn(table, value) ? value as K : undefined;
 }
 
 /**
- * Gives `module` the tensors of the file `path`. Numbers of other types become f32, where F64 is rounded, and whole numbers
- * u32; PyTorch counts in I64.
+ * Loads the tensors of the file `path` into `module`. Floating-point numbers of other types become f32, so F64 is rounded;
+ * integers become u32, such as PyTorch's counters in I64.
  *
- * @throws {WeightsError} where they do not fit, naming them. Nothing is changed then.
+ * @throws {WeightsError} if tensors do not fit, naming them. Nothing is changed then.
  */
 export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
-  const own = module.stateDict();
+  const current = module.stateDict();
   const state = new Map(Array.from(stored, ([name, one]) => {
     const where = `${path}: ${JSON.stringify(shorten(name, 100))}`;
     if (one.data.length === 0) throw new WeightsError(`${where} has no elements`);
-    return [name, own.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
+    return [name, current.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
   }));
   try {
     module.loadStateDict(state);
   } catch (error) {
-    // A file may hold any number of tensors that do not belong here.
+    // The message names all tensors that do not fit; a file may hold many.
     throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
   }
 }
 
-/** One of the same shape and type of what does not fit, for the errors; it takes no memory. */
+/** A tensor with the shape and dtype of one that does not fit, for the error. It uses no memory. */
 function placeholder(stored: StoredTensor): Tensor {
   const dtype = /^B?F/.test(stored.dtype) ? "f32" : "u32";
   return tensor(0, { dtype }).expand(stored.shape);

@@ -5,17 +5,17 @@
  *
  * @module
  */
-import { ShapeError, TrainingError } from "../errors.ts";
+import { AnomalyError, ShapeError } from "../errors.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { Storage } from "../backend/memory.ts";
 import type { Node, Value } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
 import { recorder } from "../graph/recorder.ts";
 import { type Known, needed, type Rule, runAfter, runBefore } from "../graph/rewrite.ts";
-import { checkFinite, noFlags } from "../ops/finite.ts";
+import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { rules } from "../ops/fuse.ts";
 import { checkFlag, describe } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 
 /** Nothing was ever traced, so that no graph has to be searched for traced nodes. */
 let never = true;
@@ -55,8 +55,8 @@ export function detectAnomaly<T>(fn: () => T): T {
 export interface Checks {
   /** The flags that the checks fill: to be computed with the graph. */
   readonly flags: Value;
-  /** Throws `TrainingError` if an op made NaN or an infinity. @param when such as " in step 3". */
-  verify(backend: Backend, flags: Storage, when?: string): Promise<void>;
+  /** Throws `AnomalyError` if an op made NaN or an infinity. @param step the step that ran, from 1, of how many. */
+  verify(backend: Backend, flags: Storage, step?: number, submitted?: number): Promise<void>;
 }
 
 /** The rules for a graph with `checks`. */
@@ -99,13 +99,13 @@ export function checksOf(targets: readonly Value[], known: Known = () => false):
   const indicesOf = (values: readonly Value[]) => values.flatMap((value) => indices.get(base(value)) ?? []);
   const results = indicesOf(targets);
   const steps = nodes.map((node) => ({ node, reads: indicesOf(node.inputs), gives: indicesOf(node.outputs) }));
-  const verify = async (backend: Backend, storage: Storage, when = "") => {
+  const verify = async (backend: Backend, storage: Storage, step?: number, submitted?: number) => {
     const [bytes] = await backend.read([storage]), found = new Uint32Array(bytes!);
     const flagOf = (indices: readonly number[]) => indices.reduce((all, index) => all | found[index]!, 0);
     const bad = steps.filter(({ gives }) => flagOf(gives)), maker = bad.find(({ reads }) => !flagOf(reads));
-    if (maker) throw new TrainingError(`anomaly${when}: ${roleOf(maker.node)} made ${kindOf(flagOf(maker.gives))}`);
+    if (maker) throw new AnomalyError(`${roleOf(maker.node)} made ${kindOf(flagOf(maker.gives))}`, step, submitted);
     if (!bad[0] || !flagOf(results)) return;
-    throw new TrainingError(`anomaly${when}: ${roleOf(bad[0].node)} was given ${kindOf(flagOf(bad[0].reads))}`);
+    throw new AnomalyError(`${roleOf(bad[0].node)} was given ${kindOf(flagOf(bad[0].reads))}`, step, submitted);
   };
   return { flags, verify };
 }

@@ -8,8 +8,8 @@
 import { ShapeError } from "../errors.ts";
 import type { Node, Value } from "../graph/node.ts";
 import { recorder, withoutGradients } from "../graph/recorder.ts";
-import { combine } from "../ops/elementwise.ts";
-import { text } from "../ops/shape.ts";
+import { combine } from "../ops/elementwise/elementwise.ts";
+import { text } from "../ops/shape/shape.ts";
 
 /** What takes the gradient of a value. */
 export interface Leaf {

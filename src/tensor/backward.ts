@@ -6,9 +6,9 @@
 import { ShapeError } from "../errors.ts";
 import { constant, type Value } from "../graph/node.ts";
 import { withoutGradients } from "../graph/recorder.ts";
-import { combine } from "../ops/elementwise.ts";
+import { combine } from "../ops/elementwise/elementwise.ts";
 import { checkFlag, checkOptions, isPlain } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 import type { Handle } from "./handle.ts";
 import { valueOf } from "./value_of.ts";
 

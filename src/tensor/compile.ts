@@ -11,7 +11,7 @@ import { Value } from "../graph/node.ts";
 import { StepProgram } from "../graph/program.ts";
 import { recorder, withoutReads } from "../graph/recorder.ts";
 import { snapshot } from "../graph/rewrite.ts";
-import { alias } from "../ops/shape.ts";
+import { alias } from "../ops/shape/view.ts";
 import { type Checks, checksOf, compute, rulesFor } from "./anomaly.ts";
 import type { Handle } from "./handle.ts";
 import { inTurn, settle } from "./realize.ts";
@@ -111,7 +111,7 @@ export class Program<T = unknown> {
       if (!this.#checks) return await step.run(times);
       for (let i = 1; i <= times; i++) {
         await step.run(1);
-        await this.#checks.verify(backend, step.storages.at(-1)!, ` in step ${i} of run(${times})`);
+        await this.#checks.verify(backend, step.storages.at(-1)!, i, times);
       }
     });
   }

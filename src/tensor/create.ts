@@ -8,9 +8,9 @@ import { fillNormal, fillUniform } from "../random.ts";
 import { ShapeError } from "../errors.ts";
 import { constant, type Data, type DType, type Shape, sizeOf } from "../graph/node.ts";
 import { withoutGradients } from "../graph/recorder.ts";
-import { checkNumber } from "../ops/elementwise.ts";
+import { checkNumber } from "../ops/elementwise/elementwise.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
-import { checkShape, text } from "../ops/shape.ts";
+import { checkShape, text } from "../ops/shape/shape.ts";
 import { nextKey } from "./random_state.ts";
 import { Tensor } from "./tensor.ts";
 

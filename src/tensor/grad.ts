@@ -5,7 +5,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkFlag } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 import { differentiate } from "./autograd.ts";
 import { checkBackward, seedsOf } from "./backward.ts";
 import { valueOf } from "./value_of.ts";

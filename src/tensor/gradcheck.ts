@@ -6,7 +6,7 @@
 import { fillNormal, fillUniform, Purpose } from "../random.ts";
 import { ShapeError, TrainingError } from "../errors.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
-import { strides, text } from "../ops/shape.ts";
+import { strides, text } from "../ops/shape/shape.ts";
 import { noGrad, tensor } from "./create.ts";
 import { grad } from "./grad.ts";
 import { readAll } from "./realize.ts";

@@ -5,10 +5,10 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
-import * as join from "../ops/cat.ts";
+import * as join from "../ops/shape/cat.ts";
 import { describe } from "../ops/options.ts";
-import * as pad from "../ops/pad.ts";
-import { axis, text } from "../ops/shape.ts";
+import * as pad from "../ops/shape/pad.ts";
+import { axis, text } from "../ops/shape/shape.ts";
 import { Tensor } from "./tensor.ts";
 import { valueOf } from "./value_of.ts";
 

@@ -6,12 +6,14 @@
  */
 import { ShapeError } from "../errors.ts";
 import type { Shape, Value } from "../graph/node.ts";
-import { activate } from "../ops/activation.ts";
-import * as elementwise from "../ops/elementwise.ts";
-import { logSoftmax, softmax } from "../ops/loss.ts";
-import { matmul } from "../ops/matmul.ts";
-import { argmax, reduce } from "../ops/reduce.ts";
-import * as shapes from "../ops/shape.ts";
+import { activate } from "../ops/elementwise/activation.ts";
+import * as elementwise from "../ops/elementwise/elementwise.ts";
+import { logSoftmax, softmax } from "../ops/loss/log_softmax.ts";
+import { matmul } from "../ops/matmul/matmul.ts";
+import { argmax, reduce } from "../ops/reduce/reduce.ts";
+import * as shapes from "../ops/shape/shape.ts";
+import * as strided from "../ops/shape/strided.ts";
+import * as views from "../ops/shape/view.ts";
 import { Handle } from "./handle.ts";
 import { valueOf } from "./value_of.ts";
 
@@ -125,7 +127,7 @@ export abstract class Operations<T extends Handle> extends Handle {
   /** A matrix transposed. */
   t(): T {
     if (this.shape.length > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${shapes.text(this.shape)}`);
-    return this.make(this.shape.length < 2 ? this.value : shapes.permute(this.value, [1, 0], "TBackward0"));
+    return this.make(this.shape.length < 2 ? this.value : strided.permute(this.value, [1, 0], "TBackward0"));
   }
   /** Exchanges two dimensions. */
   transpose(dim0: number, dim1: number): T {
@@ -134,36 +136,36 @@ export abstract class Operations<T extends Handle> extends Handle {
     if (rank === 0) return this.make(this.value);
     order[a] = b;
     order[b] = a;
-    return this.make(shapes.permute(this.value, order, "TransposeBackward0"));
+    return this.make(strided.permute(this.value, order, "TransposeBackward0"));
   }
   /** Reorders the dimensions: dimension `i` of the result is `dims[i]` of this. */
   permute(dims: readonly number[]): T {
-    return this.make(shapes.permute(this.value, dims));
+    return this.make(strided.permute(this.value, dims));
   }
   /** One extent may be -1: it takes what is left. */
   reshape(shape: Shape): T {
-    return this.make(shapes.reshape(this.value, shape));
+    return this.make(views.reshape(this.value, shape));
   }
   /** Joins the dimensions from `startDim` to `endDim`. */
   flatten(startDim = 0, endDim = -1): T {
-    return this.make(shapes.flatten(this.value, startDim, endDim));
+    return this.make(views.flatten(this.value, startDim, endDim));
   }
   /** Drops dimension `dim` where its extent is 1; all such dimensions by default. */
   squeeze(dim?: number): T {
     const at = dim === undefined ? null : shapes.axis(dim, this.shape.length, "squeeze");
     const shape = this.shape.filter((extent, i) => extent !== 1 || (at !== null && i !== at));
-    return this.make(shapes.view(this.value, shape, at === null ? "SqueezeBackward0" : "SqueezeBackward1"));
+    return this.make(views.view(this.value, shape, at === null ? "SqueezeBackward0" : "SqueezeBackward1"));
   }
   /** Adds a dimension of extent 1 before dimension `dim`. */
   unsqueeze(dim: number): T {
     const at = shapes.axis(dim, this.shape.length + 1, "unsqueeze");
     return this.make(
-      shapes.view(this.value, [...this.shape.slice(0, at), 1, ...this.shape.slice(at)], "UnsqueezeBackward0"),
+      views.view(this.value, [...this.shape.slice(0, at), 1, ...this.shape.slice(at)], "UnsqueezeBackward0"),
     );
   }
   /** Repeats dimensions of extent 1 to `shape`; an extent of -1 stays as it is. */
   expand(shape: Shape): T {
-    return this.make(shapes.expand(this.value, shape));
+    return this.make(strided.expand(this.value, shape));
   }
 
   // --- reductions ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import type { WgradError } from "../errors.ts";
 import { constant } from "../graph/node.ts";
 import { withoutGradients } from "../graph/recorder.ts";
 import { describe } from "../ops/options.ts";
-import { text } from "../ops/shape.ts";
+import { text } from "../ops/shape/shape.ts";
 import { Tensor } from "./tensor.ts";
 import { watcher } from "./watch.ts";
 

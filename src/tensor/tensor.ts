@@ -7,9 +7,11 @@
 import { ShapeError } from "../errors.ts";
 import type { Data, DType, Shape, Value } from "../graph/node.ts";
 import { recorder, withoutGradients } from "../graph/recorder.ts";
-import * as elementwise from "../ops/elementwise.ts";
+import * as elementwise from "../ops/elementwise/elementwise.ts";
 import { describe } from "../ops/options.ts";
-import * as shapes from "../ops/shape.ts";
+import * as shapes from "../ops/shape/shape.ts";
+import * as strided from "../ops/shape/strided.ts";
+import * as views from "../ops/shape/view.ts";
 import {
   differentiate,
   type GradFn,
@@ -50,7 +52,7 @@ export class Tensor extends Operations<Tensor> implements Leaf {
   /** For the program itself. Two tensors never share a value: a change of one would change the other. */
   constructor(value: Value) {
     super();
-    this.#value = holders.has(value) ? shapes.alias(value) : value;
+    this.#value = holders.has(value) ? views.alias(value) : value;
     holders.set(this.#value, this);
   }
 
@@ -201,12 +203,12 @@ export class Tensor extends Operations<Tensor> implements Leaf {
    * neither do views.
    */
   detach(): Tensor {
-    return new Tensor(shapes.detach(this.value));
+    return new Tensor(views.detach(this.value));
   }
 
   /** The same elements in other memory. */
   clone(): Tensor {
-    return new Tensor(shapes.clone(this.value));
+    return new Tensor(views.clone(this.value));
   }
 
   /** Frees this tensor's memory now, instead of when the garbage collector finds it. It must not be used again. */
@@ -280,11 +282,11 @@ export class Tensor extends Operations<Tensor> implements Leaf {
   }
   /** Takes the elements of `other`, broadcast. */
   copy_(other: Tensor): this {
-    return this.assign(shapes.clone(shapes.expand(valueOf(other, "copy_"), this.shape)), "copy_");
+    return this.assign(views.clone(strided.expand(valueOf(other, "copy_"), this.shape)), "copy_");
   }
   /** Sets every element to `value`. */
   fill_(value: number): this {
-    return this.assign(shapes.clone(shapes.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
+    return this.assign(views.clone(strided.expand(elementwise.scalar(value, this.dtype), this.shape)), "fill_");
   }
   /** Sets every element to 0. */
   zero_(): this {

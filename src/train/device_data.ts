@@ -1,6 +1,6 @@
 /**
- * A split of a data set on the GPU: its pixels as bytes, its labels, the order of an epoch, and the ops that take the next
- * batch from them.
+ * A split of a data set in device memory: its pixels as bytes, its labels, the order of an epoch, and the ops that take the
+ * next batch from them.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { compile, type Program } from "../tensor/compile.ts";
 import { arange, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** How bytes become numbers: (byte / 255 − mean) / deviation, by channel, and for images made grey. */
+/** How bytes become numbers: (byte / 255 − mean) / deviation, for each channel, and for images that are made grey. */
 export const NORMALIZATIONS = {
   half: { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], greyMean: 0.5, greyDeviation: 0.5 },
   // Measured on the 50,000 training images.
@@ -29,20 +29,21 @@ export const NORMALIZATIONS = {
   },
 } as const;
 
-/** Which images a split has. */
+/** Identifies the images of a split. */
 export interface DataIdentity {
   readonly images: number;
-  /** Of their pixels and labels, or of the checksums of the official files that they are from. */
+  /** The checksum of the pixels and labels, or of the checksums of the official files that they are from. */
   readonly sha256: string;
 }
 
+/** How images become the inputs of a model. */
 export interface BatchOptions {
   readonly normalize: keyof typeof NORMALIZATIONS;
-  /** The channels that the model wants: those of the images, or 1, which makes them grey. */
+  /** The channels of the model's inputs: those of the images, or 1, which makes the images grey. */
   readonly channels: number;
 }
 
-/** A split that was uploaded. */
+/** A split in device memory. */
 export class DeviceData {
   readonly #order: Tensor;
   /** The step within the epoch, and the step within the run. */
@@ -60,7 +61,7 @@ export class DeviceData {
     /** What the images are. */
     readonly identity: DataIdentity,
   ) {
-    // The order of the file, until an epoch is begun.
+    // Until an epoch begins, the order of the file.
     this.#order = arange(count, { dtype: "u32" });
     this.#shuffle = compile(() => {
       const bits = permuteHalfBits(this.count);
@@ -70,7 +71,11 @@ export class DeviceData {
     });
   }
 
-  /** Streams a split to the GPU. Its memory on the CPU stays that of a batch. */
+  /**
+   * Streams a split to the device; only one batch of it is in memory of the CPU at a time.
+   *
+   * @throws {DataError} if the split has no images, another number of images than it says, or does not fit in memory.
+   */
   static async upload(gpu: Gpu, { name, shape }: Dataset, split: Split): Promise<DeviceData> {
     const { count } = split, imageBytes = shape[0] * shape[1] * shape[2];
     if (count === 0) throw new DataError(`${name} has no images of the kind that is needed`);
@@ -83,11 +88,11 @@ export class DeviceData {
     const half = (images: number) => {
       const bytes = Math.max(1, images) * imageBytes, value = new Value([bytes / 4], "u32");
       value.storage = allocateStorage(gpu, bytes);
-      value.storage.block.release(); // Held by the value now.
+      value.storage.block.release(); // The value holds it now.
       return new Tensor(value);
     };
     const pixels = [half(first), half(count - first)] as const;
-    // Bytes as words, which hold four of them.
+    // Padded to whole words of four bytes.
     const labels = new Uint8Array(Math.ceil(count / 4) * 4);
     const hash = split.sha256 === undefined ? createHash("sha256") : null;
     let read = 0;
@@ -106,9 +111,9 @@ export class DeviceData {
   }
 
   /**
-   * Begins an epoch of training, counted from 0: sets its order, and the step within it to 0.
+   * Begins an epoch of training, counted from 0: shuffles the images, and sets the step within the epoch to 0.
    *
-   * @param from goes on from there instead: the steps done in the epoch and in the run.
+   * @param from sets the steps done in the epoch and in the run instead.
    */
   async begin(
     seed: number,
@@ -120,16 +125,16 @@ export class DeviceData {
     if (from) write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(from.stepInEpoch, from.step));
   }
 
-  /** Sets the step within the epoch to 0, and leaves the order as it is. */
+  /** Goes back to the first batch of the epoch, without shuffling. */
   rewind(): void {
     write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(0));
   }
 
   /**
-   * Records the taking of a batch: images f32 [count, channels, height, width] and labels u32 [count].
+   * Records ops that take a batch: images f32 [count, channels, height, width] and labels u32 [count].
    *
-   * @param stride the images of each step of the epoch before this one.
-   * @param offset the images of this step that come before these.
+   * @param stride the number of images in a full step.
+   * @param offset the index of the first image within the step.
    */
   next(count: number, stride: number, { normalize, channels }: BatchOptions, offset = 0): [Tensor, Tensor] {
     const { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];

@@ -1,5 +1,5 @@
 /**
- * Testing a model on a split: mean loss, accuracy, and the confusion matrix.
+ * Tests a model on a split: mean loss, accuracy, and the confusion matrix.
  *
  * @module
  */
@@ -11,41 +11,42 @@ import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import type { BatchOptions, DeviceData } from "./device_data.ts";
 
-/** Images a step. Large, since each step's results are read back, which costs a wait. */
+/** The number of images per step. It is large because the results of each step are read, which costs a wait. */
 const BATCH = 1000;
 
+/** The result of a test. */
 export interface Evaluation {
   /** The mean cross-entropy, in nats. */
   readonly loss: number;
-  /** The share of images whose most likely class is their own, 0 to 1. */
+  /** The share of images whose class was predicted, 0 to 1. */
   readonly accuracy: number;
   /** The same for the images of each class, by label; NaN for a class without images. */
   readonly perClass: readonly number[];
-  /** confusion[label][predicted]: how many images. */
+  /** `confusion[label][predicted]`: the number of images. */
   readonly confusion: readonly (readonly number[])[];
-  /** The images that the model was wrong about and surest of, the surest first. */
-  readonly mistakes: readonly Guess[];
+  /** The most confident wrong predictions, the most confident first. */
+  readonly mistakes: readonly Prediction[];
 }
 
-/** What a model took an image for. */
-export interface Guess {
-  /** Which image of the split. */
+/** The prediction of a model for an image. */
+export interface Prediction {
+  /** The index of the image in the split. */
   readonly index: number;
   readonly label: number;
   readonly predicted: number;
-  /** How sure the model was, 0 to 1. */
+  /** The probability of the predicted class, 0 to 1. */
   readonly probability: number;
 }
 
-/** How many mistakes are kept. */
+/** The number of mistakes that are kept. */
 const MOST_MISTAKES = 25;
 
 /**
- * Runs `model` in evaluation mode over all of `data`, from its first batch. Leaves the mode of each of its modules as it
- * was, also where it throws.
+ * Runs `model` in evaluation mode over all of `data`. Afterwards each of its modules is in the mode that it was in, also
+ * after an error.
  *
- * @param classes how many there are.
- * @throws {TrainingError} where the loss is not finite.
+ * @param classes the number of classes.
+ * @throws {TrainingError} if the loss is not finite.
  */
 export async function evaluateModel(
   model: Module,
@@ -56,7 +57,7 @@ export async function evaluateModel(
   const modes = model.namedModules().map(([, module]) => ({ module, training: module.training }));
   const oneStep = tensor(Uint32Array.of(1, 0));
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  let total = 0, mistakes: Guess[] = [];
+  let total = 0, mistakes: Prediction[] = [];
   model.eval();
   try {
     data.rewind();
@@ -68,18 +69,18 @@ export async function evaluateModel(
           const logits = model.forward(x);
           data.counters.add_(oneStep);
           const losses = crossEntropy(logits, labels, { reduction: "none" });
-          return { losses, guesses: logits.argmax(1), labels, logits };
+          return { losses, predictions: logits.argmax(1), labels, logits };
         })
       );
       try {
         while (done + count <= data.count) {
           await program.run();
-          const { losses, guesses, labels, logits } = program.result;
-          const bytes = await read(data.gpu, [losses, guesses, labels, logits].map(({ value }) => value.storage!));
-          const guessed = new Uint32Array(bytes[1]!), rows = new Float32Array(bytes[3]!);
+          const { losses, predictions, labels, logits } = program.result;
+          const bytes = await read(data.gpu, [losses, predictions, labels, logits].map(({ value }) => value.storage!));
+          const classesOf = new Uint32Array(bytes[1]!), rows = new Float32Array(bytes[3]!);
           for (const loss of new Float32Array(bytes[0]!)) total += loss;
           new Uint32Array(bytes[2]!).forEach((label, i) => {
-            const predicted = guessed[i]!;
+            const predicted = classesOf[i]!;
             confusion[label]![predicted]!++;
             if (predicted === label) return;
             const probability = probabilityOf(predicted, rows.subarray(i * classes, (i + 1) * classes));
@@ -106,7 +107,7 @@ export async function evaluateModel(
   };
 }
 
-/** The softmax of a row of logits, at one place. */
-function probabilityOf(place: number, logits: Float32Array): number {
-  return 1 / logits.reduce((sum, one) => sum + Math.exp(one - logits[place]!), 0);
+/** The softmax of a row of logits, at one index. */
+function probabilityOf(index: number, logits: Float32Array): number {
+  return 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - logits[index]!), 0);
 }

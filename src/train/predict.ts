@@ -1,5 +1,5 @@
 /**
- * What a model takes images for.
+ * Predicts the classes of images.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { noGrad, tensor } from "../tensor/create.ts";
 import { readAll } from "../tensor/realize.ts";
 import { type BatchOptions, DeviceData } from "./device_data.ts";
 
-/** Images of one size, which take the way of those that a model is tested on. */
+/** Images of one size. They become inputs in the same way as the images that a model is tested on. */
 export interface Images {
   /** Channels, height, width. */
   readonly shape: Dataset["shape"];
-  /** The bytes of each image: planes R, G, B, rows downwards. */
+  /** The bytes of each image: the planes R, G and B, each with its rows from top to bottom. */
   readonly pixels: readonly Uint8Array<ArrayBuffer>[];
 }
 
 /**
  * Runs `model` in evaluation mode, and leaves it in that mode.
  *
- * @param batchSize images a step.
- * @returns the probability of each class, for each image in order. NaN where the model has diverged.
+ * @param batchSize the number of images per step.
+ * @returns the probability of each class, for each image in order. NaN if the model has diverged.
  */
 export async function predictModel(
   gpu: Gpu,
@@ -50,7 +50,7 @@ export async function predictModel(
   model.eval();
   data.rewind();
   while (found.length < data.count) {
-    // The last batch may be smaller, and a program of its own.
+    // A smaller last batch is a separate program.
     const count = Math.min(batchSize, data.count - found.length);
     const program = compile(() =>
       noGrad(() => {
@@ -73,7 +73,7 @@ export async function predictModel(
 }
 
 function softmax(logits: ArrayLike<number>): Float64Array {
-  const most = Math.max(...Array.from(logits)), powers = Float64Array.from(logits, (one) => Math.exp(one - most));
-  const sum = powers.reduce((sum, one) => sum + one, 0);
-  return powers.map((one) => one / sum);
+  const most = Math.max(...Array.from(logits)), powers = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / sum);
 }

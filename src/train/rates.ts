@@ -1,6 +1,6 @@
 /**
- * The learning rates of a run. What a schedule gives for the coming steps lies ready in GPU memory, where each step finds
- * its own: a new rate waits for nothing.
+ * The learning rates of a run with a schedule. The factors of the next steps are written to device memory before the steps
+ * are submitted, and each step reads its own factor there, so that a new rate needs no wait.
  *
  * @module
  */
@@ -8,48 +8,49 @@ import type { Gpu } from "../backend/webgpu/device.ts";
 import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { pick } from "../ops/batch.ts";
-import { combine, scalar } from "../ops/elementwise.ts";
+import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import type { RunSchedule } from "../optim/schedule_names.ts";
+import type { Schedule } from "../optim/schedules.ts";
 import { zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+/** Gives each step the rates of the schedule. */
 export class Rates {
   readonly #table: Tensor;
   readonly #bases: readonly number[];
-  /** What all rates are multiplied by; 1 unless the run was told otherwise. */
+  /** A further factor of all rates. */
   scale = 1;
 
   /**
-   * @param schedule what the rates of the optimizer's groups are multiplied by at a step, counted from 0.
-   * @param slots the steps that may be under way.
+   * @param schedule the factor of the rates of the optimizer's groups at a step, counted from 0.
+   * @param slots the most steps that may be under way.
    */
-  constructor(readonly optimizer: Optimizer, readonly schedule: RunSchedule, slots: number) {
+  constructor(readonly optimizer: Optimizer, readonly schedule: Schedule, slots: number) {
     this.#table = zeros([slots]);
     this.#bases = optimizer.paramGroups.map(({ lr }) => lr);
   }
 
   /** The rate of the first group at a step, before it is scaled. */
   at(step: number): number {
-    return this.#bases[0]! * this.schedule.factor(step);
+    return this.#bases[0]! * this.schedule(step, 1);
   }
 
-  /** Lays the rates of `count` steps ready, of which `first` is the first. */
+  /** Writes the factors of `count` steps, from step `first` on, to device memory. */
   prepare(gpu: Gpu, first: number, count: number): void {
-    const slots = this.#table.numel, place = upload(gpu, this.#table.value);
+    const slots = this.#table.numel, table = upload(gpu, this.#table.value);
     for (let done = 0; done < count;) {
       const slot = (first + done) % slots, part = Math.min(count - done, slots - slot), from = first + done;
       write(
         gpu,
-        place,
-        Float32Array.from({ length: part }, (_, i) => this.schedule.factor(from + i) * this.scale),
+        table,
+        Float32Array.from({ length: part }, (_, i) => this.schedule(from + i, 1) * this.scale),
         slot * 4,
       );
       done += part;
     }
   }
 
-  /** Records that every group has the rate of this step. */
+  /** Records that every group gets the rate of the current step. */
   apply(counters: Tensor): void {
     const factor = pick(this.#table.value, counters.value);
     this.optimizer.paramGroups.forEach(({ rate }, i) => {

@@ -1,5 +1,5 @@
 /**
- * A training step as a program: the batches, their losses and gradients, the update of the weights, and the note of the
+ * A training step as a program: it takes the batches, computes losses and gradients, updates the weights, and records the
  * loss.
  *
  * @module
@@ -27,20 +27,20 @@ export interface Work {
   readonly data: DeviceData;
   readonly batch: BatchOptions;
   readonly optimizer: Optimizer;
-  /** The averaged weights, where the run keeps them. */
+  /** The averaged weights; null if the run keeps none. */
   readonly ema: EMA | null;
-  /** Null where the rate never changes. */
+  /** The rates of the schedule; null if there is none. */
   readonly rates: Rates | null;
-  /** Where the losses go. */
+  /** The tensor that the losses are recorded in: the loss of step i at index i modulo its length. */
   readonly ring: Tensor;
 }
 
-/** What the gradients of a step take. */
+/** What is needed for the gradients of a step. */
 export type Backward = Pick<Work, "config" | "model" | "data" | "batch" | "optimizer">;
 
 /**
- * The mean loss of `images` images, and its gradients. Each batch has its own backward pass, whose memory the next one uses
- * again.
+ * Records the mean loss of `images` images and its gradients. Each batch has a separate backward pass, and the next batch
+ * reuses its memory.
  */
 function backward({ config, model, data, batch, optimizer }: Backward, images: number): Tensor {
   const { batchSize, accumulate, labelSmoothing } = config;
@@ -57,7 +57,7 @@ function backward({ config, model, data, batch, optimizer }: Backward, images: n
   return total!;
 }
 
-/** A step over `images` images, at most `batchSize * accumulate`. */
+/** Makes the program of a step over `images` images, at most `batchSize * accumulate`. */
 export function stepProgram(work: Work, images: number): Program {
   const { config, model, data, optimizer, ema, rates, ring } = work;
   const step = () => {
@@ -66,21 +66,21 @@ export function stepProgram(work: Work, images: number): Program {
     rates?.apply(data.counters);
     optimizer.step();
     ema?.update();
-    const [noted, counters] = recordLoss(ring.value, data.counters.value, loss.value);
-    ring.assign(noted!, "train");
+    const [recorded, counters] = recordLoss(ring.value, data.counters.value, loss.value);
+    ring.assign(recorded!, "train");
     data.counters.assign(counters!, "train");
   };
   return config.detectAnomaly ? detectAnomaly(() => compile(step)) : compile(step);
 }
 
 /**
- * The gradients of the first step of the epoch, by the names of their parameters, before any clipping. Leaves all as it was
- * but for the step within the epoch, which is 0 then.
+ * Computes the gradients of the first step of the epoch, by the names of their parameters, before any clipping. Afterwards
+ * the step within the epoch is 0; everything else is unchanged.
  */
 export async function gradientsOf(work: Backward, images: number): Promise<Map<string, Float32Array>> {
   const { model, data } = work, rng = await getRngState();
-  // What a step changes on the side, such as running statistics.
-  const buffers = model.buffers(), before = buffers.map((one) => one.detach());
+  // A forward pass changes buffers, such as running statistics.
+  const buffers = model.buffers(), before = buffers.map((buffer) => buffer.detach());
   data.rewind();
   const program = compile(() => {
     backward(work, images);
@@ -88,10 +88,10 @@ export async function gradientsOf(work: Backward, images: number): Promise<Map<s
   });
   try {
     await program.run();
-    const named = Object.entries(program.result), elements = await readAll(named.map(([, one]) => one));
-    return new Map(named.map(([name], i) => [name, elements[i] as Float32Array]));
+    const named = Object.entries(program.result), values = await readAll(named.map(([, gradient]) => gradient));
+    return new Map(named.map(([name], i) => [name, values[i] as Float32Array]));
   } finally {
-    noGrad(() => buffers.forEach((one, i) => one.copy_(before[i]!)));
+    noGrad(() => buffers.forEach((buffer, i) => buffer.copy_(before[i]!)));
     setRngState(rng);
     await program.dispose();
   }

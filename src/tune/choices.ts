@@ -6,7 +6,8 @@
  */
 import { join } from "node:path";
 import { cacheFolder } from "../data/cache.ts";
-import { sha256, writeAtomically } from "../files/files.ts";
+import { sha256 } from "../files/read.ts";
+import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
 import { type Gpu, oneLine } from "../backend/webgpu/device.ts";
 import { variantsOf } from "../graph/variants.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { SHADERS } from "../../shaders/mod.ts";
-import { sha256 } from "../files/files.ts";
+import { sha256 } from "../files/read.ts";
 
 /** The SHA-256 of all kernels. */
 export function kernelsHash(): Promise<string> {

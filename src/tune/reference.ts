@@ -1,44 +1,33 @@
 /**
- * What the tuner compares variants with: single elements of the results of ops that have variants, computed on the CPU in
- * double precision by the definitions.
+ * The results that the tuner compares variants with: single elements of the outputs of ops that have variants, computed on
+ * the CPU in double precision from the definitions.
  *
  * @module
  */
 import type { Data, Node, Shape } from "../graph/node.ts";
-import type { ConvAttrs, Pooled } from "../ops/conv.ts";
-import type { ConvPoolAttrs } from "../ops/conv_pool.ts";
-import type { MatmulAttrs } from "../ops/matmul.ts";
+import { convGradInputOp, convOp, type GradInputAttrs } from "../ops/conv/conv.ts";
+import { type ConvPoolAttrs, convPoolOp } from "../ops/conv/conv_pool.ts";
+import { type ConvAttrs, type Pooled, positions } from "../ops/conv/geometry.ts";
+import { type ConvGradWeightAttrs, convGradWeightOp } from "../ops/conv/grad_weight.ts";
+import { linearOp, type MatmulAttrs, matmulOp } from "../ops/matmul/matmul.ts";
+import { is } from "../ops/op.ts";
 
-/** The elements of a node's outputs. */
-export interface Reference {
-  /** For each output: its element at a place of the flat array. */
-  readonly outputs: readonly ((place: number) => number)[];
-  /** How many multiply-adds an element takes. */
-  readonly work: number;
-}
+/** For each output of a node: its element at an index of the flat array. */
+export type Reference = readonly ((index: number) => number)[];
 
 /** The elements of a tensor. */
 export type Numbers = ArrayLike<number>;
 type Four = readonly [number, number, number, number];
 
-/** The reference for `node` with the elements `inputs`; null where this file does not know the op. */
-export function referenceOf({ op, inputs, outputs, attrs }: Node, data: readonly Data[]): Reference | null {
-  const shapes = inputs.map(({ shape }) => shape), shape = outputs[0]!.shape;
-  switch (op.name) {
-    case "matmul":
-    case "linear":
-      return matmul(data, attrs as MatmulAttrs);
-    case "conv2d":
-      return conv(data, shapes, shape, attrs as ConvAttrs);
-    case "convPool2d":
-      return convPool(data, shapes, shape, attrs as ConvPoolAttrs);
-    case "conv2dGradInput":
-      return convGradInput(data, shapes, shape, attrs as GradAttrs & { mask: boolean });
-    case "conv2dGradWeight":
-      return convGradWeight(data, shapes, shape, attrs as GradAttrs & { bias: boolean });
-    default:
-      return null;
-  }
+/** The reference for `node` with the elements `data` of its inputs; null for ops that this file does not know. */
+export function referenceOf(node: Node, data: readonly Data[]): Reference | null {
+  const shapes = node.inputs.map(({ shape }) => shape), { shape } = node.outputs[0]!;
+  if (is(node, matmulOp) || is(node, linearOp)) return matmul(data, node.attrs);
+  if (is(node, convOp)) return conv(data, shapes, shape, node.attrs);
+  if (is(node, convPoolOp)) return convPool(data, shapes, shape, node.attrs);
+  if (is(node, convGradInputOp)) return convGradInput(data, shapes, shape, node.attrs);
+  if (is(node, convGradWeightOp)) return convGradWeight(data, shapes, shape, node.attrs);
+  return null;
 }
 
 /** c [batch, M, N], and the sums of a. */
@@ -47,12 +36,12 @@ export function matmul(inputs: readonly Numbers[], attrs: MatmulAttrs): Referenc
     [a, b] = inputs as [Numbers, Numbers];
   const at = (batch: number, row: number, i: number) =>
     a[(batchA ? batch * m * k : 0) + (transA ? i * m + row : row * k + i)]!;
-  const c = (place: number) => {
-    const column = place % n, row = Math.floor(place / n) % m, batch = Math.floor(place / n / m);
+  const c = (index: number) => {
+    const column = index % n, row = Math.floor(index / n) % m, batch = Math.floor(index / n / m);
     const start = batchB ? batch * k * n : 0;
     let sum = bias ? inputs[2]![column]! : 0;
     for (let i = 0; i < k; i++) sum += at(batch, row, i) * b[start + (transB ? column * k + i : i * n + column)]!;
-    if (mask && inputs.at(-1)![place]! <= 0) return 0;
+    if (mask && inputs.at(-1)![index]! <= 0) return 0;
     return relu ? Math.max(sum, 0) : sum;
   };
   const sumOf = (row: number) => {
@@ -60,7 +49,7 @@ export function matmul(inputs: readonly Numbers[], attrs: MatmulAttrs): Referenc
     for (let i = 0; i < k; i++) sum += at(0, row, i);
     return sum;
   };
-  return { outputs: sums ? [c, sumOf] : [c], work: k };
+  return sums ? [c, sumOf] : [c];
 }
 
 /** y [N, O, OH, OW]. */
@@ -72,8 +61,8 @@ export function conv(
 ): Reference {
   const { stride, padding, dilation, groups, relu } = attrs;
   const [, channels, h, width] = shapes[0] as Four, [, per, kh, kw] = shapes[1] as Four, [, out, oh, ow] = y as Four;
-  const at = (place: number) => {
-    const [column, row, o, n] = split(place, [ow, oh, out]), first = Math.floor(o / (out / groups)) * per;
+  const at = (index: number) => {
+    const [column, row, o, n] = coordinates(index, [ow, oh, out]), first = Math.floor(o / (out / groups)) * per;
     let sum = bias ? bias[o]! : 0;
     for (let c = 0; c < per; c++) {
       for (let i = 0; i < kh; i++) {
@@ -87,10 +76,10 @@ export function conv(
     }
     return relu ? Math.max(sum, 0) : sum;
   };
-  return { outputs: [at], work: per * kh * kw };
+  return [at];
 }
 
-/** The largest of each window, and its place in the plane: the first of equal ones. */
+/** The maximum of each window, and its index in the plane: the first of equal ones. */
 function convPool(
   data: readonly Numbers[],
   shapes: readonly Shape[],
@@ -98,36 +87,30 @@ function convPool(
   { conv: attrs, pool: { kernel, stride } }: ConvPoolAttrs,
 ): Reference {
   const [, , h, width] = shapes[0] as Four, [, , kh, kw] = shapes[1] as Four, [n, out, oh, ow] = y as Four;
-  const extent = (size: number, taps: number, i: 0 | 1) =>
-    Math.floor((size + 2 * attrs.padding[i] - attrs.dilation[i] * (taps - 1) - 1) / attrs.stride[i]) + 1;
-  const rows = extent(h, kh, 0), columns = extent(width, kw, 1);
-  const { outputs: [inner], work } = conv(data, shapes, [n, out, rows, columns], attrs);
-  const best = (place: number) => {
-    const [column, row, o, image] = split(place, [ow, oh, out]), plane = (image * out + o) * rows * columns;
-    let index = -1, most = -Infinity;
+  const rows = positions(h, kh, attrs.stride[0], attrs.padding[0], attrs.dilation[0]);
+  const columns = positions(width, kw, attrs.stride[1], attrs.padding[1], attrs.dilation[1]);
+  const [inner] = conv(data, shapes, [n, out, rows, columns], attrs);
+  const best = (index: number) => {
+    const [column, row, o, image] = coordinates(index, [ow, oh, out]), plane = (image * out + o) * rows * columns;
+    let argmax = -1, most = -Infinity;
     for (let i = 0; i < kernel[0]; i++) {
       for (let j = 0; j < kernel[1]; j++) {
         const at = (row * stride[0] + i) * columns + column * stride[1] + j, value = inner!(plane + at);
-        if (value > most) [index, most] = [at, value];
+        if (value > most) [argmax, most] = [at, value];
       }
     }
-    return [most, index] as const;
+    return [most, argmax] as const;
   };
-  return { outputs: [(place) => best(place)[0], (place) => best(place)[1]], work: work * kernel[0] * kernel[1] };
+  return [(index) => best(index)[0], (index) => best(index)[1]];
 }
 
-/** `pooled`: the gradient is given by the maxima of windows and their places. */
-export interface GradAttrs extends ConvAttrs {
-  readonly pooled?: Pooled;
-}
-
-/** A gradient as it lies, or scattered to the places of the maxima that it is given by. */
-function gradientOf(dy: Numbers, shape: Shape, index: Numbers, { pooled }: GradAttrs): { dy: Numbers; shape: Four } {
+/** A gradient with its shape; where it is given by windows, scattered to the indices of their maxima. */
+function gradientOf(dy: Numbers, shape: Shape, indices: Numbers, pooled?: Pooled): { dy: Numbers; shape: Four } {
   if (!pooled) return { dy, shape: shape as Four };
   const [n, channels, h, w] = shape as Four,
     [rows, columns] = pooled.size,
     dense = new Float32Array(n * channels * rows * columns);
-  for (let i = 0; i < dy.length; i++) dense[Math.floor(i / (h * w)) * rows * columns + index[i]!]! += dy[i]!;
+  for (let i = 0; i < dy.length; i++) dense[Math.floor(i / (h * w)) * rows * columns + indices[i]!]! += dy[i]!;
   return { dy: dense, shape: [n, channels, rows, columns] };
 }
 
@@ -136,16 +119,16 @@ export function convGradInput(
   data: readonly Numbers[],
   shapes: readonly Shape[],
   dx: Shape,
-  attrs: GradAttrs & { mask: boolean },
+  attrs: Omit<GradInputAttrs, "size">,
 ): Reference {
   const { stride, padding, dilation, groups, mask, pooled } = attrs;
-  const { dy, shape: [, out, oh, ow] } = gradientOf(data[0]!, shapes[0]!, data[1]!, attrs);
+  const { dy, shape: [, out, oh, ow] } = gradientOf(data[0]!, shapes[0]!, data[1]!, pooled);
   const w = data[pooled ? 2 : 1]!,
     [, per, kh, kw] = shapes[pooled ? 2 : 1] as Four,
     [, channels, h, width] = dx as Four;
-  const at = (place: number) => {
-    if (mask && data.at(-1)![place]! <= 0) return 0;
-    const [column, row, c, n] = split(place, [width, h, channels]), group = Math.floor(c / per);
+  const at = (index: number) => {
+    if (mask && data.at(-1)![index]! <= 0) return 0;
+    const [column, row, c, n] = coordinates(index, [width, h, channels]), group = Math.floor(c / per);
     let sum = 0;
     for (let o = group * out / groups; o < (group + 1) * out / groups; o++) {
       for (let i = 0; i < kh; i++) {
@@ -159,7 +142,7 @@ export function convGradInput(
     }
     return sum;
   };
-  return { outputs: [at], work: out / groups * kh * kw };
+  return [at];
 }
 
 /** dw [O, C/groups, KH, KW], and db [O]. */
@@ -167,10 +150,12 @@ export function convGradWeight(
   data: readonly Numbers[],
   shapes: readonly Shape[],
   dw: Shape,
-  attrs: GradAttrs & { bias: boolean },
+  attrs: Omit<ConvGradWeightAttrs, "kernel">,
 ): Reference {
-  const { stride, padding, dilation, groups, bias } = attrs, x = data[0]!, [n, channels, h, width] = shapes[0] as Four;
-  const { dy, shape: [, out, oh, ow] } = gradientOf(data[1]!, shapes[1]!, data[2] ?? [], attrs);
+  const { stride, padding, dilation, groups, bias, pooled } = attrs,
+    x = data[0]!,
+    [n, channels, h, width] = shapes[0] as Four;
+  const { dy, shape: [, out, oh, ow] } = gradientOf(data[1]!, shapes[1]!, data[2] ?? [], pooled);
   const [, per, kh, kw] = dw as Four;
   const sumOver = (o: number, factor: (image: number, row: number, column: number) => number) => {
     let sum = 0;
@@ -182,18 +167,18 @@ export function convGradWeight(
     }
     return sum;
   };
-  const weight = (place: number) => {
-    const [j, i, c, o] = split(place, [kw, kh, per]), channel = Math.floor(o / (out / groups)) * per + c;
+  const weight = (index: number) => {
+    const [j, i, c, o] = coordinates(index, [kw, kh, per]), channel = Math.floor(o / (out / groups)) * per + c;
     return sumOver(o, (image, row, column) => {
       const u = row * stride[0] + i * dilation[0] - padding[0], v = column * stride[1] + j * dilation[1] - padding[1];
       return u < 0 || u >= h || v < 0 || v >= width ? 0 : x[((image * channels + channel) * h + u) * width + v]!;
     });
   };
-  return { outputs: [weight, ...(bias ? [(o: number) => sumOver(o, () => 1)] : [])], work: n * oh * ow };
+  return [weight, ...(bias ? [(o: number) => sumOver(o, () => 1)] : [])];
 }
 
-/** Splits a flat place by extents, the innermost first; what is left is the last. */
-export function split(place: number, extents: readonly [number, number, number]): Four {
-  const [a, b, c] = extents, row = Math.floor(place / a), plane = Math.floor(row / b);
-  return [place % a, row % b, plane % c, Math.floor(plane / c)];
+/** The coordinates of a flat index, by the extents of all dimensions but the outermost; the innermost comes first. */
+export function coordinates(index: number, extents: readonly [number, number, number]): Four {
+  const [a, b, c] = extents, row = Math.floor(index / a), plane = Math.floor(row / b);
+  return [index % a, row % b, plane % c, Math.floor(plane / c)];
 }

@@ -1,5 +1,5 @@
 /**
- * Trials: an op's variants, each alone on the device, on the same made-up inputs; how their results are checked, and how
+ * Trials: each variant of an op runs alone on the device, with the same generated inputs. Their results are checked, and
  * they are timed against each other.
  *
  * @module
@@ -13,32 +13,36 @@ import { StepProgram } from "../graph/program.ts";
 import { type Offer, variantsOf } from "../graph/variants.ts";
 import { wait, waitCost } from "./timing.ts";
 import { noise } from "../random.ts";
+import { convGradInputOp } from "../ops/conv/conv.ts";
+import { convGradWeightOp } from "../ops/conv/grad_weight.ts";
+import { is } from "../ops/op.ts";
 import { referenceOf } from "./reference.ts";
 
 /** A variant, ready to run. */
 export interface Trial {
   readonly name: string;
   readonly commands: readonly Command[];
-  /** Where its results will be. */
-  readonly places: readonly Storage[];
+  /** The storages of its results. */
+  readonly results: readonly Storage[];
   dispose(): void;
 }
 
-/** Where the variants of one offer are tried. */
+/** What the variants of one offer are tried with. */
 export interface Workbench {
-  /** Compiles a variant. Rejects where it does not compile. */
+  /** Compiles a variant, and runs it once. Rejects where it does not compile. */
   prepare(name: string): Promise<Trial>;
-  /** Runs each trial once, and gives their results. */
+  /** Reads the results of trials. */
   results(trials: readonly Trial[]): Promise<readonly (readonly Data[])[]>;
-  /** Some elements as they must be: known apart from any variant. */
-  readonly expected: readonly Place[];
+  /** Some elements of the right results, computed on the CPU. */
+  readonly expected: readonly Sample[];
   dispose(): void;
 }
 
 /** An element of a result. */
-export interface Place {
+export interface Sample {
   readonly output: number;
-  readonly place: number;
+  /** The index in the flat array. */
+  readonly index: number;
   readonly value: number;
 }
 
@@ -48,24 +52,24 @@ export interface Lap {
   readonly runs: number;
 }
 
-/** The most bytes of a node's inputs and outputs that are made up. */
-const MOST_BYTES = 256 * 1024 * 1024;
-/** The most elements that are computed on the CPU, and the most multiply-adds for them. */
-const PLACES = 32, MOST_WORK = 4e6;
+/** The most bytes of the inputs and outputs of a node that is tried. */
+const MAX_BYTES = 256 * 1024 * 1024;
+/** The most elements of an output that are computed on the CPU, and the most multiply-adds for them. */
+const MAX_SAMPLES = 32, MAX_WORK = 4e6;
 /** The most bytes of results that are read at once. */
 const READ_BYTES = 64 * 1024 * 1024;
 
-/** Sets up the trials of an offer. A text says why there can be none. */
+/** Prepares the trials of an offer; where there can be none, a text that says why. */
 export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
   const bytes = [...node.inputs, ...node.outputs].reduce((sum, one) => sum + one.bytes, 0);
-  if (bytes > MOST_BYTES) return `${Math.ceil(bytes / 1048576)} MiB are too large to try`;
+  if (bytes > MAX_BYTES) return `${Math.ceil(bytes / 1048576)} MiB are too large to try`;
   const data = node.inputs.map((input, i) => elementsOf(node, input, i));
   if (data.includes(null)) return "its inputs cannot be made up";
   const given = data as Data[], values = node.inputs.map(({ shape, dtype }) => new Value(shape, dtype));
-  const places = new Map(values.map((value, i) => {
-    const place = allocateStorage(gpu, value.bytes);
-    write(gpu, place, given[i]!);
-    return [value, place];
+  const storages = new Map(values.map((value, i) => {
+    const storage = allocateStorage(gpu, value.bytes);
+    write(gpu, storage, given[i]!);
+    return [value, storage];
   }));
   const variants = variantsOf(gpu);
   return {
@@ -76,8 +80,8 @@ export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
       variants.chosen.set(key, name);
       try {
         const alone = new Node(node.op, values, node.attrs);
-        // As a part of a step, so that what is merged there is merged here.
-        step = new StepProgram(gpu, alone.outputs.map((value) => ({ value, end: null })), places, new Set(), []);
+        // A program like that of a step, so that dispatches are merged as they are there.
+        step = new StepProgram(gpu, alone.outputs.map((value) => ({ value, end: null })), storages, new Set(), []);
       } finally {
         if (before === undefined) variants.chosen.delete(key);
         else variants.chosen.set(key, before);
@@ -88,21 +92,21 @@ export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
         step.dispose();
         throw error;
       }
-      return { name, commands: step.commands, places: step.places, dispose: () => step.dispose() };
+      return { name, commands: step.commands, results: step.places, dispose: () => step.dispose() };
     },
     results: (trials) => resultsOf(gpu, trials, node.outputs),
     dispose() {
-      for (const { block } of places.values()) block.release();
+      for (const { block } of storages.values()) block.release();
     },
   };
 }
 
-/** What the trials computed when they were prepared, in as few reads as memory allows. */
+/** What the trials computed when they were prepared, in as few reads as `READ_BYTES` allow. */
 async function resultsOf(gpu: Gpu, trials: readonly Trial[], outputs: readonly Value[]) {
   const bytes = outputs.reduce((sum, one) => sum + one.bytes, 0), most = Math.max(1, Math.floor(READ_BYTES / bytes));
   const results: Data[][] = [];
   for (let i = 0; i < trials.length; i += most) {
-    const parts = await read(gpu, trials.slice(i, i + most).flatMap(({ places }) => places));
+    const parts = await read(gpu, trials.slice(i, i + most).flatMap((trial) => trial.results));
     parts.forEach((part, at) => {
       const output = at % outputs.length;
       if (output === 0) results.push([]);
@@ -113,15 +117,16 @@ async function resultsOf(gpu: Gpu, trials: readonly Trial[], outputs: readonly V
 }
 
 /**
- * Elements for an input: eighths, whose products and sums no order of adding rounds, so that right results are equal to the
- * bit and maxima are where they are. Numbers are the places of maxima, each in its window, or null where they are not.
+ * Elements for input `i`. Those of f32 are eighths: their products and sums are exact in any order, so that right results
+ * are the same bits, and have the same maxima. Those of u32 are indices of maxima, each in its window; null where the node
+ * reads other integers.
  */
-function elementsOf({ attrs }: Node, { size, shape, dtype }: Value, i: number): Data | null {
+function elementsOf(node: Node, { size, shape, dtype }: Value, i: number): Data | null {
   const random = noise(size, i + 1);
   if (dtype === "f32") return random.map((one) => Math.floor(8 * one) / 8);
-  const { pooled } = attrs as { pooled?: { window: readonly number[]; size: readonly number[] } };
+  const pooled = is(node, convGradInputOp) || is(node, convGradWeightOp) ? node.attrs.pooled : undefined;
   if (!pooled) return null;
-  const [rows, columns] = shape.slice(-2) as [number, number], [ph, pw] = pooled.window as [number, number];
+  const [rows, columns] = shape.slice(-2) as [number, number], [ph, pw] = pooled.window;
   return Uint32Array.from(random, (one, at) => {
     const row = Math.floor(at / columns) % rows, column = at % columns;
     const within = Math.floor((one + 1) / 2 * ph * pw);
@@ -129,39 +134,40 @@ function elementsOf({ attrs }: Node, { size, shape, dtype }: Value, i: number): 
   });
 }
 
-/** Elements of the results, spread evenly, computed on the CPU; none where the op is not known there. */
-function expectedOf(node: Node, data: readonly Data[]): Place[] {
+/** Evenly spaced elements of the results, computed on the CPU; none where `referenceOf()` does not know the op. */
+function expectedOf(node: Node, data: readonly Data[]): Sample[] {
   const reference = referenceOf(node, data);
   if (!reference) return [];
-  const most = Math.max(2, Math.min(PLACES, Math.floor(MOST_WORK / reference.work)));
-  return reference.outputs.flatMap((at, output) => {
+  const work = (node.op.multiplyAdds?.(node) ?? 0) / node.outputs[0]!.size;
+  const most = Math.max(2, Math.min(MAX_SAMPLES, Math.floor(MAX_WORK / work)));
+  return reference.flatMap((at, output) => {
     const { size } = node.outputs[output]!, count = Math.min(most, size);
     return Array.from({ length: count }, (_, i) => {
-      const place = count > 1 ? Math.round(i * (size - 1) / (count - 1)) : 0;
-      return { output, place, value: at(place) };
+      const index = count > 1 ? Math.round(i * (size - 1) / (count - 1)) : 0;
+      return { output, index, value: at(index) };
     });
   });
 }
 
-/** How far a result may be from another, as a share of its largest element: a wrong eighth is more. */
+/** How far an element may be off, as a share of the largest element: a wrong eighth is farther off. */
 const TOLERANCE = 1e-5;
 
 /**
  * What is wrong with a result, in a few words; null where nothing is.
  *
- * @param other the result of a variant that was found right.
+ * @param other the result of a variant that is known to be right.
  */
 export function faultOf(
   result: readonly Data[],
-  expected: readonly Place[],
+  expected: readonly Sample[],
   other: readonly Data[] | null,
 ): string | null {
   for (const [output, values] of result.entries()) {
     const scale = values instanceof Uint32Array ? 0 : largest(other?.[output] ?? values);
-    const wrong = (place: number, value: number) => !(Math.abs(values[place]! - value) <= TOLERANCE * scale);
-    const bad = expected.find((one) => one.output === output && wrong(one.place, one.value)) ??
+    const wrong = (index: number, value: number) => !(Math.abs(values[index]! - value) <= TOLERANCE * scale);
+    const bad = expected.find((one) => one.output === output && wrong(one.index, one.value)) ??
       fault(values, other?.[output], wrong);
-    if (bad) return `element ${bad.place} is ${values[bad.place]}, not ${bad.value}`;
+    if (bad) return `element ${bad.index} is ${values[bad.index]}, not ${bad.value}`;
   }
   return null;
 }
@@ -172,15 +178,16 @@ function largest(values: Data): number {
   return most;
 }
 
-function fault(values: Data, other: Data | undefined, wrong: (place: number, value: number) => boolean) {
-  for (let place = 0; place < values.length; place++) {
-    if (!Number.isFinite(values[place])) return { place, value: "finite" };
-    if (other && wrong(place, other[place]!)) return { place, value: other[place]! };
+/** The first element that is not finite, or not that of `other`. */
+function fault(values: Data, other: Data | undefined, wrong: (index: number, value: number) => boolean) {
+  for (let index = 0; index < values.length; index++) {
+    if (!Number.isFinite(values[index])) return { index, value: "finite" };
+    if (other && wrong(index, other[index]!)) return { index, value: other[index]! };
   }
   return undefined;
 }
 
-/** Milliseconds of one run of each, by the GPU's clock; by the CPU's, with a wait for each, where the GPU has none. */
+/** The milliseconds of one run of each, by the GPU's clock, or, where it has none, by the CPU's, with a wait for each. */
 export async function timeLaps(gpu: Gpu, laps: readonly Lap[]): Promise<number[]> {
   const times = await timeJobs(gpu, laps.map(({ trial: { commands }, runs }) => ({ commands, times: runs })));
   if (times) return times;

@@ -6,7 +6,7 @@ import { ShapeError, TrainingError } from "../../src/errors.ts";
 import { counters } from "../support/counters.ts";
 import { type Op, record } from "../../src/graph/node.ts";
 import { F, grad, gradcheck, type GradcheckOptions, type Tensor, tensor } from "../../src/mod.ts";
-import { combine, scalar } from "../../src/ops/elementwise.ts";
+import { combine, scalar } from "../../src/ops/elementwise/elementwise.ts";
 import { Tensor as TensorClass } from "../../src/tensor/tensor.ts";
 import { uniform } from "../support/random.ts";
 import { toTensor } from "../support/gradcheck.ts";

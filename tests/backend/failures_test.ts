@@ -103,14 +103,16 @@ Deno.test("an eager step ranks no kernels that an earlier step has ranked", asyn
 });
 
 Deno.test("what was measured or forced later goes before a ranking that is kept", () => {
-  const variants = deviceOf(new PaperBackend()).variants, sorted = [{ name: "a 1" }, { name: "b 1" }];
+  const { variants, profile } = deviceOf(new PaperBackend()), sorted = [{ name: "a 1" }, { name: "b 1" }];
   const [value] = record({ name: "one of two", outputs: ([x]) => [x!] }, [ones([3]).value], {}) as [Value];
-  const select = () => variants.select(value.node!, () => ({ sorted, cost: 1 })).name;
+  const select = () => variants.select(value.node!, profile, () => ({ sorted, cost: 1 })).name;
   assertEquals(select(), "a 1");
   variants.chosen.set("one of two 3 {}", "b 1");
   assertEquals(select(), "b 1");
   variants.family = "a";
-  assertEquals(select(), "a 1");
+  assertEquals([select(), variants.ranked], ["a 1", 2]);
+  variants.select(value.node!, { ...profile }, () => ({ sorted, cost: 1 }));
+  assertEquals(variants.ranked, 4, "another profile has a ranking of its own");
 });
 
 Deno.test("timers fire while a program runs many steps", async () => {

@@ -1,12 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { forms, loadAll } from "../../src/cli/manual.ts";
+import { documentedSpellings, loadCommands } from "../../src/cli/flags.ts";
 import { execute, wgrad } from "../project/support.ts";
-
-/** Whether a program is installed. */
-async function has(program: string): Promise<boolean> {
-  return await execute(program, ["--version"]).then(({ code }) => code === 0, () => false);
-}
+import { testWith } from "../support/tools.ts";
 
 /** Runs `program` over each shell's own way to complete, in a folder with a file and a folder, with the script in "$1". */
 async function complete(
@@ -42,42 +38,40 @@ for line; do
   IFS='|'; echo "\${COMPREPLY[*]}"; unset IFS
 done`;
 
-Deno.test({
-  name: "the script for bash completes commands, flags, values, files and folders (needs bash)",
-  ignore: !await has("bash"),
-  async fn() {
-    const commands = await loadAll(COMMANDS), names = COMMANDS.map(({ name }) => name);
-    const every = commands.map(({ name, flags }) => [name, [...flags.flatMap(forms), "--help", "-h"]] as const);
-    const found = await complete(
-      "bash",
-      BASH,
-      "wgrad ",
-      "wgrad tra",
-      "wgrad train --mod",
-      "wgrad train --model = lenet-g",
-      "wgrad train --model =",
-      "wgrad train --epochs ",
-      "wgrad train --data one",
-      "wgrad train --out o",
-      "wgrad data ",
-      "wgrad trian --",
-      ...every.map(([name]) => `wgrad ${name} -`),
-    );
-    assertEquals(found[0], [...names, "--help", "--version"].join("|"));
-    assertEquals(found[1], "train");
-    assert(found[2]!.split("|").includes("--model"));
-    assertEquals(found.slice(3, 10), [
-      "lenet-gray",
-      commands[0]!.flags.find(({ name }) => name === "model")!.choices!.join("|"),
-      "",
-      "one two.bin",
-      "only",
-      "fetch|verify|show",
-      "",
-    ]);
-    // Every flag of every command, by the table alone.
-    assertEquals(found.slice(10), every.map(([, flags]) => flags.join("|")));
-  },
+await testWith("bash", "the script for bash completes commands, flags, values, files and folders", async () => {
+  const commands = await loadCommands(COMMANDS), names = COMMANDS.map(({ name }) => name);
+  const every = commands.map(({ name, flags }) =>
+    [name, [...flags.flatMap(documentedSpellings), "--help", "-h"]] as const
+  );
+  const found = await complete(
+    "bash",
+    BASH,
+    "wgrad ",
+    "wgrad tra",
+    "wgrad train --mod",
+    "wgrad train --model = lenet-g",
+    "wgrad train --model =",
+    "wgrad train --epochs ",
+    "wgrad train --data one",
+    "wgrad train --out o",
+    "wgrad data ",
+    "wgrad trian --",
+    ...every.map(([name]) => `wgrad ${name} -`),
+  );
+  assertEquals(found[0], [...names, "--help", "--version"].join("|"));
+  assertEquals(found[1], "train");
+  assert(found[2]!.split("|").includes("--model"));
+  assertEquals(found.slice(3, 10), [
+    "lenet-gray",
+    commands[0]!.flags.find(({ name }) => name === "model")!.choices!.join("|"),
+    "",
+    "one two.bin",
+    "only",
+    "fetch|verify|show",
+    "",
+  ]);
+  // Every flag of every command, by the table alone.
+  assertEquals(found.slice(10), every.map(([, flags]) => flags.join("|")));
 });
 
 /** An interactive zsh on a terminal of its own, where a key completes what was typed and shows the line. */
@@ -94,46 +88,38 @@ for line; do
 done
 zpty -d shell`;
 
-Deno.test({
-  name: "the script for zsh completes commands, flags, values, files and folders (needs zsh)",
-  ignore: !await has("zsh"),
-  async fn() {
-    const lines = {
-      "wgrad tra": "wgrad train ",
-      "wgrad train --mod": "wgrad train --model=",
-      "wgrad train --model=lenet-g": "wgrad train --model=lenet-gray ",
-      "wgrad train --optimizer adad": "wgrad train --optimizer adadelta ",
-      "wgrad train --no-prog": "wgrad train --no-progress ",
-      "wgrad train --data one": "wgrad train --data one\\ two.bin ",
-      "wgrad train --out o": "wgrad train --out only/",
-      "wgrad data fet": "wgrad data fetch ",
-      "wgrad dashboard --host 0": "wgrad dashboard --host 0.0.0.0 ",
-      "wgrad trian --mod": "wgrad trian --mod",
-    };
-    assertEquals(await complete("zsh", ZSH, ...Object.keys(lines)), Object.values(lines));
-  },
+await testWith("zsh", "the script for zsh completes commands, flags, values, files and folders", async () => {
+  const lines = {
+    "wgrad tra": "wgrad train ",
+    "wgrad train --mod": "wgrad train --model=",
+    "wgrad train --model=lenet-g": "wgrad train --model=lenet-gray ",
+    "wgrad train --optimizer adad": "wgrad train --optimizer adadelta ",
+    "wgrad train --no-prog": "wgrad train --no-progress ",
+    "wgrad train --data one": "wgrad train --data one\\ two.bin ",
+    "wgrad train --out o": "wgrad train --out only/",
+    "wgrad data fet": "wgrad data fetch ",
+    "wgrad dashboard --host 0": "wgrad dashboard --host 0.0.0.0 ",
+    "wgrad trian --mod": "wgrad trian --mod",
+  };
+  assertEquals(await complete("zsh", ZSH, ...Object.keys(lines)), Object.values(lines));
 });
 
 const FISH =
   `source $argv[1]; for line in $argv[2..]; echo (complete -C $line | string replace -r '\\t.*' '' | string join '|'); end`;
 
-Deno.test({
-  name: "the script for fish completes commands, flags, values, files and folders (needs fish)",
-  ignore: !await has("fish"),
-  async fn() {
-    const lines = {
-      "wgrad tra": "train",
-      "wgrad train --mod": "--model",
-      "wgrad train --model lenet-g": "lenet-gray",
-      "wgrad train --optimizer=adad": "--optimizer=adadelta",
-      "wgrad train --no-prog": "--no-progress",
-      "wgrad train --data one": "one two.bin",
-      "wgrad train --out o": "only/",
-      "wgrad data fet": "fetch",
-      "wgrad trian --mod": "",
-    };
-    assertEquals(await complete("fish", FISH, ...Object.keys(lines)), Object.values(lines));
-  },
+await testWith("fish", "the script for fish completes commands, flags, values, files and folders", async () => {
+  const lines = {
+    "wgrad tra": "train",
+    "wgrad train --mod": "--model",
+    "wgrad train --model lenet-g": "lenet-gray",
+    "wgrad train --optimizer=adad": "--optimizer=adadelta",
+    "wgrad train --no-prog": "--no-progress",
+    "wgrad train --data one": "one two.bin",
+    "wgrad train --out o": "only/",
+    "wgrad data fet": "fetch",
+    "wgrad trian --mod": "",
+  };
+  assertEquals(await complete("fish", FISH, ...Object.keys(lines)), Object.values(lines));
 });
 
 Deno.test("wgrad completions refuses a shell that it does not know", async () => {

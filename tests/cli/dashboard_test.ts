@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { DataError } from "../../src/errors.ts";
-import { startBrowsing } from "../../src/report/browse.ts";
+import { startBrowsing } from "../../src/report/runs_server.ts";
 import type { Server } from "../../src/report/server.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { writeRun } from "../report/fixtures.ts";

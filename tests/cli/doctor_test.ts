@@ -147,7 +147,7 @@ Deno.test("the self test runs every kernel but those that measure, and goes on a
   const gpu = await requestGpu(), { device } = gpu, seen = new Set<string>();
   const make = device.createShaderModule.bind(device);
   device.createShaderModule = (about) => {
-    for (const [file] of about.label!.matchAll(/\w+\.wgsl/g)) seen.add(file);
+    for (const [file] of about.label!.matchAll(/[\w/]+\.wgsl/g)) seen.add(file);
     return make(
       about.label === "shape/upsample_nearest2d.wgsl"
         ? { ...about, code: about.code.replace("fn main", "fn other") }

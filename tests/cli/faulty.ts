@@ -16,7 +16,7 @@ if (kind === "lose") {
   let count = 0;
   GPUQueue.prototype.submit = function (buffers: Iterable<GPUCommandBuffer>) {
     if (at.includes(++count)) {
-      currentGpu()!.fail(new DeviceLostError("the GPU device was lost (injected): start again"));
+      currentGpu()!.fail(new DeviceLostError("the GPU device was lost (injected)", { remedy: "start again" }));
     }
     return submit.call(this, buffers as GPUCommandBuffer[]);
   };

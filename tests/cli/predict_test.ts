@@ -8,11 +8,13 @@ import { basename, dirname, join } from "node:path";
 import encodeWebp, { init as initWebp } from "npm:@jsquash/webp@1.5.0/encode.js";
 import webpEncoder from "npm:@jsquash/webp@1.5.0/codec/enc/webp_enc_simd.wasm" with { type: "bytes" };
 import { CIFAR10_CLASSES } from "../../src/data/cifar.ts";
-import { openDataset, type Split } from "../../src/data/dataset.ts";
-import { encodePng } from "../../src/image/rgb.ts";
+import { openDataset } from "../../src/data/open_dataset.ts";
+import type { Split } from "../../src/data/dataset.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import { bytesOf, writeFiles } from "../data/fixtures.ts";
-import { imageMagick, rgbBmp } from "../image/image_makers.ts";
+import { rgbBmp } from "../image/image_makers.ts";
+import { testWith } from "../support/tools.ts";
 import { COMMAND, type Run, wgrad } from "./support.ts";
 
 interface Result {
@@ -80,7 +82,7 @@ Deno.test("wgrad predict gives image files the probabilities of the same pixels 
   const { out } = await wgrad(folder, ["eval", "--data", "data", "--weights", weights, "--json"]);
   const { accuracy, loss, confusion } = JSON.parse(out.at(-1)!);
   assert(accuracy > 0.2, `${accuracy}: nothing was learned, which would hide much`);
-  for (const [ending, encode] of [["png", encodePng], ["bmp", asBmp], ["webp", asWebp]] as const) {
+  for (const [ending, encode] of [["png", encodeRgbPng], ["bmp", asBmp], ["webp", asWebp]] as const) {
     const files = await Promise.all(images.map(async (image, i) => [nameOf(i, ending), await encode(image)] as const));
     await writeFiles(join(folder, "own", ending), new Map(files));
   }
@@ -96,10 +98,10 @@ Deno.test("wgrad predict gives image files the probabilities of the same pixels 
   }
 });
 
-Deno.test({
-  name: `wgrad predict gives images made by ImageMagick the same classes${imageMagick ? "" : " (needs imagemagick)"}`,
-  ignore: imageMagick === undefined,
-  async fn() {
+await testWith(
+  "imagemagick",
+  "wgrad predict gives images made by ImageMagick the same classes",
+  async (imageMagick) => {
     const kinds = {
       "png-16": ["-define", "png:bit-depth=16"],
       "bmp-32": ["-alpha", "on"],
@@ -109,7 +111,7 @@ Deno.test({
     for (const [kind, options] of Object.entries(kinds)) {
       await Deno.mkdir(join(folder, "made", kind), { recursive: true });
       const args = ["own/png/*.png", ...options, `made/${kind}/%02d.${kind.split("-")[0]}`];
-      assert((await new Deno.Command(imageMagick!, { args, cwd: folder }).output()).success);
+      assert((await new Deno.Command(imageMagick, { args, cwd: folder }).output()).success);
     }
     const found = await predict("made", 4 * COUNT);
     assertEquals(found.size, 4);
@@ -120,12 +122,12 @@ Deno.test({
       assert(furthest <= (kind === "jpg-best" ? 0.05 : 1e-5), `${kind}: probabilities differ by up to ${furthest}`);
     }
   },
-});
+);
 
 Deno.test("wgrad predict reads folders in order, names what is broken, goes on, and exits 1", async () => {
   const set = join(folder, "set");
   await Deno.mkdir(join(set, "b"), { recursive: true });
-  const good = encodePng(images[0]!);
+  const good = encodeRgbPng(images[0]!);
   await Deno.writeFile(join(set, "b", "2.PNG"), good);
   await Deno.writeFile(join(set, "a.png"), good.subarray(0, 200));
   await Deno.writeFile(join(set, "c.jpeg"), good); // What a file is, its bytes say.
@@ -145,7 +147,7 @@ Deno.test({
   name: "wgrad predict names pipes, and folders that it may not read, and goes on",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const pipes = join(folder, "pipes"), good = encodePng(images[0]!);
+    const pipes = join(folder, "pipes"), good = encodeRgbPng(images[0]!);
     await writeFiles(join(pipes, "locked"), new Map([["x.png", good]]));
     await writeFiles(join(pipes, "other"), new Map([["y.png", good]]));
     await writeFiles(pipes, new Map([["z.png", good]]));
@@ -170,7 +172,9 @@ Deno.test({
     assertEquals(code, 1, err);
     const { images: found, failed }: Result = JSON.parse(new TextDecoder().decode(stdout));
     assertEquals(found.map(({ file }) => file), ["pipes/other/y.png", "pipes/z.png"]);
-    const pipe = (file: string) => [file, `cannot read ${file}: it is no plain file; - is the standard input`];
+    const pipe = (
+      file: string,
+    ) => [file, `cannot read ${file}: it is not a regular file; use - for the standard input`];
     assertEquals(failed.map(({ file, error }) => [file, error]), [
       pipe("pipes/a.png"),
       ["pipes/locked", "cannot read pipes/locked: this program was started without permission for it"],
@@ -195,7 +199,7 @@ Deno.test("wgrad predict prints bars for the standard input, in the names that t
     stderr: "null",
   }).spawn();
   const writer = child.stdin.getWriter();
-  await writer.write(encodePng(images[3]!));
+  await writer.write(encodeRgbPng(images[3]!));
   await writer.close();
   const { code, stdout } = await child.output(), lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
   assertEquals([code, lines.at(-3)], [0, "standard input"]);
@@ -212,7 +216,7 @@ Deno.test("wgrad predict refuses what it cannot use in a line each", async () =>
     join(folder, "few.safetensors"),
     encodeSafetensors(tensors, { ...metadata, classes: '["one"]' }),
   );
-  await Deno.writeFile(join(folder, "good.png"), encodePng(images[0]!));
+  await Deno.writeFile(join(folder, "good.png"), encodeRgbPng(images[0]!));
   for (
     const [args, code, error] of [
       [["good.png"], 2, "error: predict needs --weights FILE; see wgrad predict --help"],

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, nn, optim, ShapeError, type Tensor, tensor, zeros } from "../../src/mod.ts";
-import { lenet } from "../../src/models/models.ts";
+import { lenet } from "../../src/models/lenet.ts";
 import { layersOf } from "../../src/measure/summary.ts";
 import { stepMemory } from "../../src/measure/memory.ts";
 import { execute, wgrad } from "../project/support.ts";
+import { testWith } from "../support/tools.ts";
 
 /** Every kind of layer that has multiply-adds, in nested modules, one of them called twice, and a product beside layers. */
 class Odd extends nn.Module {
@@ -58,15 +59,10 @@ Deno.test("layersOf() refuses images that the model does not take, and leaves th
   assertEquals([model.training, Object.hasOwn(model.conv1, "forward")], [true, false]);
 });
 
-const torch = await execute("/usr/bin/python3", ["-c", "import torch"]).then(({ code }) => code === 0, () => false);
-
-Deno.test({
-  name: "layersOf() has the shapes and parameters that PyTorch's hooks see (needs python3-torch)",
-  ignore: !torch,
-  async fn() {
-    const { code, stdout, stderr } = await execute("/usr/bin/python3", [
-      "-c",
-      `
+await testWith("torch", "layersOf() has the shapes and parameters that PyTorch's hooks see", async (python) => {
+  const { code, stdout, stderr } = await execute(python, [
+    "-c",
+    `
 import json, torch
 from torch import nn
 def walk(model, x):
@@ -85,38 +81,37 @@ odd = nn.Sequential(nn.Conv2d(4, 8, (3, 5), stride=2, padding=1, groups=2, bias=
     nn.GELU(), nn.Flatten(), nn.LayerNorm(36), nn.Linear(36, 7, bias=False))
 print(json.dumps([walk(layers, torch.zeros(4, 3, 32, 32)), walk(odd, torch.zeros(2, 4, 9, 8))]))
 `,
-    ]);
-    assertEquals([code, stderr], [0, ""]);
-    const { Conv2d, MaxPool2d, Flatten, Linear, Sequential } = nn;
-    const layers = new Sequential(
-      new Conv2d(3, 6, 5),
-      new MaxPool2d(2),
-      new Conv2d(6, 16, 5),
-      new MaxPool2d(2),
-      new Flatten(),
-      new Linear(400, 120),
-      new Linear(120, 84),
-      new Linear(84, 10),
-    );
-    const odd = new Sequential(
-      new Conv2d(4, 8, [3, 5], { stride: 2, padding: 1, groups: 2, bias: false }),
-      new nn.BatchNorm2d(8),
-      new nn.ConvTranspose2d(8, 6, 2, { stride: 2, groups: 2, outputPadding: 1 }),
-      new nn.GroupNorm(2, 6),
-      new nn.ZeroPad2d([1, 2, 3, 0]),
-      new nn.Upsample({ scaleFactor: 2 }),
-      new nn.AvgPool2d(3, { stride: 2, padding: 1 }),
-      new nn.AdaptiveAvgPool2d([2, 3]),
-      new nn.Dropout(),
-      new nn.GELU(),
-      new Flatten(),
-      new nn.LayerNorm(36),
-      new Linear(36, 7, { bias: false }),
-    );
-    const rows = (model: nn.Module, shape: number[]) =>
-      layersOf(model, shape).map((one) => [one.name, one.kind, one.output, one.parameters]);
-    assertEquals([rows(layers, [4, 3, 32, 32]), rows(odd, [2, 4, 9, 8])], JSON.parse(stdout));
-  },
+  ]);
+  assertEquals([code, stderr], [0, ""]);
+  const { Conv2d, MaxPool2d, Flatten, Linear, Sequential } = nn;
+  const layers = new Sequential(
+    new Conv2d(3, 6, 5),
+    new MaxPool2d(2),
+    new Conv2d(6, 16, 5),
+    new MaxPool2d(2),
+    new Flatten(),
+    new Linear(400, 120),
+    new Linear(120, 84),
+    new Linear(84, 10),
+  );
+  const odd = new Sequential(
+    new Conv2d(4, 8, [3, 5], { stride: 2, padding: 1, groups: 2, bias: false }),
+    new nn.BatchNorm2d(8),
+    new nn.ConvTranspose2d(8, 6, 2, { stride: 2, groups: 2, outputPadding: 1 }),
+    new nn.GroupNorm(2, 6),
+    new nn.ZeroPad2d([1, 2, 3, 0]),
+    new nn.Upsample({ scaleFactor: 2 }),
+    new nn.AvgPool2d(3, { stride: 2, padding: 1 }),
+    new nn.AdaptiveAvgPool2d([2, 3]),
+    new nn.Dropout(),
+    new nn.GELU(),
+    new Flatten(),
+    new nn.LayerNorm(36),
+    new Linear(36, 7, { bias: false }),
+  );
+  const rows = (model: nn.Module, shape: number[]) =>
+    layersOf(model, shape).map((one) => [one.name, one.kind, one.output, one.parameters]);
+  assertEquals([rows(layers, [4, 3, 32, 32]), rows(odd, [2, 4, 9, 8])], JSON.parse(stdout));
 });
 
 Deno.test("stepMemory() tells what planning the step on this machine's device takes", async () => {

@@ -22,7 +22,7 @@ Deno.test("a page that opens late gets a run's curves from memory: its files are
     const lines: string[] = [], output = new Output({ json: false });
     Object.assign(output, { result: (line: string) => lines.push(line) });
     await Deno.writeTextFile(join(path, "config.json"), '{"model":"lenet"}');
-    const metrics = await MetricsLog.open(path, '{"step":1,"loss":3}\n', 1);
+    const metrics = await MetricsLog.open(path, { step: 1, saved: '{"step":1,"loss":3}\n' });
     const trainer = { position: { step: 1, epoch: 1 }, totalSteps: 9, rate: () => 0.1 };
     await using live = await LiveRun.open({ port: 0, host: "127.0.0.1" }, output);
     await live.show({ folder: { path, metrics }, trainer, stopped: false } as unknown as Session);

@@ -2,14 +2,14 @@
  * The lines and the bar of a run, for terminals of any width.
  */
 import { assert, assertEquals } from "@std/assert";
-import { bar, type BarOf, intervalLine } from "../../src/cli/train_output.ts";
+import { bar, type BarTrainer, intervalLine } from "../../src/cli/train_output.ts";
 import type { Progress } from "../../src/train/trainer.ts";
 
 const FULL =
   /^epoch \d+\/\d+ \[#*\.*\] \d+\/\d+ {2}loss [\d.]+ {2}lr [\de.-]+ {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
 
 /** Batches of 4: 12,500 an epoch, unless there are fewer images. */
-function run(epochs: number, rate = 0.001, images = 50_000): BarOf {
+function run(epochs: number, rate = 0.001, images = 50_000): BarTrainer {
   const stepsPerEpoch = Math.ceil(images / 4);
   return {
     stepsPerEpoch,
@@ -19,7 +19,7 @@ function run(epochs: number, rate = 0.001, images = 50_000): BarOf {
   };
 }
 
-function at(trainer: BarOf, step: number, more: Partial<Progress> = {}): Progress {
+function at(trainer: BarTrainer, step: number, more: Partial<Progress> = {}): Progress {
   const epoch = Math.ceil(step / trainer.stepsPerEpoch), stepInEpoch = step - (epoch - 1) * trainer.stepsPerEpoch;
   const losses = Float32Array.of(2.25, 2.3125);
   return { epoch, step, stepInEpoch, losses, since: 0, seconds: 1, secondsPerStep: 0.002, ...more };
@@ -50,10 +50,10 @@ Deno.test("the bar shows how far the epoch is, loss, rate, images/s, and the tim
 });
 
 Deno.test("the bar is shorter than the terminal is wide, and what is needed most stays longest", () => {
-  const cases: [BarOf, Progress][] = [2, 9, 100, 1e6].flatMap((epochs) =>
+  const cases: [BarTrainer, Progress][] = [2, 9, 100, 1e6].flatMap((epochs) =>
     [0.001, 1.234e-7].flatMap((rate) => {
       const trainer = run(epochs, rate), last = trainer.totalSteps;
-      return [2, 6250, 12_500, last].map((step): [BarOf, Progress] => [trainer, at(trainer, step)]);
+      return [2, 6250, 12_500, last].map((step): [BarTrainer, Progress] => [trainer, at(trainer, step)]);
     })
   );
   cases.push([run(2), at(run(2), 9, { losses: Float32Array.of(123456.789), secondsPerStep: 1e-6 })]);

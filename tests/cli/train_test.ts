@@ -183,12 +183,12 @@ Deno.test("a command that cannot do its work ends with one line, and leaves noth
       [
         ["eval", "--weights", "empty"],
         1,
-        /^error: empty is no file of weights: neither safetensors nor \.pth nor \.npz$/,
+        /^error: empty is not a weights file: it is neither safetensors nor \.pth nor \.npz$/,
       ],
       [
         ["eval", "--weights", "garbage"],
         1,
-        /^error: garbage is no file of weights: neither safetensors nor \.pth nor \.npz$/,
+        /^error: garbage is not a weights file: it is neither safetensors nor \.pth nor \.npz$/,
       ],
       [["train", "--data", "odd.bin"], 1, /^error: odd\.bin: byte 6146: the last record is incomplete/],
       [

@@ -8,10 +8,11 @@ import { manualSeed, nn } from "../../src/mod.ts";
 import { storedState } from "../../src/nn/files.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { ROOT } from "../project/support.ts";
-import { hasPython, python } from "../support/python.ts";
+import { python } from "../support/python.ts";
+import { testWith } from "../support/tools.ts";
 import { namesIn, wgrad, writeData } from "./support.ts";
 
-const GOLDEN = join(ROOT, "tests", "golden"), torch = await hasPython("torch");
+const GOLDEN = join(ROOT, "tests", "golden");
 
 /** Runs a command that must end well. @returns the object that it printed. */
 async function json(folder: string, ...args: string[]) {
@@ -26,10 +27,10 @@ async function writeNet(folder: string): Promise<void> {
   await Deno.writeFile(join(folder, "net.pth"), await encodePytorch(await storedState(nn.models.lenet().stateDict())));
 }
 
-Deno.test({
-  name: "wgrad eval has the loss and accuracy of PyTorch for what its tutorial saves (needs python3-torch)",
-  ignore: !torch,
-  fn: () =>
+await testWith(
+  "torch",
+  "wgrad eval has the loss and accuracy of PyTorch for what its tutorial saves",
+  () =>
     withFolder(async (folder) => {
       await writeData(folder);
       const program = `
@@ -51,7 +52,7 @@ print(json.dumps({"loss": loss, "accuracy": (logits.argmax(1) == labels).float()
       assert(Math.abs(loss - expected.loss) <= 1e-5, `${loss} instead of ${expected.loss}`);
       assert(Math.abs(accuracy - expected.accuracy) <= 1e-6, `${accuracy} instead of ${expected.accuracy}`);
     }),
-});
+);
 
 Deno.test("weights go through every format, bit for bit, and eval gives the same for each", () =>
   withFolder(async (folder) => {
@@ -118,7 +119,7 @@ Deno.test("wgrad export and import refuse what they cannot do, in one line, and 
       ["export --weights none.pth --to a.pth", 1, /cannot read none\.pth: no such file/],
       ["export --weights evil.pth --to a.npz", 1, /evil\.pth is no PyTorch file .* its pickle names "posix\.system"/],
       ["export --weights legacy.pth --to a.npz", 1, /legacy\.pth is of PyTorch before 1\.6: save it again/],
-      ["export --weights text.pth --to a.npz", 1, /text\.pth is no file of weights: neither safetensors nor/],
+      ["export --weights text.pth --to a.npz", 1, /text\.pth is not a weights file: it is neither safetensors nor/],
       [
         "export --weights net.pth --to a.pth --model lenet-gray",
         1,

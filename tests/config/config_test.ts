@@ -1,7 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
-import { OPTIMIZERS } from "../../src/optim/registry.ts";
-import { SCHEDULES } from "../../src/optim/schedule_names.ts";
 import { configFromJson, configToJson, makeConfig, readConfig } from "../../src/config/config.ts";
 import { type GivenConfig, SETTINGS } from "../../src/config/settings.ts";
 import { camelCase, complaint, didYouMean, type Setting } from "../../src/config/setting.ts";
@@ -126,10 +124,13 @@ Deno.test("nesterov needs momentum and no dampening", () => {
   }
 });
 
+const OPTIMIZER_NAMES = "sgd adam adamw rmsprop adagrad adadelta adamax nadam radam lion muon";
+const SCHEDULE_NAMES = "none step multistep exponential cosine cosine-restarts one-cycle linear polynomial plateau";
+
 Deno.test("each optimizer and schedule has its own defaults, and the names of the table", () => {
   for (const row of SETTINGS) {
-    if (row.name === "optimizer") assertEquals([...row.choices], Object.keys(OPTIMIZERS));
-    if (row.name === "schedule") assertEquals([...row.choices], Object.keys(SCHEDULES));
+    if (row.name === "optimizer") assertEquals(row.choices.join(" "), OPTIMIZER_NAMES);
+    if (row.name === "schedule") assertEquals(row.choices.join(" "), SCHEDULE_NAMES);
   }
   const of = (given: GivenConfig) => {
     const { lr, momentum, dampening, weightDecay, nesterov } = makeConfig(given);

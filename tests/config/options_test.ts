@@ -3,12 +3,12 @@
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
-import { readOptions } from "../../src/config/options.ts";
+import { parseOptions } from "../../src/config/setting.ts";
 
 const defaults = { eps: 1e-8, betas: [0.9, 0.999], amsgrad: false, weightDecay: 0, mode: "min" };
-const read = (...texts: string[]) => readOptions(texts, defaults, "--opt: adam");
+const read = (...texts: string[]) => parseOptions(texts, defaults, "--opt: adam");
 
-Deno.test("readOptions() reads each value by the type of the default, and names in any case", () => {
+Deno.test("parseOptions() reads each value by the type of the default, and names in any case", () => {
   assertEquals(read(), {});
   assertEquals(read("eps=1e-3", "betas=0.8,.9", "amsgrad=true", "weight_decay=0.1", "mode=a=b"), {
     eps: 1e-3,
@@ -43,6 +43,6 @@ for (
 }
 
 Deno.test("readOptions() says so where there are no options", () => {
-  const error = assertThrows(() => readOptions(["a=1"], {}, "--sched: none"), UsageError);
+  const error = assertThrows(() => parseOptions(["a=1"], {}, "--sched: none"), UsageError);
   assertEquals(error.message, '--sched: none has no option "a": there are none');
 });

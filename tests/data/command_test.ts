@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
-import { decodePng } from "../../src/image/rgb.ts";
+import { decodeRgbPng } from "../../src/image/rgb_png.ts";
 import { makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -36,7 +36,7 @@ Deno.test("wgrad data show writes a PNG grid and names the images", () =>
     assert(out[0]!.includes("SYNTHETIC"));
     assert(/^(\w+ \(\d+\) {2}){5}\w+ \(\d+\)$/.test(out[1]!), out[1]);
     assertEquals(out[2], "data: 6 images of the test set of synthetic are in a.png");
-    const image = decodePng(await Deno.readFile(`${folder}/a.png`), "a.png");
+    const image = decodeRgbPng(await Deno.readFile(`${folder}/a.png`), "a.png");
     assertEquals([image.width, image.height], [3 * 132 + 4, 2 * (128 + 18 + 4) + 4]);
   }));
 
@@ -61,7 +61,7 @@ Deno.test("wgrad data show --json ends stdout with one JSON object, and says all
       { data: "a.bin", split: "train", indices: [1], labels: ["cat"], out: "batch.png" },
     ]);
     assertEquals(err, [
-      "data: a.bin is one file: it serves as the training and as the test set",
+      "data: a.bin is a single file: it is used as the training set and as the test set",
       "cat (1)",
       "data: 1 images of the train set of a.bin are in batch.png",
     ]);
@@ -111,7 +111,7 @@ Deno.test("wgrad data refuses impossible command lines: exit 2, one line", () =>
         [["show", "--data", "cifar11"], "--data cifar11: no such data set, file or folder"],
         [
           ["show", "--data", "synthetic", "--start", "9999"],
-          "records 9999 to 10002 do not exist: the split holds 10000",
+          "records 9999 to 10002 do not exist: the split has 10000 records",
         ],
       ] as const
     ) {

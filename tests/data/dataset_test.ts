@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { cacheFolder, checkFiles } from "../../src/data/cache.ts";
 import { CIFAR100_LAYOUT, CIFAR10_CLASSES, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
-import { openDataset, type OpenOptions } from "../../src/data/dataset.ts";
-import { countClasses, identify, pickRecords } from "../../src/data/inspect.ts";
+import { openDataset, type OpenOptions } from "../../src/data/open_dataset.ts";
+import { countClasses, identifyFiles, selectRecords } from "../../src/data/inspect.ts";
 import { permute, permuteKey } from "../../src/random.ts";
 import { DataError, UsageError } from "../../src/errors.ts";
 import { bytesOf, concat, makeArchive, makeFiles, makeRecords, withFolder, writeFiles } from "./fixtures.ts";
@@ -59,7 +59,7 @@ Deno.test("one .bin file is both splits, and the log says so", () =>
     const dataset = await openDataset(path, { log: (line) => lines.push(line) });
     assertEquals([dataset.train.count, dataset.test.count], [5, 5]);
     assertEquals(await bytesOf(dataset.test.records()), makeRecords(5));
-    assertEquals(lines, [`data: ${path} is one file: it serves as the training and as the test set`]);
+    assertEquals(lines, [`data: ${path} is a single file: it is used as the training set and as the test set`]);
   }));
 
 Deno.test("CIFAR-100: a folder, an archive and one file, with the class names of its list", () =>
@@ -89,15 +89,15 @@ Deno.test("a folder or archive that lacks a split is refused, unless the split i
     await Deno.writeFile(`${folder}/set.tar.gz`, await makeArchive(files));
     for (const spec of [`${folder}/set`, `${folder}/set.tar.gz`]) {
       const message = await failure(spec);
-      assert(message.startsWith(`${spec}: lacks test_batch.bin (or test.bin); it holds data_batch_`), message);
+      assert(message.startsWith(`${spec}: test_batch.bin (or test.bin) is missing; found: data_batch_`), message);
       const dataset = await openDataset(spec, { need: ["train"] });
       assertEquals([dataset.train.count, dataset.test.count], [25, 0]);
       assertEquals(await Array.fromAsync(dataset.test.records()), []);
     }
     await Deno.mkdir(`${folder}/empty`);
     const message = await failure(`${folder}/empty`);
-    assert(message.startsWith(`${folder}/empty: lacks data_batch_1.bin … (or train.bin) and test_batch.bin`), message);
-    assert(message.includes("no record file at all"));
+    assert(message.startsWith(`${folder}/empty: data_batch_1.bin … (or train.bin) and test_batch.bin`), message);
+    assert(message.includes("no data files"));
   }));
 
 Deno.test("a length that is no multiple of the record is found at opening: file and byte offset", () =>
@@ -194,22 +194,22 @@ Deno.test("cacheFolder() follows WGRAD_DATA, XDG_CACHE_HOME, the system's place,
 Deno.test("identify() knows official files by their bytes alone", () =>
   withFolder(async (folder) => {
     await writeFiles(folder, makeFiles());
-    const [first] = await identify(folder);
+    const [first] = await identifyFiles(folder);
     assertEquals([first!.name, first!.official], ["data_batch_1.bin", undefined]);
     await Deno.writeFile(`${folder}/a.tar.gz`, await makeArchive(makeFiles()));
-    const inside = await identify(`${folder}/a.tar.gz`);
+    const inside = await identifyFiles(`${folder}/a.tar.gz`);
     assertEquals(inside.find(({ name }) => name === "data_batch_1.bin")!.sha256, first!.sha256);
-    assertEquals((await identify(`${folder}/test_batch.bin`)).map(({ name }) => name), ["test_batch.bin"]);
+    assertEquals((await identifyFiles(`${folder}/test_batch.bin`)).map(({ name }) => name), ["test_batch.bin"]);
   }));
 
-Deno.test("pickRecords() takes records by their place in the files, or in a run's order", () =>
+Deno.test("selectRecords() selects records by their index in the files, or in a run's order", () =>
   withFolder(async (folder) => {
     await Deno.writeFile(`${folder}/a.bin`, makeRecords(600));
     const { train } = await openDataset(`${folder}/a.bin`);
     const record = (index: number) => makeRecords(600).subarray(index * 3073, (index + 1) * 3073);
-    const plain = await pickRecords(train, { start: 254, count: 5 });
+    const plain = await selectRecords(train, { start: 254, count: 5 });
     assertEquals(plain.indices, [254, 255, 256, 257, 258]);
-    const shuffled = await pickRecords(train, { start: 8, count: 4, seed: 3 });
+    const shuffled = await selectRecords(train, { start: 8, count: 4, seed: 3 });
     assertEquals(shuffled.indices, [8, 9, 10, 11].map((i) => permute(i, 600, permuteKey(3, 0))));
     for (const { batch, indices } of [plain, shuffled]) {
       for (const [i, index] of indices.entries()) {
@@ -217,7 +217,11 @@ Deno.test("pickRecords() takes records by their place in the files, or in a run'
         assertEquals(batch.pixels.subarray(i * 3072, (i + 1) * 3072), record(index).subarray(1));
       }
     }
-    const error = await assertRejects(() => pickRecords(train, { start: 598, count: 4 }), UsageError, "holds 600");
+    const error = await assertRejects(
+      () => selectRecords(train, { start: 598, count: 4 }),
+      UsageError,
+      "has 600 records",
+    );
     assertEquals(error.exitCode, 2);
   }));
 

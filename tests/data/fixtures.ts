@@ -6,7 +6,7 @@
 import { createTarPacker } from "modern-tar";
 import { CIFAR10_LAYOUT, type OfficialFile, recordBytes, type RecordLayout } from "../../src/data/cifar.ts";
 import type { Batch } from "../../src/data/dataset.ts";
-import { sha256 } from "../../src/files/files.ts";
+import { sha256 } from "../../src/files/read.ts";
 import { mix32 } from "../../src/random.ts";
 
 /** Valid records with varied labels and pixels. */

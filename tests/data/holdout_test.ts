@@ -76,15 +76,15 @@ Deno.test("which images are held out depends on the seed alone, however the batc
 
 Deno.test("an amount that leaves a part without images, or is no number of them, is refused in one line", () => {
   const cases: [count: number, amount: number, message: string][] = [
-    [42, 42, "--val-split 42 of 42 training images leaves none to train on"],
-    [42, 1000, "--val-split 1000 of 42 training images leaves none to train on"],
-    [42, 0.99, "--val-split 0.99 of 42 training images leaves none to train on"],
-    [42, 0.01, "--val-split 0.01 of 42 training images leaves none to validate with"],
-    [1, 0.5, "--val-split 0.5 of 1 training images leaves none to train on"],
-    [42, 1.5, "--val-split 1.5 of 42 training images is no whole number"],
+    [42, 42, "--val-split 42 of 42 training images leaves no images for training"],
+    [42, 1000, "--val-split 1000 of 42 training images leaves no images for training"],
+    [42, 0.99, "--val-split 0.99 of 42 training images leaves no images for training"],
+    [42, 0.01, "--val-split 0.01 of 42 training images leaves no images for validation"],
+    [1, 0.5, "--val-split 0.5 of 1 training images leaves no images for training"],
+    [42, 1.5, "--val-split 1.5 of 42 training images is not a whole number"],
   ];
   for (const [count, amount, message] of cases) {
     const error = assertThrows(() => holdOut(splitOf(count), amount, 0), UsageError);
-    assertEquals(error.message, `${message}: give a share below 1, or a number of images`);
+    assertEquals(error.message, `${message}: give a fraction below 1, or a number of images`);
   }
 });

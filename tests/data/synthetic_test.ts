@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { openDataset } from "../../src/data/dataset.ts";
-import { sha256 } from "../../src/files/files.ts";
+import { openDataset } from "../../src/data/open_dataset.ts";
+import { sha256 } from "../../src/files/read.ts";
 import { countClasses } from "../../src/data/inspect.ts";
 import { openSynthetic, SYNTHETIC_CLASSES, syntheticBytes } from "../../src/data/synthetic.ts";
 import { bytesOf } from "./fixtures.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createTarPacker } from "modern-tar";
 import { entriesInOrder, listArchive, readArchive } from "../../src/files/archive.ts";
-import { writeSynced } from "../../src/files/files.ts";
+import { writeSynced } from "../../src/files/write.ts";
 import { DataError } from "../../src/errors.ts";
 import { deno } from "../project/support.ts";
 import { gzip, makeArchive, makeFiles, makeRecords, makeTar, withFolder } from "../data/fixtures.ts";
@@ -73,7 +73,7 @@ Deno.test("entriesInOrder() gives names in the order asked for, whatever theirs"
     }
     assertEquals(seen, names);
     const missing = Array.fromAsync(entriesInOrder(path, ["data_batch_2.bin", "data_batch_6.bin"]));
-    await assertRejects(() => missing, DataError, `${path}: holds no data_batch_6.bin`);
+    await assertRejects(() => missing, DataError, `${path}: data_batch_6.bin is missing in the archive`);
   }));
 
 Deno.test("listArchive() gives sizes and refuses a name that comes twice", () =>
@@ -86,7 +86,7 @@ Deno.test("listArchive() gives sizes and refuses a name that comes twice", () =>
     assertEquals([...await listArchive(path, (name) => name.endsWith(".bin"))], [["x.bin", 6146]]);
     const twice = new Map([["a/x.bin", makeRecords(1)], ["b/x.bin", makeRecords(1)]]);
     await Deno.writeFile(path, await gzip(await makeTar(twice)));
-    await assertRejects(() => listArchive(path, () => true), DataError, `${path}: holds x.bin twice`);
+    await assertRejects(() => listArchive(path, () => true), DataError, `${path}: contains x.bin twice`);
   }));
 
 /** The one error of a damaged archive: its class, the file, an offset, and nothing left open. */

@@ -65,7 +65,10 @@ Deno.test("download() without a stated length ends where the connection does", a
 Deno.test("download() gives up a server that falls silent, and keeps what came", async () => {
   const started = performance.now();
   const { bytes, error } = await fetched([{ bytes: 50_000, then: "silence" }], undefined, { stallMs: 300 });
-  assert(error instanceof DataError && /^no byte for 0\.3 s, after 0\.1 MB$/.test(error.message), String(error));
+  assert(
+    error instanceof DataError && /^received nothing for 0\.3 s, after 0\.1 MB$/.test(error.message),
+    String(error),
+  );
   assertEquals(bytes, CONTENT.subarray(0, 50_000));
   const elapsed = performance.now() - started;
   assert(elapsed > 250 && elapsed < 5000, `${elapsed} ms`);
@@ -73,7 +76,7 @@ Deno.test("download() gives up a server that falls silent, and keeps what came",
 
 Deno.test("download() gives up a server that says nothing at all", async () => {
   const { error } = await fetched([{ mute: true }], undefined, { connectMs: 200 });
-  assert(error instanceof DataError && error.message === "no answer within 0.2 s", String(error));
+  assert(error instanceof DataError && error.message === "no response within 0.2 s", String(error));
 });
 
 Deno.test("download() gives up a server that is too slow, only if it has a least speed", async () => {
@@ -92,7 +95,7 @@ Deno.test("download() does not try for ever when each connection breaks without 
 
 Deno.test("download() names an answer that is none, and keeps what is there", async () => {
   const { error, bytes } = await fetched([{ status: 404 }], CONTENT.subarray(0, 99));
-  assert(error instanceof DataError && error.message === "the server answered 404 Not Found", String(error));
+  assert(error instanceof DataError && error.message === "the server responded 404 Not Found", String(error));
   assertEquals(bytes, CONTENT.subarray(0, 99));
 });
 

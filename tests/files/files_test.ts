@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { fileError } from "../../src/files/files.ts";
+import { fileError } from "../../src/files/file_error.ts";
 import { DataError, WeightsError } from "../../src/errors.ts";
 import { loadWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
@@ -19,8 +19,8 @@ Deno.test({
       await Deno.writeTextFile(file, "");
       const cases: [path: string, action: (path: string) => Promise<unknown>, why: string][] = [
         [folder, (path) => Deno.readFile(path), "it is a folder"],
-        [join(file, "x"), (path) => Deno.readFile(path), "a part of its path is no folder"],
-        [file, (path) => Array.fromAsync(Deno.readDir(path)), "a part of its path is no folder"],
+        [join(file, "x"), (path) => Deno.readFile(path), "a part of its path is not a folder"],
+        [file, (path) => Array.fromAsync(Deno.readDir(path)), "a part of its path is not a folder"],
         [join(folder, "none"), (path) => Deno.stat(path), "no such file or folder"],
         [join(folder, "x".repeat(300)), (path) => Deno.stat(path), "File name too long"],
       ];

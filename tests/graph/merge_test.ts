@@ -2,17 +2,18 @@
  * Merging of dispatches: which ones may run side by side, and that what they compute stays the same, bit for bit.
  */
 import { assert, assertEquals } from "@std/assert";
+import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { requestBackend } from "../../src/backend/request.ts";
 import type { Block, Storage } from "../../src/backend/memory.ts";
 import { shaderOf } from "../../src/backend/shader.ts";
 import type { Command, Dispatch } from "../../src/backend/backend.ts";
-import type { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
 import { merge, MOST_WORKGROUPS } from "../../src/graph/merge.ts";
 import { compile, F, nn, optim, type Tensor } from "../../src/mod.ts";
 import { assertSameBits } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
 import { batchTensors, setWeights } from "../support/nets.ts";
+import { layoutsOf, withProfile } from "../support/profile.ts";
 import { bits, uniform } from "../support/random.ts";
 
 const gpu = await requestBackend();
@@ -117,7 +118,7 @@ Deno.test("copies are kept, and are moved over only where they touch something e
   assertEquals(shape([first, copy(a[0]!, e[0]!), last]), [2, "copy"]);
 });
 
-Deno.test("a merged dispatch binds eight storage buffers at most, and each input once", () => {
+Deno.test("a merged dispatch binds eight storage buffers at most, and each input once", async () => {
   const plain = { sizes: false }, many = places();
   const reading = (to: Storage, from: Storage[]) => dispatch(to, from, plain);
   const four = [b[0]!, b[1]!, b[2]!], other = [c[0]!, c[1]!, c[2]!];
@@ -129,11 +130,12 @@ Deno.test("a merged dispatch binds eight storage buffers at most, and each input
   const [merged] = merge(all) as [Dispatch];
   assertEquals([merged.storages.length, merged.shader.bindings.length, merged.grid], [8, 8, [5, 1, 1]]);
   assertEquals(merged.shader.code.match(/@binding/g)!.length, 8);
-  // Uniform buffers, where inputs are bound as such, count apart: twelve.
-  if (gpu.adapter.kind !== "software gpu") return;
-  const inputs = [...b, ...c, ...many], some = (from: number, to: number) => inputs.slice(from, to);
-  assertEquals(shape([dispatch(a[0]!, some(0, 7)), dispatch(a[1]!, some(7, 12))]), [2]);
-  assertEquals(shape([dispatch(a[0]!, some(0, 7)), dispatch(a[1]!, [...some(7, 12), e[0]!])]), [1, 1]);
+  // Uniform buffers have a limit of their own: twelve. A software driver's kernels bind inputs as such.
+  await withProfile(SOFTWARE_GPU, () => {
+    const inputs = [...b, ...c, ...many], some = (from: number, to: number) => inputs.slice(from, to);
+    assertEquals(shape([dispatch(a[0]!, some(0, 7)), dispatch(a[1]!, some(7, 12))]), [2]);
+    assertEquals(shape([dispatch(a[0]!, some(0, 7)), dispatch(a[1]!, [...some(7, 12), e[0]!])]), [1, 1]);
+  });
 });
 
 Deno.test("large dispatches, and lanes that others would wait for, stay alone", () => {
@@ -180,7 +182,7 @@ Deno.test("60 random lists of dispatches and copies leave the same memory, merge
 Deno.test("LeNet's training step runs fewer dispatches when they are merged, and has the same bits", async () => {
   const { images, labels } = batchTensors(0, 4);
   const train = async () => {
-    const net = setWeights(nn.models.lenet(), 100), layouts: GPUBindGroupLayoutDescriptor[] = [];
+    const net = setWeights(nn.models.lenet(), 100);
     const optimizer = new optim.SGD(net.parameters(), { lr: 0.01, momentum: 0.9 });
     const program = compile(() => {
       const loss = F.crossEntropy(net.forward(images), labels);
@@ -189,22 +191,19 @@ Deno.test("LeNet's training step runs fewer dispatches when they are merged, and
       optimizer.step();
       return loss;
     });
-    const { device } = gpu as WebGpuBackend, make = device.createBindGroupLayout;
-    device.createBindGroupLayout = (one: GPUBindGroupLayoutDescriptor) => make.call(device, (layouts.push(one), one));
-    try {
-      await program.run(5);
-    } finally {
-      device.createBindGroupLayout = make;
-    }
+    const layouts = await layoutsOf(() => program.run(5));
     const found = await values([program.result, ...net.parameters()]);
     return { found, dispatches: await program.dispatches(), layouts };
   };
-  const off = await withMerging(false, train), on = await withMerging(true, train);
+  // Kernels for a software driver bind uniform buffers too, whose number is limited.
+  const [off, on] = await withProfile(
+    SOFTWARE_GPU,
+    async () => [await withMerging(false, train), await withMerging(true, train)] as const,
+  );
   assert(on.dispatches <= off.dispatches - 4, `${off.dispatches} dispatches, ${on.dispatches} merged`);
   on.found.forEach((one, i) => assertSameBits(one, off.found[i]!, `result ${i}`));
-  assert(on.layouts.length > 0);
-  for (const { entries } of on.layouts) {
-    const types = [...entries].map(({ buffer }) => buffer!.type);
+  assert(on.layouts.some((types) => types.includes("uniform")));
+  for (const types of on.layouts) {
     assert(types.filter((type) => type !== "uniform").length <= 8);
     assert(types.filter((type) => type === "uniform").length <= 12);
   }
@@ -222,5 +221,9 @@ Deno.test("programs merge where that gains, and as they are told", async () => {
     return await program.dispatches();
   };
   assertEquals([await withMerging(true, count), await withMerging(false, count)], [1, 2]);
-  assertEquals(await withMerging(null, count), gpu.adapter.kind === "software gpu" ? 2 : 1);
+  for (const [merges, dispatches] of [[true, 1], [false, 2]] as const) {
+    const profile = { ...gpu.profile, merges };
+    assertEquals(await withProfile(profile, () => withMerging(null, count)), dispatches);
+  }
+  assertEquals([GPU.merges, SOFTWARE_GPU.merges], [true, false]);
 });

@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { decodeImage } from "../../src/image/decode.ts";
 import { DataError } from "../../src/errors.ts";
 import { bits } from "../support/random.ts";
+import { testWith } from "../support/tools.ts";
 import { readGolden } from "./image_golden.ts";
-import { bmp, imageMagick, join as bytesOf, jpeg, png, webp } from "./image_makers.ts";
+import { bmp, join as bytesOf, jpeg, png, webp } from "./image_makers.ts";
 
 const { folder, files } = readGolden();
 const read = (file: string) => Deno.readFileSync(join(folder, file));
@@ -20,41 +21,37 @@ for (const { file, width, height, pixels } of files) {
   });
 }
 
-Deno.test({
-  name: `decodeImage() reads what ImageMagick writes as it does${imageMagick ? "" : " (needs imagemagick)"}`,
-  ignore: imageMagick === undefined,
-  async fn() {
-    const temporary = await Deno.makeTempDir();
-    const convert = async (...args: string[]) => {
-      const { success, stdout } = await new Deno.Command(imageMagick!, { args, cwd: temporary }).output();
-      assert(success, args.join(" "));
-      return stdout;
-    };
-    try {
-      await convert("-seed", "7", "-size", "97x61", "plasma:fractal", "-depth", "8", "source.png");
-      const kinds = [
-        "png",
-        "png -interlace PNG",
-        "png -colors 200",
-        "png -colorspace Gray",
-        "bmp",
-        "bmp -type Palette",
-      ];
-      for (
-        const kind of [...kinds, "jpg -quality 92", "jpg -interlace JPEG", "webp", "webp -define webp:lossless=true"]
-      ) {
-        const [ending, ...options] = kind.split(" "), file = join(temporary, `image.${ending}`);
-        await convert("source.png", ...options, file);
-        const { data } = await decodeImage(await Deno.readFile(file), kind);
-        const expected = await convert(file, "-depth", "8", "rgb:-");
-        assertEquals(data.length, expected.length);
-        const furthest = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
-        assert(furthest <= (/jpg|webp$/.test(kind) ? 3 : 0), `${kind}: pixels differ by up to ${furthest}`);
-      }
-    } finally {
-      await Deno.remove(temporary, { recursive: true });
+await testWith("imagemagick", "decodeImage() reads what ImageMagick writes as it does", async (imageMagick) => {
+  const temporary = await Deno.makeTempDir();
+  const convert = async (...args: string[]) => {
+    const { success, stdout } = await new Deno.Command(imageMagick, { args, cwd: temporary }).output();
+    assert(success, args.join(" "));
+    return stdout;
+  };
+  try {
+    await convert("-seed", "7", "-size", "97x61", "plasma:fractal", "-depth", "8", "source.png");
+    const kinds = [
+      "png",
+      "png -interlace PNG",
+      "png -colors 200",
+      "png -colorspace Gray",
+      "bmp",
+      "bmp -type Palette",
+    ];
+    for (
+      const kind of [...kinds, "jpg -quality 92", "jpg -interlace JPEG", "webp", "webp -define webp:lossless=true"]
+    ) {
+      const [ending, ...options] = kind.split(" "), file = join(temporary, `image.${ending}`);
+      await convert("source.png", ...options, file);
+      const { data } = await decodeImage(await Deno.readFile(file), kind);
+      const expected = await convert(file, "-depth", "8", "rgb:-");
+      assertEquals(data.length, expected.length);
+      const furthest = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+      assert(furthest <= (/jpg|webp$/.test(kind) ? 3 : 0), `${kind}: pixels differ by up to ${furthest}`);
     }
-  },
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
 });
 
 Deno.test("decodeImage() reads the kinds of BMP that no program here writes", async () => {
@@ -101,19 +98,19 @@ Deno.test("decodeImage() reads a noisy PNG of 21 MB", async () => {
 
 const pixel = Uint8Array.of(0, 1, 2, 3);
 const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegExp])[] = [
-  ["no bytes", new Uint8Array(0), /no readable image: the file is empty$/],
-  ["text", new TextEncoder().encode("hello"), /no readable image: no PNG, JPEG, WebP or BMP image$/],
-  ["a PNG of 10 gigapixels", png(100_000, 100_000, pixel), /100000 x 100000 pixels; 100 megapixels are the most$/],
+  ["no bytes", new Uint8Array(0), /not a readable image: the file is empty$/],
+  ["text", new TextEncoder().encode("hello"), /not a readable image: it is not a PNG, JPEG, WebP or BMP image$/],
+  ["a PNG of 10 gigapixels", png(100_000, 100_000, pixel), /100000 x 100000 pixels; the limit is 100 megapixels$/],
   ["a PNG of no pixels", png(0, 1, pixel), /no pixels: 0 x 1$/],
   [
     "a PNG that inflates to more than its size",
     png(1, 1, new Uint8Array(1e8)),
-    /no readable PNG: .* more than the 4 bytes/,
+    /not a readable PNG: .* more data than the 4 bytes/,
   ],
   [
     "a PNG that inflates to less than its size",
     png(2, 1, pixel),
-    /no readable PNG: it holds 4 of the 7 bytes of its size$/,
+    /not a readable PNG: it has 4 of the 7 bytes that its size needs$/,
   ],
   ["a PNG with a filter that does not exist", png(1, 1, Uint8Array.of(9, 1, 2, 3)), /filter 9 does not exist$/],
   ["a PNG of 3 bits", png(1, 1, pixel, { depth: 3 }), /colour type 2 of 3 bits does not exist$/],
@@ -124,29 +121,41 @@ const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegEx
     /colour 1 is not in its palette$/,
   ],
   ["a PNG that was cut short", read("rgb.png").subarray(0, 600), /the file ends inside its chunk "IDAT"$/],
-  ["a PNG with a changed byte", read("rgb.png").with(300, 0), /check sum of its chunk "IDAT" is wrong$/],
-  ["a JPEG that was cut short", read("base.jpg").subarray(0, -40), /no readable JPEG: Premature end of JPEG file$/],
-  ["a JPEG that was cut in its header", read("base.jpg").subarray(0, 40), /the file ends too early$/],
+  ["a PNG with a changed byte", read("rgb.png").with(300, 0), /checksum of its chunk "IDAT" is wrong$/],
+  ["a JPEG that was cut short", read("base.jpg").subarray(0, -40), /not a readable JPEG: Premature end of JPEG file$/],
+  ["a JPEG that was cut in its header", read("base.jpg").subarray(0, 40), /the file is cut off$/],
   ["a JPEG of CMYK colours", jpeg(1, 1, 4, Uint8Array.of(0xff, 0xda)), /CMYK colours; convert it to RGB$/],
-  ["a JPEG of 4 gigapixels", jpeg(65500, 65500, 3, Uint8Array.of(0xff, 0xda)), /65500 x 65500 pixels; 100 megapixels/],
+  [
+    "a JPEG of 4 gigapixels",
+    jpeg(65500, 65500, 3, Uint8Array.of(0xff, 0xda)),
+    /65500 x 65500 pixels; the limit is 100 megapixels/,
+  ],
   [
     "a JPEG of 200 scans",
     jpeg(1, 1, 3, bytesOf(...Array.from({ length: 200 }, () => Uint8Array.of(0xff, 0xda, 0, 2)))),
-    /200 scans; 100 are the most$/,
+    /200 scans; the limit is 100$/,
   ],
-  ["a WebP of 268 megapixels", webp("VP8L", Uint8Array.of(0x2f, 255, 255, 255, 15)), /16384 x 16384 pixels; 100/],
+  [
+    "a WebP of 268 megapixels",
+    webp("VP8L", Uint8Array.of(0x2f, 255, 255, 255, 15)),
+    /16384 x 16384 pixels; the limit is 100/,
+  ],
   ["a WebP that is an animation", webp("VP8X", Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0, 0)), /an animation/],
   ["a WebP that was cut short", read("lossy.webp").subarray(0, 100), /the file ends at byte 100 of \d+$/],
-  ["a BMP of 4 gigapixels", bmp(65536, 65536, 24, pixel), /65536 x 65536 pixels; 100 megapixels/],
+  ["a BMP of 4 gigapixels", bmp(65536, 65536, 24, pixel), /65536 x 65536 pixels; the limit is 100 megapixels/],
   ["a BMP of a width below 0", bmp(-5, 1, 24, pixel), /the BMP is -5 pixels wide$/],
-  ["a BMP that was cut short", read("rgb24.bmp").subarray(0, -40), /no readable BMP: the file ends inside its rows$/],
-  ["a BMP of 7 bits", bmp(1, 1, 7, pixel), /7 bits a pixel with compression 0 are not supported$/],
+  [
+    "a BMP that was cut short",
+    read("rgb24.bmp").subarray(0, -40),
+    /not a readable BMP: the file ends inside its rows$/,
+  ],
+  ["a BMP of 7 bits", bmp(1, 1, 7, pixel), /7 bits per pixel with compression 0 are not supported$/],
 ];
 
 for (const [what, bytes, error] of HOSTILE) {
   Deno.test(`decodeImage() refuses ${what}`, async () => {
     const { message } = await assertRejects(() => decodeImage(bytes, "file.x"), DataError);
-    assert(message.startsWith("file.x: no readable ") && error.test(message), message);
+    assert(message.startsWith("file.x: not a readable ") && error.test(message), message);
   });
 }
 

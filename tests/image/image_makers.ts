@@ -1,5 +1,5 @@
 /**
- * Makers of image files: small encoders, for what no program would write, and ImageMagick where there is one.
+ * Makers of image files: small encoders, for what no program would write.
  *
  * @module
  */
@@ -94,13 +94,3 @@ export function jpeg(width: number, height: number, components: number, behind: 
   const parts = Uint8Array.from({ length: components * 3 }, (_, i) => [i / 3 + 1, 0x11, 0][i % 3]!);
   return join(Uint8Array.of(0xff, 0xd8, 0xff, 0xc0), frame, parts, behind);
 }
-
-/** ImageMagick's program, where it is installed; `convert` may be another's. */
-export const imageMagick = ["magick", "convert", "convert-im6.q16"].find((name) => {
-  try {
-    const { stdout } = new Deno.Command(name, { args: ["-version"] }).outputSync();
-    return new TextDecoder().decode(stdout).startsWith("Version: ImageMagick");
-  } catch {
-    return false;
-  }
-});

@@ -5,7 +5,7 @@
  */
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
 import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "../../src/io/pickle_writer.ts";
-import type { StoredDtype } from "../../src/io/stored.ts";
+import type { StoredDtype } from "../../src/io/stored_tensor.ts";
 
 /** PyTorch's names of the types of elements. */
 export const TORCH_DTYPES: Readonly<Record<string, StoredDtype>> = {

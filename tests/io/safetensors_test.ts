@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { WeightsError } from "../../src/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
-import { ARRAYS, type StoredTensor } from "../../src/io/stored.ts";
+import { ARRAY_TYPES, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { bits } from "../support/random.ts";
 
 /** Every kind of number, also those that a careless copy would change. */
@@ -41,7 +41,7 @@ Deno.test("decodeSafetensors() gives back bit for bit what encodeSafetensors() w
     for (const [name, expected] of example()) {
       const actual = read.tensors.get(name)!;
       assertEquals([actual.dtype, actual.shape], [expected.dtype, expected.shape], name);
-      assertEquals(actual.data.constructor, ARRAYS[expected.dtype], name);
+      assertEquals(actual.data.constructor, ARRAY_TYPES[expected.dtype], name);
       assertEquals(bytesOf(actual), bytesOf(expected), name);
     }
   }
@@ -81,27 +81,31 @@ function file(header: string | Uint8Array, body?: number, length?: bigint): Uint
 const one = (entry: string) => file(`{"a": ${entry}}`);
 
 const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
-  ["an empty file", new Uint8Array(0), /it has 0 bytes/],
-  ["garbage", new Uint8Array(100).fill(0xa5), /its header would be 11936128518282652000 bytes long, .* has 100/],
-  ["a length of 2^64 - 1", file("{}", 0, 2n ** 64n - 1n), /its header would be .* bytes long/],
-  ["a length of 2^63", file("{}", 0, 2n ** 63n), /its header would be .* bytes long/],
-  ["a length of one too many", file("{}", 0, 3n), /its header would be 3 bytes long, and the file has 10/],
+  ["an empty file", new Uint8Array(0), /it has only 0 bytes/],
+  ["garbage", new Uint8Array(100).fill(0xa5), /its header should have 11936128518282652000 bytes, .* has 100/],
+  ["a length of 2^64 - 1", file("{}", 0, 2n ** 64n - 1n), /its header should have .* bytes/],
+  ["a length of 2^63", file("{}", 0, 2n ** 63n), /its header should have .* bytes/],
+  ["a length of one too many", file("{}", 0, 3n), /its header should have 3 bytes, but the file has 10/],
   ["no header", file("", 0), /its header is not JSON/],
   ["a header that is not JSON", file("{a}", 0), /its header is not JSON/],
   ["a header that is not UTF-8", file(Uint8Array.of(0x22, 0xff, 0x22), 0), /its header is not JSON/],
-  ["a list", file("[]", 0), /its header is no JSON object/],
-  ["null", file("null", 0), /its header is no JSON object/],
+  ["a list", file("[]", 0), /its header is not a JSON object/],
+  ["null", file("null", 0), /its header is not a JSON object/],
   ["bytes of no tensor", file("{}", 8), /8 bytes belong to no tensor/],
-  ["an entry that is null", one("null"), /"a" has no shape or no range/],
-  ["an entry that is a number", one("3"), /"a" has no shape or no range/],
-  ["no range", one(`{"dtype": "F32", "shape": [2]}`), /"a" has no shape or no range/],
-  ["no shape", one(`{"dtype": "F32", "data_offsets": [0, 8]}`), /"a" has no shape or no range/],
-  ["no type", one(`{"shape": [2], "data_offsets": [0, 8]}`), /"a" is of type undefined, not F64, F32, .* or BOOL/],
-  ["a negative extent", one(`{"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}`), /"a" has no shape/],
-  ["half an element", one(`{"dtype": "F32", "shape": [1.5], "data_offsets": [0, 6]}`), /"a" has no shape/],
-  ["an extent as text", one(`{"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}`), /"a" has no shape/],
-  ["a negative offset", one(`{"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}`), /"a" has no shape/],
-  ["a range of three", one(`{"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 8]}`), /"a" has no shape/],
+  ["an entry that is null", one("null"), /"a" has no valid shape or byte range/],
+  ["an entry that is a number", one("3"), /"a" has no valid shape or byte range/],
+  ["no range", one(`{"dtype": "F32", "shape": [2]}`), /"a" has no valid shape or byte range/],
+  ["no shape", one(`{"dtype": "F32", "data_offsets": [0, 8]}`), /"a" has no valid shape or byte range/],
+  [
+    "no type",
+    one(`{"shape": [2], "data_offsets": [0, 8]}`),
+    /"a" has type undefined; supported are F64, F32, .* and BOOL/,
+  ],
+  ["a negative extent", one(`{"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}`), /"a" has no valid shape/],
+  ["half an element", one(`{"dtype": "F32", "shape": [1.5], "data_offsets": [0, 6]}`), /"a" has no valid shape/],
+  ["an extent as text", one(`{"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}`), /"a" has no valid shape/],
+  ["a negative offset", one(`{"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}`), /"a" has no valid shape/],
+  ["a range of three", one(`{"dtype": "F32", "shape": [2], "data_offsets": [0, 8, 8]}`), /"a" has no valid shape/],
   [
     "a range backwards",
     one(`{"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}`),
@@ -110,7 +114,7 @@ const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
   [
     "a range too long",
     one(`{"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}`),
-    /ends at byte 12 of 8: .* cut short/,
+    /ends at byte 12 of 8: .* cut off/,
   ],
   [
     "a shape too large",
@@ -125,9 +129,13 @@ const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
   [
     "another type",
     one(`{"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}`),
-    /"a" is of type "F8_E4M3", not F64, F32, .* or BOOL/,
+    /"a" has type "F8_E4M3"; supported are F64, F32, .* and BOOL/,
   ],
-  ["a type that is none", one(`{"dtype": {}, "shape": [1], "data_offsets": [0, 8]}`), /"a" is of type \{\}, not/],
+  [
+    "a type that is none",
+    one(`{"dtype": {}, "shape": [1], "data_offsets": [0, 8]}`),
+    /"a" has type \{\}; supported are/,
+  ],
   [
     "ranges that overlap",
     file(`{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
@@ -150,8 +158,8 @@ const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
     one(`{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}`),
     /4 bytes belong to no tensor/,
   ],
-  ["metadata that are no texts", file(`{"__metadata__": {"a": 1}}`, 0), /its metadata are no texts/],
-  ["metadata that are a list", file(`{"__metadata__": []}`, 0), /its metadata are no texts/],
+  ["metadata that are no texts", file(`{"__metadata__": {"a": 1}}`, 0), /its metadata must be texts/],
+  ["metadata that are a list", file(`{"__metadata__": []}`, 0), /its metadata must be texts/],
   [
     "a name with an escape sequence",
     file(`{"\\u001b[31m\\n": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}`),
@@ -161,14 +169,14 @@ const HOSTILE: [what: string, bytes: Uint8Array, message: RegExp][] = [
   [
     "a header of more than a million bytes",
     file(`{${" ".repeat(1e6)}}`),
-    /its header is 1000002 bytes long, more than/,
+    /its header has 1000002 bytes; the limit is 1000000/,
   ],
 ];
 
 for (const [what, bytes, message] of HOSTILE) {
   Deno.test(`decodeSafetensors() refuses ${what}`, () => {
     const error = assertThrows(() => decodeSafetensors(bytes, "a.safetensors"), WeightsError);
-    assert(error.message.startsWith("a.safetensors is no safetensors file that can be used: "), error.message);
+    assert(error.message.startsWith("a.safetensors is not a valid safetensors file: "), error.message);
     assert(message.test(error.message), error.message);
     assert(!error.message.includes("\n") && error.message.length < 500);
   });

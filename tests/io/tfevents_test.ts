@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { encodePng } from "../../src/image/rgb.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { type Histogram, histogramOf } from "../../src/io/histogram.ts";
 import { encodeEvent, type SummaryValue } from "../../src/io/tfevents.ts";
 import { encodeRecord } from "../../src/io/tfrecord.ts";
@@ -56,7 +56,7 @@ Deno.test("encodeEvent() writes large steps, the file's version and the start of
 });
 
 Deno.test("encodeEvent() writes images with their size, histograms to the last bit, and texts", () => {
-  const png = encodePng({ width: 5, height: 3, data: Uint8Array.from({ length: 45 }, (_, i) => 5 * i) });
+  const png = encodeRgbPng({ width: 5, height: 3, data: Uint8Array.from({ length: 45 }, (_, i) => 5 * i) });
   // A view into a larger buffer, as slices of a file are.
   const view = new Uint8Array([0, 0, 0, ...png]).subarray(3);
   assertEquals(roundTrip({ tag: "grid", png: view }), {

@@ -3,7 +3,7 @@ import { GpuError } from "../../src/errors.ts";
 import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
 import { median, time } from "../../src/tune/timing.ts";
 import { noise } from "../../src/random.ts";
-import { type BenchCase, checkPlaces, measure } from "../../src/measure/bench.ts";
+import { type BenchCase, checkElements, measure } from "../../src/measure/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../../src/measure/ceilings.ts";
 import { convCase, type MakeCase, matmulCase, selfTestCases, sgdCase } from "../../src/measure/kernels.ts";
 import {
@@ -33,19 +33,19 @@ Deno.test("noise() gives the same numbers in [-1, 1) for a seed, spread over the
   assert(noise(100, 2).every((x, i) => x !== one[i]));
 });
 
-Deno.test("checkPlaces() refuses what is wrong at either end, not finite anywhere, or of another length", () => {
+Deno.test("checkElements() refuses what is wrong at either end, not finite anywhere, or of another length", () => {
   const right = noise(1000, 1), expected = (i: number) => right[i]!;
-  checkPlaces("right", right, 1000, expected);
+  checkElements("right", right, 1000, expected);
   for (const [place, value] of [[0, 2], [999, 2], [999, right[999]! + 2e-4], [501, NaN], [502, Infinity]] as const) {
     const wrong = right.slice();
     wrong[place] = value;
-    const error = assertThrows(() => checkPlaces("wrong", wrong, 1000, expected), GpuError);
+    const error = assertThrows(() => checkElements("wrong", wrong, 1000, expected), GpuError);
     assert(
       error.message.startsWith(`wrong: the GPU computes ${wrong[place]} at element ${place}, not `),
       error.message,
     );
   }
-  assertThrows(() => checkPlaces("short", right.subarray(1), 1000, expected), GpuError, "999 elements");
+  assertThrows(() => checkElements("short", right.subarray(1), 1000, expected), GpuError, "999 elements");
 });
 
 Deno.test("the references of convolution and its gradients are adjoint to each other", () => {

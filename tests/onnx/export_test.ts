@@ -22,7 +22,8 @@ import {
 import { exportOnnx, type OnnxOptions } from "../../src/onnx/export.ts";
 import { assertClose } from "../support/close.ts";
 import { toTensor } from "../support/gradcheck.ts";
-import { checkOnnx, hasOnnx } from "../support/onnx.ts";
+import { checkOnnx } from "../support/onnx.ts";
+import { testWith } from "../support/tools.ts";
 import { uniform } from "../support/random.ts";
 
 /** A network of layers and a function. */
@@ -162,8 +163,8 @@ async function assertSame(name: string, module: nn.Module, shape: OnnxOptions["s
   await session.release();
 }
 
-for (const [name, { make, channels }] of Object.entries(nn.models.MODELS)) {
-  Deno.test(`ONNX Runtime computes what ${name} does`, () => assertSame(name, make(), [channels, 32, 32]));
+for (const [name, { make, input }] of Object.entries(nn.models.MODELS)) {
+  Deno.test(`ONNX Runtime computes what ${name} does`, () => assertSame(name, make(), input));
 }
 for (const [name, module] of Object.entries(LAYERS)) {
   Deno.test(`ONNX Runtime computes what a layer does: ${name}`, () => {
@@ -184,13 +185,9 @@ Deno.test("every layer of nn is in an ONNX file that was compared", () => {
   assertEquals(missing.map(([name]) => name), []);
 });
 
-Deno.test({
-  name: "ONNX's checker accepts every file, and finds its shapes (needs onnx in .tools/python)",
-  ignore: !hasOnnx,
-  async fn() {
-    assert(files.size >= 50);
-    await checkOnnx(files);
-  },
+await testWith("onnx", "ONNX's checker accepts every file, and finds its shapes", async () => {
+  assert(files.size >= 50);
+  await checkOnnx(files);
 });
 
 // --- what cannot be written ------------------------------------------------------------------------------------------

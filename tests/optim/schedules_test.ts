@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
 import { optim, tensor } from "../../src/mod.ts";
-import { PlateauFactor, runSchedule, SCHEDULES } from "../../src/optim/schedule_names.ts";
+import { runSchedule, SCHEDULES } from "../../src/optim/run_schedules.ts";
 import { assertClose } from "../support/close.ts";
 import { readLines } from "../support/golden.ts";
 import { uniform } from "../support/random.ts";
@@ -128,8 +128,8 @@ Deno.test("a metric that is no number is a bad epoch", () => {
 // --- the names of the command line -----------------------------------------------------------------------------------
 
 const factors = (name: string, total: number, options = {}, more = {}) => {
-  const { factor } = runSchedule(name, { totalSteps: total, stepsPerEpoch: 10, options, ...more });
-  return Array.from({ length: total }, (_, i) => factor(i));
+  const schedule = runSchedule(name, { totalSteps: total, stepsPerEpoch: 10, options, ...more });
+  return Array.from({ length: total }, (_, i) => schedule(i, 1));
 };
 
 /** What a class of PyTorch's names gives over the same steps. */
@@ -213,9 +213,9 @@ Deno.test("--schedule plateau goes by the losses of epochs, as ReduceLROnPlateau
       }
       schedule.plateau!.endEpoch(loss);
       golden.step(loss);
-      assertClose([schedule.factor(500)], [optimizer.paramGroups[0]!.lr], { rtol: 1e-12, atol: 0 });
-      assertClose([schedule.factor(5)], [schedule.factor(500) * 0.505], { rtol: 1e-12, atol: 0 });
-      return schedule.factor(500);
+      assertClose([schedule(500, 1)], [optimizer.paramGroups[0]!.lr], { rtol: 1e-12, atol: 0 });
+      assertClose([schedule(5, 1)], [schedule(500, 1) * 0.505], { rtol: 1e-12, atol: 0 });
+      return schedule(500, 1);
     });
   });
   assertEquals(new Set(seen.map((one) => JSON.stringify(one))).size, options.length, "an option makes no difference");
@@ -225,8 +225,8 @@ Deno.test("every named schedule starts and stays between 0 and 1, and says what 
   for (const [name, { summary, defaults, make }] of Object.entries(SCHEDULES)) {
     assert(summary.length > 10 && !summary.includes("\n"));
     const made = make(7, 3, defaults);
-    if (made instanceof PlateauFactor) assertEquals([name, made.factor], ["plateau", 1]);
-    else for (let i = 0; i < 7; i++) assert(made(i) >= 0 && made(i) <= 1, `${name} ${i}`);
+    if (made.plateau) assertEquals([name, made.plateau.factor], ["plateau", 1]);
+    for (let i = 0; i < 7; i++) assert(made(i, 1) >= 0 && made(i, 1) <= 1, `${name} ${i}`);
   }
 });
 

@@ -2,8 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { parse } from "../../src/cli/flags.ts";
-import { help } from "../../src/cli/help.ts";
-import { forms, loadAll, manual } from "../../src/cli/manual.ts";
+import { helpText } from "../../src/cli/help_text.ts";
+import { documentedSpellings, loadCommands } from "../../src/cli/flags.ts";
+import { manual } from "../../src/cli/manual.ts";
 import { camelCase } from "../../src/config/setting.ts";
 import { SETTINGS } from "../../src/config/settings.ts";
 import { deno, execute, read, ROOT, wgrad } from "./support.ts";
@@ -60,7 +61,7 @@ Deno.test("wgrad COMMAND --help shows each flag, and a table line is no wider th
   for (const { name, summary, load } of COMMANDS) {
     const { command } = await load();
     assertEquals([command.name, command.summary], [name, summary]);
-    const text = help(command);
+    const text = helpText(command);
     for (const flag of command.flags) {
       assert(text.includes(`--${flag.name}`) || text.includes(`--no-${flag.name}`), `${name} --${flag.name}`);
       assert(flag.help !== "" && !flag.help.endsWith("."), `${name} --${flag.name}`);
@@ -80,7 +81,7 @@ Deno.test("wgrad help COMMAND shows what --help shows, and wgrad help the comman
 Deno.test("docs/cli.md is the manual that the tables make", async () => {
   const folder = await Deno.makeTempDir(), file = `${folder}/cli.md`;
   try {
-    await Deno.writeTextFile(file, `${manual(await loadAll(COMMANDS))}\n`);
+    await Deno.writeTextFile(file, `${manual(await loadCommands(COMMANDS))}\n`);
     assertEquals((await deno("fmt", "--quiet", "--no-config", "--line-width", "120", file)).code, 0);
     const same = await Deno.readTextFile(file) === read("docs/cli.md");
     assert(same, "docs/cli.md is out of date: run `deno task docs`, which renews it");
@@ -90,11 +91,11 @@ Deno.test("docs/cli.md is the manual that the tables make", async () => {
 });
 
 Deno.test("the manual has each command's flags with their ranges, and every variable that the program may read", async () => {
-  const commands = await loadAll(COMMANDS), text = manual(commands);
+  const commands = await loadCommands(COMMANDS), text = manual(commands);
   for (const { name, flags } of commands) {
     const section = text.slice(text.indexOf(`\n## wgrad ${name}\n`)).split("\n## ")[1] ?? "";
     for (const flag of flags) {
-      const shown = new RegExp(`^- \`[^\`]*${forms(flag)[0]}[ ,\`]`), lines = section.split("\n");
+      const shown = new RegExp(`^- \`[^\`]*${documentedSpellings(flag)[0]}[ ,\`]`), lines = section.split("\n");
       const line = lines.find((line) => shown.test(line)) ?? "";
       assert(line.includes(flag.help.slice(0, 20)), `${name} --${flag.name}`);
       if (flag.kind === "integer") assert(line.includes(" integer"), line);
@@ -120,7 +121,14 @@ Deno.test("a failure that is not typed is one line, with the stack only under WG
   try {
     await Deno.mkdir(`${folder}/src/cli`, { recursive: true });
     for (
-      const path of ["deno.json", "main.ts", "src/errors.ts", "src/version.ts", "src/cli/flags.ts", "src/cli/help.ts"]
+      const path of [
+        "deno.json",
+        "main.ts",
+        "src/errors.ts",
+        "src/version.ts",
+        "src/cli/flags.ts",
+        "src/cli/help_text.ts",
+      ]
     ) {
       await Deno.copyFile(`${ROOT}/${path}`, `${folder}/${path}`);
     }

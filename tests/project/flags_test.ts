@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/errors.ts";
 import { defineCommand, parse } from "../../src/cli/flags.ts";
-import { help } from "../../src/cli/help.ts";
+import { helpText } from "../../src/cli/help_text.ts";
 
 const command = defineCommand({
   name: "bake",
@@ -129,7 +129,7 @@ Deno.test("parse() stops at --help", () => {
 
 Deno.test("help() shows every row of the tables", () => {
   assertEquals(
-    help(command),
+    helpText(command),
     `Bake bread.
 
 Usage: wgrad bake knead|proof [FILE] [FLAGS]
@@ -198,7 +198,7 @@ Deno.test("a flag with an optional value takes the next word only if it is a num
   }
   assertThrows(() => parse(serve, ["--port="]), UsageError, "flag --port needs a value");
   assertThrows(() => parse(serve, ["--port", "1", "--port"]), UsageError, "flag --port is given 2 times");
-  assertEquals(help(serve).split("\n").find((line) => line.includes("port")), "  --port [PORT]  Port");
+  assertEquals(helpText(serve).split("\n").find((line) => line.includes("port")), "  --port [PORT]  Port");
 });
 
 Deno.test("a last argument with `rest` stands for one or more", () => {

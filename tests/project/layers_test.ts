@@ -1,44 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { pathToFileURL } from "node:url";
+import { type Graph, graphOf } from "./graph.ts";
 import { type Import, violations } from "./layers.ts";
-import { deno, filesOf, ROOT } from "./support.ts";
-
-interface Graph {
-  readonly imports: readonly Import[];
-  /** Modules from outside the checkout. */
-  readonly outside: ReadonlySet<string>;
-  /** Modules of the checkout. */
-  readonly inside: ReadonlySet<string>;
-}
-
-/** The module graph of an entry file, as `deno info` sees it: static and dynamic imports, of values and of types. */
-async function graphOf(entry: string): Promise<Graph> {
-  const { code, stdout, stderr } = await deno("info", "--quiet", "--json", entry);
-  assertEquals(code, 0, stderr);
-  const { modules } = JSON.parse(stdout) as {
-    modules: {
-      specifier: string;
-      error?: string;
-      dependencies?: { specifier: string; code?: { specifier?: string }; type?: { specifier?: string } }[];
-    }[];
-  };
-  const base = `${pathToFileURL(ROOT).href}/`;
-  const imports: Import[] = [];
-  const outside = new Set<string>();
-  const inside = new Set<string>();
-  for (const { specifier, error, dependencies = [] } of modules) {
-    assertEquals(error, undefined);
-    if (!specifier.startsWith(base)) continue;
-    const from = specifier.slice(base.length);
-    inside.add(from);
-    for (const { specifier: written, code, type } of dependencies) {
-      const target = code?.specifier ?? type?.specifier ?? written;
-      if (target.startsWith(base)) imports.push({ from, to: target.slice(base.length) });
-      else outside.add(target);
-    }
-  }
-  return { imports, outside, inside };
-}
+import { filesOf } from "./support.ts";
 
 let graphs: Promise<[program: Graph, library: Graph]> | undefined;
 

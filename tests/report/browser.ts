@@ -4,23 +4,12 @@
  * @module
  */
 import { type Browser, chromium, type Page } from "npm:playwright-core@1.62.0";
+import { findTool } from "../support/tools.ts";
 
-/** Where distributions put it. */
-const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-
-/** The browser's program; undefined where there is none. */
-export const CHROMIUM = PATHS.find((path) => {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-});
-
-/** Starts the browser, with a profile of its own and no errands in the background. */
-export function startBrowser(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: CHROMIUM!,
+/** Starts the browser, with a profile of its own and no requests in the background. It must be installed. */
+export async function startBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: (await findTool("chromium"))!,
     args: [
       "--no-sandbox",
       "--no-first-run",

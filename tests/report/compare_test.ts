@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { compareRuns } from "../../src/report/comparison.ts";
 import { addLine, noSeries } from "../../src/report/page/series.js";
-import type { RunView } from "../../src/report/view.ts";
+import type { RunView } from "../../src/report/run_view.ts";
 import { lockRun } from "../../src/run/lock.ts";
 import { wgrad } from "../cli/support.ts";
 import { writeRun } from "./fixtures.ts";

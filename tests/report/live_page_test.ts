@@ -3,34 +3,31 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { startBrowsing } from "../../src/report/browse.ts";
-import { type Live, type LiveState, startLive } from "../../src/report/live.ts";
-import { readRun } from "../../src/report/view.ts";
+import { startBrowsing } from "../../src/report/runs_server.ts";
+import { type LiveServer, type LiveState, startLive } from "../../src/report/live_server.ts";
+import { readRun } from "../../src/report/run_view.ts";
 import { withFolder } from "../data/fixtures.ts";
-import { CHROMIUM, open, startBrowser } from "./browser.ts";
+import { testWith } from "../support/tools.ts";
+import { open, startBrowser } from "./browser.ts";
 import { writeRun } from "./fixtures.ts";
 
 const SIZE = { width: 1000, height: 900 };
 
 /** A test with a browser, which is closed however the test ends. */
 function browserTest(name: string, fn: (browser: Awaited<ReturnType<typeof startBrowser>>) => Promise<void>) {
-  Deno.test({
-    name: CHROMIUM ? name : `${name} (needs Chromium)`,
-    ignore: !CHROMIUM,
-    async fn() {
-      const browser = await startBrowser();
-      try {
-        await fn(browser);
-      } finally {
-        await browser.close();
-      }
-    },
+  return testWith("chromium", name, async () => {
+    const browser = await startBrowser();
+    try {
+      await fn(browser);
+    } finally {
+      await browser.close();
+    }
   });
 }
 
 /** A run that is made up: it writes and publishes lines of metrics until it is paused or stopped. */
 class FakeRun {
-  readonly live: Live;
+  readonly live: LiveServer;
   step = 0;
   lr = 0.1;
   state: LiveState["state"] = "running";
@@ -77,7 +74,7 @@ class FakeRun {
   }
 }
 
-browserTest(
+await browserTest(
   "the live page draws a run, follows it, and has it paused, changed and stopped",
   (browser) =>
     withFolder(async (folder) => {
@@ -132,7 +129,7 @@ browserTest(
     }),
 );
 
-browserTest(
+await browserTest(
   "a page that nobody sees gives its place away, and one that gets none says so, and tries again",
   (browser) =>
     withFolder(async (folder) => {
@@ -163,7 +160,7 @@ browserTest(
     }),
 );
 
-browserTest(
+await browserTest(
   "the list of runs leads to a run's page, to a comparison, and back",
   (browser) =>
     withFolder(async (folder) => {

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { TrainingError } from "../../src/errors.ts";
-import { EventStream } from "../../src/report/events.ts";
-import { type Controls, type Live, type LiveState, startLive } from "../../src/report/live.ts";
+import { EventStream } from "../../src/report/event_stream.ts";
+import { type Controls, type LiveServer, type LiveState, startLive } from "../../src/report/live_server.ts";
 import { startServer } from "../../src/report/server.ts";
 import { noSeries } from "../../src/report/page/series.js";
-import type { RunView } from "../../src/report/view.ts";
+import type { RunView } from "../../src/report/run_view.ts";
 import { exchange } from "./raw_http.ts";
 
 /** One event as a page gets it. */
@@ -23,7 +23,7 @@ class Page implements AsyncDisposable {
     this.#reader = body.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  static async open(live: Live): Promise<Page> {
+  static async open(live: LiveServer): Promise<Page> {
     const response = await fetch(live.url.replace("/?", "/events?"));
     assertEquals([response.status, response.headers.get("content-type")], [200, "text/event-stream; charset=utf-8"]);
     return new Page(response.body!);
@@ -68,7 +68,7 @@ function stateAt(step: number, state: LiveState["state"] = "running"): LiveState
 
 /** Serves a run that is made up, and notes what it is asked for. */
 async function withLive(
-  test: (live: Live, asked: unknown[]) => Promise<void>,
+  test: (live: LiveServer, asked: unknown[]) => Promise<void>,
   snapshot: () => Promise<RunView> = () => Promise.resolve(SNAPSHOT),
   changes: Partial<Controls> = {},
 ) {
@@ -88,7 +88,7 @@ async function withLive(
   }
 }
 
-function post(live: Live, body: string): Promise<[status: number, answer: unknown]> {
+function post(live: LiveServer, body: string): Promise<[status: number, answer: unknown]> {
   const init = { method: "POST", headers: { "content-type": "application/json" }, body };
   return fetch(live.url.replace("/?", "/control?"), init).then(async (it) => [it.status, await it.json()]);
 }

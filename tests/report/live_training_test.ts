@@ -8,7 +8,8 @@ import { namesIn as namesOf, readCheckpoint } from "../../src/run/checkpoints.ts
 import type { Checkpoint } from "../../src/run/checkpoint.ts";
 import { metricsOf, wgrad } from "../cli/support.ts";
 import { withFolder } from "../data/fixtures.ts";
-import { CHROMIUM, open, startBrowser, type Watched } from "./browser.ts";
+import { testWith } from "../support/tools.ts";
+import { open, startBrowser, type Watched } from "./browser.ts";
 import { exchange } from "./raw_http.ts";
 
 type Browser = Awaited<ReturnType<typeof startBrowser>>;
@@ -202,10 +203,10 @@ async function report(browser: Browser, folder: string): Promise<void> {
   assertEquals([complaints, requests], [[], [url]]);
 }
 
-Deno.test({
-  name: `a run that trains, its live page, and its report in a browser${CHROMIUM ? "" : " (needs chromium)"}`,
-  ignore: !CHROMIUM,
-  fn: () =>
+await testWith(
+  "chromium",
+  "a run that trains, its live page, and its report in a browser",
+  () =>
     withFolder(async (folder) => {
       const browser = await startBrowser();
       try {
@@ -215,4 +216,4 @@ Deno.test({
         await browser.close();
       }
     }),
-});
+);

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { browsePage, comparePage } from "../../src/report/page.ts";
-import { writeReport } from "../../src/report/report.ts";
-import { readRun } from "../../src/report/view.ts";
-import { CHROMIUM, open, startBrowser } from "./browser.ts";
+import { writeReport } from "../../src/report/report_file.ts";
+import { readRun } from "../../src/report/run_view.ts";
+import { testWith } from "../support/tools.ts";
+import { open, startBrowser } from "./browser.ts";
 import { writeRun } from "./fixtures.ts";
 
 /** Colours of each chart's canvas, the most frequent first, leaving out what is transparent. */
@@ -55,154 +56,150 @@ const OVERFLOW = "document.documentElement.scrollWidth - innerWidth";
 const NAMES =
   `[...document.querySelectorAll("canvas")].map((canvas) => canvas.getAttribute("aria-label").split(":")[0])`;
 
-Deno.test({
-  name: `the pages in a browser${CHROMIUM === undefined ? " (needs chromium)" : ""}`,
-  ignore: CHROMIUM === undefined,
-  async fn(t) {
-    const browser = await startBrowser();
-    const step = (name: string, use: (folder: string) => Promise<void>) =>
-      t.step(name, async () => {
-        const folder = await Deno.makeTempDir();
-        try {
-          await use(folder);
-        } finally {
-          await Deno.remove(folder, { recursive: true });
-        }
-      });
-    try {
-      await step(
-        "report.html draws itself on a phone, wide, dark and on paper, and asks the network for nothing",
-        async (folder) => {
-          const run = join(folder, "lenet-1");
-          await writeRun(run);
-          const url = pathToFileURL(await writeReport(run)).href;
-          const { page, complaints, requests } = await open(browser, url, { width: 360, height: 640 });
-          assertEquals(
-            await page.evaluate(NAMES),
-            ["Loss", "Accuracy", "Learning rate", "Throughput (images/s)"].map((name) => `${name} over steps`),
-          );
-          assertEquals(await page.evaluate(OVERFLOW), 0);
-          assertEquals(await page.evaluate(FAINT), []);
-          const light = await page.evaluate<string[][]>(COLOURS);
-          // Each has its curve in its own colour, besides the grid and the labels.
-          assert(light[0]!.includes("29,78,216") && light[1]!.includes("194,87,12"), JSON.stringify(light[1]));
-          assert(light.every((colours) => colours.length > 3) && light.every(isLight));
-          assertEquals(await page.title(), "lenet-1 – wgrad");
-          assertEquals(await page.locator("img:not([alt])").count(), 0);
-          assertEquals(await page.locator(".confusion tbody td").count(), 100);
-          assertEquals(await page.locator(".mistakes figure").count(), 24);
-          assertEquals(await page.locator(".filters img").count(), 16);
-          assertEquals(await page.locator(".figures dd").first().textContent(), "58.53 %");
+await testWith("chromium", "the pages in a browser", async (_, t) => {
+  const browser = await startBrowser();
+  const step = (name: string, use: (folder: string) => Promise<void>) =>
+    t.step(name, async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        await use(folder);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
+  try {
+    await step(
+      "report.html draws itself on a phone, wide, dark and on paper, and asks the network for nothing",
+      async (folder) => {
+        const run = join(folder, "lenet-1");
+        await writeRun(run);
+        const url = pathToFileURL(await writeReport(run)).href;
+        const { page, complaints, requests } = await open(browser, url, { width: 360, height: 640 });
+        assertEquals(
+          await page.evaluate(NAMES),
+          ["Loss", "Accuracy", "Learning rate", "Throughput (images/s)"].map((name) => `${name} over steps`),
+        );
+        assertEquals(await page.evaluate(OVERFLOW), 0);
+        assertEquals(await page.evaluate(FAINT), []);
+        const light = await page.evaluate<string[][]>(COLOURS);
+        // Each has its curve in its own colour, besides the grid and the labels.
+        assert(light[0]!.includes("29,78,216") && light[1]!.includes("194,87,12"), JSON.stringify(light[1]));
+        assert(light.every((colours) => colours.length > 3) && light.every(isLight));
+        assertEquals(await page.title(), "lenet-1 – wgrad");
+        assertEquals(await page.locator("img:not([alt])").count(), 0);
+        assertEquals(await page.locator(".confusion tbody td").count(), 100);
+        assertEquals(await page.locator(".mistakes figure").count(), 24);
+        assertEquals(await page.locator(".filters img").count(), 16);
+        assertEquals(await page.locator(".figures dd").first().textContent(), "58.53 %");
 
-          await page.emulateMedia({ colorScheme: "dark" });
-          await page.evaluate(FRAMES);
-          const dark = await page.evaluate<string[][]>(COLOURS);
-          assertEquals(dark.map(isLight), [false, false, false, false]);
-          assertEquals(await page.evaluate(FAINT), []);
+        await page.emulateMedia({ colorScheme: "dark" });
+        await page.evaluate(FRAMES);
+        const dark = await page.evaluate<string[][]>(COLOURS);
+        assertEquals(dark.map(isLight), [false, false, false, false]);
+        assertEquals(await page.evaluate(FAINT), []);
 
-          // On paper it is light, also where the screen is dark.
-          await page.evaluate("dispatchEvent(new Event('beforeprint'))");
-          assertEquals((await page.evaluate<string[][]>(COLOURS)).map(isLight), [true, true, true, true]);
-          await page.emulateMedia({ media: "print", colorScheme: "dark" });
-          await page.evaluate(FRAMES);
-          assertEquals((await page.evaluate<string[][]>(COLOURS)).map(isLight), [true, true, true, true]);
-          assertEquals(await page.evaluate(FAINT), []);
-          assertEquals(await page.getByLabel("Smooth").first().isVisible(), false);
+        // On paper it is light, also where the screen is dark.
+        await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+        assertEquals((await page.evaluate<string[][]>(COLOURS)).map(isLight), [true, true, true, true]);
+        await page.emulateMedia({ media: "print", colorScheme: "dark" });
+        await page.evaluate(FRAMES);
+        assertEquals((await page.evaluate<string[][]>(COLOURS)).map(isLight), [true, true, true, true]);
+        assertEquals(await page.evaluate(FAINT), []);
+        assertEquals(await page.getByLabel("Smooth").first().isVisible(), false);
 
-          assertEquals(complaints, []);
-          assertEquals(requests, [url]);
-        },
-      );
-      await step(
-        "charts tell values where the reader points, and can be logarithmic and unsmoothed",
-        async (folder) => {
-          await writeRun(folder);
-          const url = pathToFileURL(await writeReport(folder)).href;
-          const { page, complaints } = await open(browser, url, { width: 1200, height: 800 });
-          const legend = page.locator(".u-legend").first(), values = () => legend.locator(".u-value").allTextContents();
-          const names = () => legend.locator(".u-label").allTextContents();
-          assertEquals(await names(), ["step", "training", "training, smoothed", "validation", "test"]);
-          const idle = await values();
-          assertEquals([idle[0], idle.at(-1)], ["7,800", "1.210"]);
-          await page.locator(".u-over").first().hover({ position: { x: 100, y: 50 } });
-          const pointed = await values();
-          assert(Number(pointed[0]!.replace(",", "")) < 4000 && Number(pointed[2]) > Number(idle[2]), pointed.join());
-          assert(pointed.every((value) => value !== "–"), pointed.join());
-          const before = await page.evaluate<string[][]>(COLOURS);
-          await page.getByLabel("Log scale").first().check();
-          await page.getByLabel("Smooth").first().uncheck();
-          assertEquals(await names(), ["step", "training", "validation", "test"]);
-          assertNotEquals((await page.evaluate<string[][]>(COLOURS))[0], before[0]);
-          assertEquals(complaints, []);
-        },
-      );
-      await step(
-        "24 runs have 24 looks; axes are named; a changed rate and a damaged line are told",
-        async (folder) => {
-          await writeRun(join(folder, "a"), { lines: 20 });
-          const text = '{"step":1300,"event":"lr","from":0.05,"to":0.01}\n{\n';
-          await Deno.writeTextFile(join(folder, "a", "metrics.jsonl"), text, { append: true });
-          const run = await readRun(join(folder, "a")), file = join(folder, "c.html");
-          const runs = Array.from({ length: 24 }, (_, i) => ({ ...run, name: `run ${i}` }));
-          await Deno.writeTextFile(file, comparePage(runs));
-          const compared = await open(browser, pathToFileURL(file).href, { width: 1200, height: 800 });
-          const looks = await compared.page.evaluate<string[][]>(`[".swatch", ".u-legend:first-of-type .u-marker"].map(
+        assertEquals(complaints, []);
+        assertEquals(requests, [url]);
+      },
+    );
+    await step(
+      "charts tell values where the reader points, and can be logarithmic and unsmoothed",
+      async (folder) => {
+        await writeRun(folder);
+        const url = pathToFileURL(await writeReport(folder)).href;
+        const { page, complaints } = await open(browser, url, { width: 1200, height: 800 });
+        const legend = page.locator(".u-legend").first(), values = () => legend.locator(".u-value").allTextContents();
+        const names = () => legend.locator(".u-label").allTextContents();
+        assertEquals(await names(), ["step", "training", "training, smoothed", "validation", "test"]);
+        const idle = await values();
+        assertEquals([idle[0], idle.at(-1)], ["7,800", "1.210"]);
+        await page.locator(".u-over").first().hover({ position: { x: 100, y: 50 } });
+        const pointed = await values();
+        assert(Number(pointed[0]!.replace(",", "")) < 4000 && Number(pointed[2]) > Number(idle[2]), pointed.join());
+        assert(pointed.every((value) => value !== "–"), pointed.join());
+        const before = await page.evaluate<string[][]>(COLOURS);
+        await page.getByLabel("Log scale").first().check();
+        await page.getByLabel("Smooth").first().uncheck();
+        assertEquals(await names(), ["step", "training", "validation", "test"]);
+        assertNotEquals((await page.evaluate<string[][]>(COLOURS))[0], before[0]);
+        assertEquals(complaints, []);
+      },
+    );
+    await step(
+      "24 runs have 24 looks; axes are named; a changed rate and a damaged line are told",
+      async (folder) => {
+        await writeRun(join(folder, "a"), { lines: 20 });
+        const text = '{"step":1300,"event":"lr","from":0.05,"to":0.01}\n{\n';
+        await Deno.writeTextFile(join(folder, "a", "metrics.jsonl"), text, { append: true });
+        const run = await readRun(join(folder, "a")), file = join(folder, "c.html");
+        const runs = Array.from({ length: 24 }, (_, i) => ({ ...run, name: `run ${i}` }));
+        await Deno.writeTextFile(file, comparePage(runs));
+        const compared = await open(browser, pathToFileURL(file).href, { width: 1200, height: 800 });
+        const looks = await compared.page.evaluate<string[][]>(`[".swatch", ".u-legend:first-of-type .u-marker"].map(
           (name) => [...document.querySelectorAll(name)].slice(-24).map((box) => getComputedStyle(box).background))`);
-          for (const some of looks) assertEquals(new Set(some).size, 24);
-          const AXES = "charts.filter(({ root }) => root.isConnected).map(({ axes: [x] }) => x.label).join()";
-          assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,step");
-          await compared.page.getByLabel("By time").first().check();
-          assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,time");
-
-          const { page } = await open(browser, pathToFileURL(await writeReport(join(folder, "a"))).href, {
-            width: 1200,
-            height: 800,
-          });
-          await page.getByText("1 line of metrics.jsonl could not be read.").waitFor();
-          await page.getByText("0.05, then changed").waitFor();
-          assertEquals([...compared.complaints], []);
-        },
-      );
-      await step("the pages of several runs and of the list draw themselves", async (folder) => {
-        await writeRun(join(folder, "a"));
-        await writeRun(join(folder, "b"), { config: { lr: 0.1 }, lines: 5000 });
-        const runs = await Promise.all(["a", "b"].map((name) => readRun(join(folder, name))));
-        const write = async (name: string, page: string) => {
-          await Deno.writeTextFile(join(folder, name), page);
-          return pathToFileURL(join(folder, name)).href;
-        };
-        const compared = await open(browser, await write("c.html", comparePage(runs)), {
-          width: 360,
-          height: 640,
-          dark: true,
-        });
-        assertEquals(await compared.page.evaluate("document.querySelectorAll('canvas').length"), 5);
-        const colours = await compared.page.evaluate<string[][]>(COLOURS);
-        assert(colours.every((colours) => colours.includes("122,167,255") && colours.includes("255,157,87")));
-        assertEquals(await compared.page.locator(".differs th").allTextContents(), ["lr"]);
-        assertEquals([await compared.page.evaluate(OVERFLOW), await compared.page.evaluate(FAINT)], [0, []]);
+        for (const some of looks) assertEquals(new Set(some).size, 24);
+        const AXES = "charts.filter(({ root }) => root.isConnected).map(({ axes: [x] }) => x.label).join()";
+        assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,step");
         await compared.page.getByLabel("By time").first().check();
-        assertEquals(await compared.page.locator(".u-label").first().textContent(), "time");
-        const values = await compared.page.locator(".u-legend").first().locator(".u-value").allTextContents();
-        const measured = runs.map(({ series }) => series.curves.loss!.y.at(-1)!.toFixed(3));
-        for (const [i, one] of measured.entries()) {
-          assertMatch(values[i + 1]!, new RegExp(`^${one} \\(smoothed \\d\\.\\d+\\)$`));
-        }
+        assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,time");
 
-        const list = await write("l.html", browsePage("runs", [...runs, { name: "bad", error: "bad holds no run" }]));
-        const { page, complaints } = await open(browser, `${list}?token=t`, { width: 360, height: 640 });
-        assertEquals([await page.evaluate(OVERFLOW), await page.evaluate(FAINT)], [0, []]);
-        const button = page.getByRole("button");
-        assertEquals([await button.isEnabled(), await button.textContent()], [false, "Compare"]);
-        await page.getByLabel("Compare a", { exact: true }).check();
-        await page.getByLabel("Compare b", { exact: true }).check();
-        assertEquals([await button.isEnabled(), await button.textContent()], [true, "Compare 2 runs"]);
-        assertEquals(await page.getByRole("link", { name: "a", exact: true }).getAttribute("href"), "run/a?token=t");
-        assertEquals(await page.getByLabel("Compare bad").isEnabled(), false);
-        assertEquals([...complaints, ...compared.complaints], []);
+        const { page } = await open(browser, pathToFileURL(await writeReport(join(folder, "a"))).href, {
+          width: 1200,
+          height: 800,
+        });
+        await page.getByText("1 line of metrics.jsonl could not be read.").waitFor();
+        await page.getByText("0.05, then changed").waitFor();
+        assertEquals([...compared.complaints], []);
+      },
+    );
+    await step("the pages of several runs and of the list draw themselves", async (folder) => {
+      await writeRun(join(folder, "a"));
+      await writeRun(join(folder, "b"), { config: { lr: 0.1 }, lines: 5000 });
+      const runs = await Promise.all(["a", "b"].map((name) => readRun(join(folder, name))));
+      const write = async (name: string, page: string) => {
+        await Deno.writeTextFile(join(folder, name), page);
+        return pathToFileURL(join(folder, name)).href;
+      };
+      const compared = await open(browser, await write("c.html", comparePage(runs)), {
+        width: 360,
+        height: 640,
+        dark: true,
       });
-    } finally {
-      await browser.close();
-    }
-  },
+      assertEquals(await compared.page.evaluate("document.querySelectorAll('canvas').length"), 5);
+      const colours = await compared.page.evaluate<string[][]>(COLOURS);
+      assert(colours.every((colours) => colours.includes("122,167,255") && colours.includes("255,157,87")));
+      assertEquals(await compared.page.locator(".differs th").allTextContents(), ["lr"]);
+      assertEquals([await compared.page.evaluate(OVERFLOW), await compared.page.evaluate(FAINT)], [0, []]);
+      await compared.page.getByLabel("By time").first().check();
+      assertEquals(await compared.page.locator(".u-label").first().textContent(), "time");
+      const values = await compared.page.locator(".u-legend").first().locator(".u-value").allTextContents();
+      const measured = runs.map(({ series }) => series.curves.loss!.y.at(-1)!.toFixed(3));
+      for (const [i, one] of measured.entries()) {
+        assertMatch(values[i + 1]!, new RegExp(`^${one} \\(smoothed \\d\\.\\d+\\)$`));
+      }
+
+      const list = await write("l.html", browsePage("runs", [...runs, { name: "bad", error: "bad holds no run" }]));
+      const { page, complaints } = await open(browser, `${list}?token=t`, { width: 360, height: 640 });
+      assertEquals([await page.evaluate(OVERFLOW), await page.evaluate(FAINT)], [0, []]);
+      const button = page.getByRole("button");
+      assertEquals([await button.isEnabled(), await button.textContent()], [false, "Compare"]);
+      await page.getByLabel("Compare a", { exact: true }).check();
+      await page.getByLabel("Compare b", { exact: true }).check();
+      assertEquals([await button.isEnabled(), await button.textContent()], [true, "Compare 2 runs"]);
+      assertEquals(await page.getByRole("link", { name: "a", exact: true }).getAttribute("href"), "run/a?token=t");
+      assertEquals(await page.getByLabel("Compare bad").isEnabled(), false);
+      assertEquals([...complaints, ...compared.complaints], []);
+    });
+  } finally {
+    await browser.close();
+  }
 });

@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { browsePage, comparePage, livePage, reportPage } from "../../src/report/page.ts";
 import { noSeries } from "../../src/report/page/series.js";
-import { writeReport } from "../../src/report/report.ts";
-import type { RunView } from "../../src/report/view.ts";
+import { writeReport } from "../../src/report/report_file.ts";
+import type { RunView } from "../../src/report/run_view.ts";
 import { writeRun } from "./fixtures.ts";
 
 /** A run with nothing but a name, in which there may be anything. */

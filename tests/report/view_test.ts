@@ -3,7 +3,7 @@ import { decode } from "fast-png";
 import { join } from "node:path";
 import { DataError } from "../../src/errors.ts";
 import { filtersOf } from "../../src/report/filters.ts";
-import { readRun } from "../../src/report/view.ts";
+import { readRun } from "../../src/report/run_view.ts";
 import { evaluationFromJson } from "../../src/run/evaluation_file.ts";
 import { LOCK, lockRun } from "../../src/run/lock.ts";
 import { writeRun } from "./fixtures.ts";

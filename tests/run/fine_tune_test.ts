@@ -7,7 +7,7 @@ import { UsageError, WeightsError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
-import { asFloats, type StoredTensor } from "../../src/io/stored.ts";
+import { type StoredTensor, toFloat32 } from "../../src/io/stored_tensor.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { fineTune } from "../../src/run/fine_tune.ts";
@@ -17,7 +17,7 @@ import { storedState } from "../../src/nn/files.ts";
 import { readWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { uniform } from "../support/random.ts";
-import { images } from "../train/fixtures.ts";
+import { images, train } from "../train/fixtures.ts";
 import { bitsOf, newestOf, openSession } from "./session_support.ts";
 
 const PARAMETERS = ["conv1", "conv2", "fc1", "fc2", "fc3"].flatMap((name) => [`${name}.weight`, `${name}.bias`]);
@@ -34,7 +34,7 @@ function weights(shapes: Record<string, readonly number[]> = {}): Map<string, St
 
 /** The bits of tensors by name. */
 function bits(tensors: ReadonlyMap<string, StoredTensor>, names: readonly string[] = PARAMETERS): Map<string, string> {
-  return new Map(names.map((name) => [name, new Uint8Array(asFloats(tensors.get(name)!)!.slice().buffer).toHex()]));
+  return new Map(names.map((name) => [name, new Uint8Array(toFloat32(tensors.get(name)!)!.slice().buffer).toHex()]));
 }
 
 /** Fine-tunes a new LeNet of this seed. @returns its state, and what was said. */
@@ -93,7 +93,7 @@ Deno.test("a head of other classes starts anew, as its seed has it, and is named
     const missing = await assertRejects(() => tuned(none), WeightsError);
     assertEquals(missing.message, `cannot read ${none}: no such file or folder`);
     await Deno.writeTextFile(none, "text");
-    await assertRejects(() => tuned(none), WeightsError, `${none} is no file of weights`);
+    await assertRejects(() => tuned(none), WeightsError, `${none} is not a weights file`);
   }));
 
 Deno.test("--freeze takes names of parameters and of layers, * and ?, and says what it froze", async () => {
@@ -165,7 +165,7 @@ Deno.test("the norm of --clip-grad is that of the parameters that train", async 
     dataset,
   );
   const before = (await storedState(trainer.model.stateDict())).values().toArray();
-  await trainer.run(() => {});
+  await train(trainer);
   const after = (await storedState(trainer.model.stateDict())).values().toArray();
   const moved = Math.hypot(...before.map(({ data }, i) => {
     const other = after[i]!.data as Float32Array;

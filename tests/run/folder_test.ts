@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DataError, UsageError, WeightsError, WgradError } from "../../src/errors.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunState } from "../../src/run/checkpoint.ts";
 import { CheckpointFolder, readCheckpoint } from "../../src/run/checkpoints.ts";
-import type { StoredTensor } from "../../src/io/stored.ts";
+import type { StoredTensor } from "../../src/io/stored_tensor.ts";
 import { configFromJson, makeConfig } from "../../src/config/config.ts";
 import { claimRun, RunFolder } from "../../src/run/folder.ts";
 import { lockRun } from "../../src/run/lock.ts";

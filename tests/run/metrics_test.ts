@@ -3,9 +3,10 @@
  * write that was cut short and after a resume.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { parse } from "npm:deno-std@1.4.0/csv/parse.js";
-import { encodePng } from "../../src/image/rgb.ts";
+import { encodeRgbPng } from "../../src/image/rgb_png.ts";
 import { DataError, DivergedError } from "../../src/errors.ts";
 import { histogramOf } from "../../src/io/histogram.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
@@ -14,7 +15,8 @@ import { COLUMNS, type MetricLine, MetricsLog, parseMetrics } from "../../src/ru
 import { withFolder } from "../data/fixtures.ts";
 import { type ReadEvent, readEvents } from "../io/event_reader.ts";
 import { bits, uniform } from "../support/random.ts";
-import { hasTensorBoard, tensorBoardReads } from "./tensorboard.ts";
+import { testWith } from "../support/tools.ts";
+import { tensorBoardReads } from "./tensorboard.ts";
 
 const training = (step: number, loss = 2.302585092994046 / step): MetricLine => ({
   step,
@@ -51,6 +53,10 @@ function files(folder: string): { jsonl: string; csv: string } {
   return { jsonl: jsonl!, csv: csv! };
 }
 
+const never = (line: string) => {
+  throw new Error(line);
+};
+
 Deno.test("MetricsLog writes the same numbers to all files at once", () =>
   withFolder(async (folder) => {
     const log = await MetricsLog.open(folder), begun = Date.now() / 1000;
@@ -59,7 +65,8 @@ Deno.test("MetricsLog writes the same numbers to all files at once", () =>
     log.add();
     log.add(...LINES.slice(3));
     const { jsonl, csv } = files(folder);
-    assertEquals(log.lines(), jsonl);
+    const bytes = new TextEncoder().encode(jsonl), sha256 = createHash("sha256").update(bytes).digest("hex");
+    assertEquals(log.saved(), { bytes: bytes.length, sha256 });
     assertEquals(parseMetrics(jsonl, "metrics.jsonl"), LINES);
     const wire = jsonl.split("\n").slice(0, -1).map((line) => JSON.parse(line));
     assertEquals(wire.map(({ testLoss }) => testLoss), [undefined, undefined, undefined, undefined, "NaN"]);
@@ -101,17 +108,19 @@ Deno.test("a write that was cut short anywhere is dropped, and restore() cuts wh
   withFolder(async (folder) => {
     const log = await MetricsLog.open(folder);
     log.add(...LINES.slice(0, 2));
-    const checkpoint = log.lines(), before = files(folder);
+    const checkpoint = { step: 4, saved: log.saved() }, before = files(folder);
     log.add(...LINES.slice(2));
     const { jsonl, csv } = files(folder);
-    for (let length = checkpoint.length; length < jsonl.length; length++) {
-      Deno.writeTextFileSync(log.jsonl, jsonl.slice(0, length));
+    for (let length = checkpoint.saved.bytes; length < jsonl.length; length++) {
       const lines = jsonl.slice(0, length).split("\n").length - 1;
-      assertEquals(log.lines(), jsonl.slice(0, jsonl.lastIndexOf("\n", length - 1) + 1));
       assertEquals(parseMetrics(jsonl.slice(0, length), ""), LINES.slice(0, lines));
     }
     Deno.writeTextFileSync(log.csv, csv.slice(0, -9));
-    await log.restore(checkpoint, 4);
+    for (let length = checkpoint.saved.bytes; length < jsonl.length; length++) {
+      Deno.writeTextFileSync(log.jsonl, jsonl.slice(0, length));
+      await log.restore(checkpoint, never);
+      assertEquals(files(folder), before);
+    }
     assertEquals(files(folder), before);
     assertEquals(eventsIn(folder).at(-1)!.start, true);
     assertEquals(eventsIn(folder).at(-1)!.step, 5);
@@ -120,11 +129,11 @@ Deno.test("a write that was cut short anywhere is dropped, and restore() cuts wh
     log.add(training(5), training(6));
     Deno.truncateSync(log.events.path, Deno.statSync(log.events.path).size - 3);
     Deno.writeTextFileSync(log.jsonl, '{"step":7,"lo', { append: true });
-    const next = await MetricsLog.open(folder, checkpoint, 4);
+    const next = await MetricsLog.open(folder, checkpoint, never);
     assertEquals(files(folder), before);
     assert(next.events.path > log.events.path);
     next.add(training(5));
-    assertEquals(parseMetrics(next.lines(), ""), [...LINES.slice(0, 2), training(5)]);
+    assertEquals(parseMetrics(files(folder).jsonl, ""), [...LINES.slice(0, 2), training(5)]);
     assertEquals(readEvents(Deno.readFileSync(next.events.path)).map(({ step }) => step), [0, 5, 5]);
   }));
 
@@ -139,7 +148,7 @@ Deno.test("parseMetrics() names the line that is none, and a file that cannot be
     await Deno.remove(folder, { recursive: true });
     const error = assertThrows(() => log.add(training(1)), DataError);
     assertEquals(error.message, `cannot write ${log.jsonl}: no such file or folder`);
-    assertThrows(() => log.lines(), DataError, `cannot read ${log.jsonl}: no such file or folder`);
+    assertThrows(() => log.saved(), DataError, `cannot write ${log.jsonl}: no such file or folder`);
     assertThrows(() => new EventLog(folder, 0), DataError, "no such file or folder");
     await Deno.mkdir(folder);
   }));
@@ -162,76 +171,71 @@ function number(text: string): number {
   return text === "nan" ? NaN : text === "inf" ? Infinity : text === "-inf" ? -Infinity : Number(text);
 }
 
-const installed = await hasTensorBoard();
-Deno.test({
-  name: "TensorBoard reads what a run with a resume wrote" + (installed ? "" : " (needs tensorboard in .tools/python)"),
-  ignore: !installed,
-  fn: () =>
-    withFolder(async (folder) => {
-      const run = await trainedNet(), losses = run.losses.map((loss, i) => training(i + 1, loss));
-      const first = await MetricsLog.open(folder);
-      first.add(...losses.slice(0, 2));
-      const checkpoint = first.lines();
-      // These steps are lost: a kill in the middle of a write.
-      first.add(training(3, 99), training(4, NaN));
-      first.events.image(4, "images/lost", run.png);
-      Deno.truncateSync(first.events.path, Deno.statSync(first.events.path).size - 1);
-      const log = await MetricsLog.open(folder, checkpoint, 2);
-      log.add(losses[2]!, { step: 3, epoch: 1, seconds: 1, testLoss: Infinity, testAccuracy: 0.5 });
-      log.events.text(0, "config", run.text);
-      log.events.image(3, "images/first", run.png);
-      log.events.histograms(3, run.weights, run.gradients);
+await testWith("tensorboard", "TensorBoard reads what a run with a resume wrote", () =>
+  withFolder(async (folder) => {
+    const run = await trainedNet(), losses = run.losses.map((loss, i) => training(i + 1, loss));
+    const first = await MetricsLog.open(folder);
+    first.add(...losses.slice(0, 2));
+    const checkpoint = { step: 2, saved: first.saved() };
+    // These steps are lost: a kill in the middle of a write.
+    first.add(training(3, 99), training(4, NaN));
+    first.events.image(4, "images/lost", run.png);
+    Deno.truncateSync(first.events.path, Deno.statSync(first.events.path).size - 1);
+    const log = await MetricsLog.open(folder, checkpoint, never);
+    log.add(losses[2]!, { step: 3, epoch: 1, seconds: 1, testLoss: Infinity, testAccuracy: 0.5 });
+    log.events.text(0, "config", run.text);
+    log.events.image(3, "images/first", run.png);
+    log.events.histograms(3, run.weights, run.gradients);
 
-      const { scripts, pages } = await tensorBoardReads(folder);
-      assertEquals(scripts.version, 2);
-      // Both readers have the same scalars, and those are the lines.
-      const scalars = Object.entries(scripts.scalars).map(([tag, rows]) =>
-        [tag, rows.map(([step, value]) => [step, number(value!)])] as const
-      );
-      const f = Math.fround;
-      assertEquals(
-        new Map<string, unknown>(scalars),
-        new Map<string, unknown>([
-          ["loss/train", run.losses.map((loss, i) => [i + 1, f(loss)])],
-          ["lr", [1, 2, 3].map((step) => [step, f(0.1)])],
-          ["images_per_second", [1, 2, 3].map((step) => [step, 1234.5])],
-          ["loss/test", [[3, Infinity]]],
-          ["accuracy/test", [[3, 0.5]]],
-        ]),
-      );
-      for (const [tag, rows] of Object.entries(scripts.scalars)) {
-        assertEquals(pages["scalars"]?.[tag], rows.map(([step, value]) => [step, value!]), tag);
-      }
-      const times = readEvents(Deno.readFileSync(log.events.path)).map(({ wallTime }) => wallTime);
-      assertEquals(number(scripts.scalars["loss/test"]![0]![2]!), times[3]);
+    const { scripts, pages } = await tensorBoardReads(folder);
+    assertEquals(scripts.version, 2);
+    // Both readers have the same scalars, and those are the lines.
+    const scalars = Object.entries(scripts.scalars).map(([tag, rows]) =>
+      [tag, rows.map(([step, value]) => [step, number(value!)])] as const
+    );
+    const f = Math.fround;
+    assertEquals(
+      new Map<string, unknown>(scalars),
+      new Map<string, unknown>([
+        ["loss/train", run.losses.map((loss, i) => [i + 1, f(loss)])],
+        ["lr", [1, 2, 3].map((step) => [step, f(0.1)])],
+        ["images_per_second", [1, 2, 3].map((step) => [step, 1234.5])],
+        ["loss/test", [[3, Infinity]]],
+        ["accuracy/test", [[3, 0.5]]],
+      ]),
+    );
+    for (const [tag, rows] of Object.entries(scripts.scalars)) {
+      assertEquals(pages["scalars"]?.[tag], rows.map(([step, value]) => [step, value!]), tag);
+    }
+    const times = readEvents(Deno.readFileSync(log.events.path)).map(({ wallTime }) => wallTime);
+    assertEquals(number(scripts.scalars["loss/test"]![0]![2]!), times[3]);
 
-      const png = run.png.toBase64();
-      assertEquals(scripts.images, { "images/first": [[3, 8, 6, png]] });
-      assertEquals(pages["images"], { "images/first": [[3, ["8", "6", png]]] });
-      assertEquals(pages["text"], { config: [[0, [run.text]]] });
+    const png = run.png.toBase64();
+    assertEquals(scripts.images, { "images/first": [[3, 8, 6, png]] });
+    assertEquals(pages["images"], { "images/first": [[3, ["8", "6", png]]] });
+    assertEquals(pages["text"], { config: [[0, [run.text]]] });
 
-      const arrays = new Map([
-        ...[...run.weights].map(([name, values]) => [`weights/${name}`, values] as const),
-        ...[...run.gradients].map(([name, values]) => [`gradients/${name}`, values] as const),
-      ]);
-      assertEquals(new Set(Object.keys(scripts.histograms)), new Set(arrays.keys()));
-      assertEquals(new Set(Object.keys(pages["histograms"]!)), new Set(arrays.keys()));
-      for (const [tag, values] of arrays) {
-        const { min, max, count, sum, sumOfSquares, limits, counts } = histogramOf(values);
-        const [[step, ...read] = [], ...more] = scripts.histograms[tag]!;
-        assertEquals([step, more], [3, []]);
-        assertEquals((read as string[][]).map((texts) => texts.map(number)), [
-          [min, max, count, sum, sumOfSquares],
-          [...limits],
-          [...counts],
-        ], tag);
-        // The page has [left, right, count] of each bucket; the outermost end with the least and the largest value.
-        const shown = pages["histograms"]![tag]![0]![1] as string[][];
-        assertEquals(shown.reduce((total, row) => total + number(row[2]!), 0), values.length, tag);
-        assertEquals([number(shown[0]![0]!), number(shown.at(-1)![1]!)], [min, max], tag);
-      }
-    }),
-});
+    const arrays = new Map([
+      ...[...run.weights].map(([name, values]) => [`weights/${name}`, values] as const),
+      ...[...run.gradients].map(([name, values]) => [`gradients/${name}`, values] as const),
+    ]);
+    assertEquals(new Set(Object.keys(scripts.histograms)), new Set(arrays.keys()));
+    assertEquals(new Set(Object.keys(pages["histograms"]!)), new Set(arrays.keys()));
+    for (const [tag, values] of arrays) {
+      const { min, max, count, sum, sumOfSquares, limits, counts } = histogramOf(values);
+      const [[step, ...read] = [], ...more] = scripts.histograms[tag]!;
+      assertEquals([step, more], [3, []]);
+      assertEquals((read as string[][]).map((texts) => texts.map(number)), [
+        [min, max, count, sum, sumOfSquares],
+        [...limits],
+        [...counts],
+      ], tag);
+      // The page has [left, right, count] of each bucket; the outermost end with the least and the largest value.
+      const shown = pages["histograms"]![tag]![0]![1] as string[][];
+      assertEquals(shown.reduce((total, row) => total + number(row[2]!), 0), values.length, tag);
+      assertEquals([number(shown[0]![0]!), number(shown.at(-1)![1]!)], [min, max], tag);
+    }
+  }));
 
 /** Three steps of LeNet: losses, and the weights and gradients after them. */
 async function trainedNet() {
@@ -253,7 +257,7 @@ async function trainedNet() {
     losses,
     weights: await arrays((one) => one.data()),
     gradients: await arrays((one) => one.grad!.data()),
-    png: encodePng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
+    png: encodeRgbPng({ width: 8, height: 6, data: Uint8Array.from(bits(2, 8 * 6 * 3)) }),
     text: "| setting | value |\n| --- | --- |\n| lr | 0.1 |",
   };
 }

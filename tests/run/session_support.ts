@@ -44,10 +44,10 @@ export async function openSession(
     };
   };
   await Deno.mkdir(path, { recursive: true });
-  const folder = await RunFolder.open(path, config, checkpoint);
+  const folder = await RunFolder.open(path, config, checkpoint, {}, (line) => warned.push(line));
   const opened = await open();
   if (checkpoint) await restore(opened.trainer, checkpoint, path);
-  const session = Session.open(
+  const session = new Session(
     {
       config,
       dataset,

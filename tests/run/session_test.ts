@@ -17,7 +17,7 @@ import { capture } from "../../src/run/snapshot.ts";
 import { type Progress, Trainer } from "../../src/train/trainer.ts";
 import { loadWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
-import { images } from "../train/fixtures.ts";
+import { images, train } from "../train/fixtures.ts";
 import { bitsOf, metricsOf, newestOf, openSession, savedSteps } from "./session_support.ts";
 
 const OPTIONS = { normalize: "half", channels: 3 } as const;
@@ -112,12 +112,10 @@ Deno.test("nor do tests, and gradients for histograms, of a net with dropout and
     const data = await DeviceData.upload(gpu, dataset, dataset.train), model = new Restless();
     const tests = await DeviceData.upload(gpu, dataset, dataset.test);
     const trainer = new Trainer(config, model, data, OPTIONS), seen: Float32Array[] = [];
-    await trainer.run(() => {}, {
-      async reached() {
-        if (!looks) return;
-        seen.push((await trainer.gradients()).get("fc1.weight")!);
-        await evaluateModel(model, tests, 10, OPTIONS);
-      },
+    await train(trainer, undefined, async () => {
+      if (!looks) return;
+      seen.push((await trainer.gradients()).get("fc1.weight")!);
+      await evaluateModel(model, tests, 10, OPTIONS);
     });
     const { tensors, state: { rng } } = await capture(trainer);
     return { bits: bitsOf({ tensors }), rng, seen };
@@ -201,10 +199,23 @@ Deno.test("a rate that is none, or where the schedule has 0, is refused; a rate 
     assertEquals(metricsOf(nil.folder.path), []);
   }));
 
+Deno.test("a rate that f32 does not hold is refused, and nothing has another rate", () =>
+  withFolder(async (folder) => {
+    for (const schedule of ["none", "cosine"] as const) {
+      const { session } = await openSession(join(folder, schedule), images(42), { optimizer: "muon", schedule });
+      const { trainer } = session, rates = () => trainer.optimizer.paramGroups.map(({ lr }) => lr);
+      const before = rates();
+      assertEquals(before.length, 2);
+      assertThrows(() => session.setLr(1e39), UsageError, "f32");
+      assertEquals([rates(), trainer.rateScale, trainer.rate(0)], [before, 1, before[0]]);
+      assertEquals(metricsOf(session.folder.path), []);
+    }
+  }));
+
 Deno.test("a run that is paused does no step until it goes on, with the same bits; or until it is stopped", () =>
   withFolder(async (folder) => {
     const dataset = images(42), given = { epochs: 2, saveEvery: 5 }, reports: Progress[] = [];
-    const listener = { progress: (progress: Progress) => void reports.push(progress) };
+    const listener = { progress: (_: Trainer, progress: Progress) => void reports.push(progress) };
     const plain = (await openSession(join(folder, "plain"), dataset, given)).session;
     await plain.run();
     const { session } = await openSession(join(folder, "paused"), dataset, given, null, listener);
@@ -246,7 +257,7 @@ Deno.test("a run that goes on with larger batches begins where it was in the epo
     await session.run();
     // 24 images were seen: one of the two steps that an epoch has now.
     const more = { ...given, batchSize: 21, saveEvery: undefined }, losses: number[] = [];
-    const listener = { progress: (progress: Progress) => void losses.push(...progress.losses) };
+    const listener = { progress: (_: Trainer, progress: Progress) => void losses.push(...progress.losses) };
     const { session: other } = await openSession(folder, dataset, more, await newestOf(session), listener);
     const { step, epoch, stepInEpoch } = other.trainer.position;
     assertEquals([step, epoch, stepInEpoch], [1, 1, 1]);

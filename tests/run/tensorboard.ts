@@ -6,8 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { execute } from "../project/support.ts";
-
-const PYTHON = fileURLToPath(new URL("../../.tools/python/bin/python", import.meta.url));
+import { VENV_PYTHON } from "../support/tools.ts";
 
 /** A step and what was read of it. Numbers are text, as Python writes them. */
 type Read<T> = Record<string, [step: number, ...T[]][]>;
@@ -28,15 +27,10 @@ export interface TensorBoardData {
   readonly pages: Record<string, Read<unknown>>;
 }
 
-/** Whether TensorBoard is installed. */
-export async function hasTensorBoard(): Promise<boolean> {
-  return await execute(PYTHON, ["-c", "import tensorboard"]).then(({ code }) => code === 0, () => false);
-}
-
 /** Reads the event files of a folder. */
 export async function tensorBoardReads(folder: string): Promise<TensorBoardData> {
   const script = fileURLToPath(new URL("read_events.py", import.meta.url));
-  const { code, stdout, stderr } = await execute(PYTHON, [script, folder]);
+  const { code, stdout, stderr } = await execute(VENV_PYTHON, [script, folder]);
   assertEquals(code, 0, stderr);
   return JSON.parse(stdout);
 }

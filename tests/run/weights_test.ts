@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { WeightsError } from "../../src/errors.ts";
-import type { StoredDtype, StoredTensor } from "../../src/io/stored.ts";
+import type { StoredDtype, StoredTensor } from "../../src/io/stored_tensor.ts";
 import { nn } from "../../src/mod.ts";
 import { applyWeights } from "../../src/run/weights.ts";
 

@@ -1,19 +1,11 @@
 /**
- * Running Python beside the tests: real PyTorch and NumPy read what wgrad writes. Where a machine has them not, the tests
- * that need them are skipped, and say so in their names.
+ * Running Python beside the tests: real PyTorch and NumPy read what wgrad writes. See `tools.ts` for machines without them.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { execute } from "../project/support.ts";
-
-/** Debian's packages are of its own Python, which need not be the first in the path. */
-const PYTHON = "/usr/bin/python3";
-
-/** Whether Python can import a module. */
-export async function hasPython(module: "torch" | "numpy"): Promise<boolean> {
-  return await execute(PYTHON, ["-c", `import ${module}`]).then(({ code }) => code === 0, () => false);
-}
+import { PYTHON } from "./tools.ts";
 
 /** Runs a program in a folder. @returns what it printed. */
 export async function python(program: string, cwd: string, ...args: string[]): Promise<string> {

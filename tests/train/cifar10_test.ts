@@ -2,7 +2,7 @@
  * Real images: a short run on CIFAR-10 learns. The set is fetched into the cache where it is not there yet.
  */
 import { assert, assertEquals } from "@std/assert";
-import { openDataset } from "../../src/data/dataset.ts";
+import { openDataset } from "../../src/data/open_dataset.ts";
 import { trained, trainerOf } from "./fixtures.ts";
 
 Deno.test("300 steps on CIFAR-10 bring the loss well below that of guessing", async () => {

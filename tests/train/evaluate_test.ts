@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { TrainingError, WeightsError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
-import type { StoredTensor } from "../../src/io/stored.ts";
+import type { StoredTensor } from "../../src/io/stored_tensor.ts";
 import { manualSeed, nn, noGrad, tensor } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";
 import { loadWeights, saveWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
-import { allOf, images, trainerOf } from "./fixtures.ts";
+import { allOf, images, train, trainerOf } from "./fixtures.ts";
 
 const half = { normalize: "half", channels: 3 } as const;
 // One whole batch of evaluation, and one that is not.
@@ -39,7 +39,7 @@ Deno.test("evaluateModel() agrees with a direct computation, also in another ord
   const { labels, pixels } = await allOf(dataset.test);
   // Trained a little, so that it does not guess one class alone.
   const trainer = await trainerOf(images(800), { epochs: 2, lr: 0.02 }), { model } = trainer;
-  await trainer.run(() => {});
+  await train(trainer);
   const expected = await direct(model, pixels, labels);
   const guessed = expected.confusion[0]!.map((_, i) => expected.confusion.reduce((sum, row) => sum + row[i]!, 0));
   assert(guessed.filter((count) => count > 0).length > 3, `${guessed}`);

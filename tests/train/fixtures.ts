@@ -36,10 +36,22 @@ export async function trainerOf(dataset: Dataset, given: GivenConfig = {}): Prom
   return await makeTrainer(gpu, makeConfig({ lr: 0.01, ...given }), dataset);
 }
 
+/** Trains to the end, or until it is stopped. @param atStop is waited for at each stop. */
+export async function train(
+  trainer: Trainer,
+  report: (progress: Progress) => void = () => {},
+  atStop: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  for await (const chunk of trainer.chunks()) {
+    if (chunk.kind === "steps") report(chunk.progress);
+    else await atStop();
+  }
+}
+
 /** Trains to the end. @returns the reports, and every loss in order. */
 export async function trained(trainer: Trainer): Promise<{ reports: Progress[]; losses: number[] }> {
   const reports: Progress[] = [];
-  await trainer.run((progress) => reports.push(progress));
+  await train(trainer, (progress) => reports.push(progress));
   return { reports, losses: reports.flatMap(({ losses }) => [...losses]) };
 }
 

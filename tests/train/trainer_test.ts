@@ -10,7 +10,7 @@ import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
 import { checkFits, type Progress } from "../../src/train/trainer.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { withMerging } from "../support/merging.ts";
-import { allOf, images, trained, trainerOf, weightsOf } from "./fixtures.ts";
+import { allOf, images, train, trained, trainerOf, weightsOf } from "./fixtures.ts";
 
 Deno.test("the same seed gives the same bits, and another seed others", async () => {
   const dataset = images(42);
@@ -72,7 +72,7 @@ Deno.test("a run is the plain loop over the batches of permute(), the last of th
 Deno.test("after its first epoch a run makes no buffer, no pipeline and no bind group, and keeps what it has", async () => {
   // 101 steps an epoch, the last of one image.
   const trainer = await trainerOf(images(401), { epochs: 5 }), seen = new Map<number, Partial<typeof counters>>();
-  await trainer.run(({ step }) => {
+  await train(trainer, ({ step }) => {
     const { buffersCreated, buffersLive, bytesLive, pipelinesCreated, bindGroupsCreated } = counters;
     seen.set(step, { buffersCreated, buffersLive, bytesLive, pipelinesCreated, bindGroupsCreated });
   });
@@ -85,7 +85,7 @@ Deno.test("reports cover every step once, in order, and images() counts a short 
   const trainer = await trainerOf(images(42), { epochs: 3, maxSteps: 25 });
   assertEquals([trainer.stepsPerEpoch, trainer.totalSteps], [11, 25]);
   const reports: Progress[] = [];
-  const outcome = await trainer.run((progress) => reports.push(progress));
+  await train(trainer, (progress) => reports.push(progress));
   let step = 0, seconds = 0;
   for (const report of reports) {
     step += report.losses.length;
@@ -96,8 +96,9 @@ Deno.test("reports cover every step once, in order, and images() counts a short 
     assert(report.seconds > seconds && report.secondsPerStep > 0 && report.secondsPerStep < Infinity);
     seconds = report.seconds;
   }
-  assertEquals([step, outcome.steps, outcome.images], [25, 25, 42 + 42 + 3 * 4]);
-  assert(outcome.seconds >= seconds);
+  const { position } = trainer;
+  assertEquals([step, position.step, trainer.images(position.step)], [25, 25, 42 + 42 + 3 * 4]);
+  assertEquals(position.seconds, seconds);
   assertEquals([0, 1, 10, 11, 12, 22, 33].map((steps) => trainer.images(steps)), [0, 4, 40, 42, 46, 84, 126]);
 });
 
@@ -113,10 +114,11 @@ Deno.test("a batch larger than the data set takes what there is", async () => {
 Deno.test("stop() ends the run early, with every step that was done reported", async () => {
   const trainer = await trainerOf(images(40), { epochs: 1e6 });
   let reported = 0;
-  const { steps } = await trainer.run(({ step }) => {
+  await train(trainer, ({ step }) => {
     reported = step;
     if (step >= 20) trainer.stop();
   });
+  const steps = trainer.position.step;
   assertEquals(reported, steps);
   assert(steps >= 20 && steps < 1000, `${steps}`);
 });
@@ -124,9 +126,9 @@ Deno.test("stop() ends the run early, with every step that was done reported", a
 Deno.test("a loss that is not finite ends the run with the step's number, after the report of those before", async () => {
   const trainer = await trainerOf(images(400), { lr: 1e6 });
   const seen: number[] = [];
-  const error = await assertRejects(() => trainer.run(({ losses }) => seen.push(...losses)), TrainingError);
+  const error = await assertRejects(() => train(trainer, ({ losses }) => seen.push(...losses)), TrainingError);
   const match = /^the loss is (NaN|Infinity) at step (\d+): training diverged; try a smaller --lr$/.exec(error.message);
-  assertEquals(seen.length + 1, Number(match?.[2]), error.message);
+  assertEquals([seen.length + 1, error.step], [Number(match?.[2]), Number(match?.[2])], error.message);
   assert(seen.length > 0 && seen.every(Number.isFinite));
 });
 

@@ -3,14 +3,14 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { permute, permuteKey } from "../../src/random.ts";
-import { TrainingError } from "../../src/errors.ts";
+import { AnomalyError } from "../../src/errors.ts";
 import { requestGpu } from "../../src/backend/webgpu/device.ts";
 import { compile, F, manualSeed, nn, optim, type Tensor, tensor } from "../../src/mod.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { Rates } from "../../src/train/rates.ts";
 import type { GivenConfig } from "../../src/config/settings.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
-import { allOf, images, trained, trainerOf, weightsOf } from "./fixtures.ts";
+import { allOf, images, train, trained, trainerOf, weightsOf } from "./fixtures.ts";
 
 const COUNT = 26, dataset = images(COUNT), { labels, pixels } = await allOf(dataset.train);
 
@@ -112,7 +112,7 @@ Deno.test("--schedule plateau: the rate falls after an epoch whose loss is no be
     sched: ["patience=0", "factor=0.5", "threshold=1"],
   };
   const trainer = await trainerOf(dataset, settings as GivenConfig), rates = new Map<number, number>();
-  await trainer.run(({ epoch, step }) => rates.set(epoch, trainer.rate(step)));
+  await train(trainer, ({ epoch, step }) => rates.set(epoch, trainer.rate(step)));
   // No loss is 100 % better than the one before: all but the first epoch halve the rate.
   assertEquals([...rates.values()].map((rate) => rate / 0.02), [1, 1, 0.5, 0.25]);
 });
@@ -120,7 +120,7 @@ Deno.test("--schedule plateau: the rate falls after an epoch whose loss is no be
 Deno.test("each step finds its own rate in the ring, behind its end too, and each group has its share", async () => {
   const gpu = await requestGpu(), params = [tensor([0], { requiresGrad: true }), tensor([0], { requiresGrad: true })];
   const optimizer = new optim.SGD(params.map((one, i) => ({ params: [one], lr: [1, 10][i]! })));
-  const rates = new Rates(optimizer, { factor: (step) => step + 1, plateau: null }, 4);
+  const rates = new Rates(optimizer, (step) => step + 1, 4);
   const counters = tensor(new Uint32Array(2)), one = tensor(Uint32Array.of(0, 1));
   const program = compile(() => {
     rates.apply(counters);
@@ -139,7 +139,8 @@ Deno.test("each step finds its own rate in the ring, behind its end too, and eac
 
 Deno.test("--detect-anomaly names the op that made an infinity or NaN", async () => {
   const trainer = await trainerOf(images(40), { lr: 1e6, detectAnomaly: true });
-  const error = await assertRejects(() => trainer.run(() => {}), TrainingError);
+  const error = await assertRejects(() => train(trainer), AnomalyError);
+  assertEquals(error.message, `anomaly in step ${error.step}: ${error.finding}`);
   assert(
     /^anomaly in step [1-9]: the (forward|gradient) of "\w+" .* made (NaN|an infinity|NaN and infinities)$/.test(
       error.message,

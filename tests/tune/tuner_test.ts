@@ -11,7 +11,8 @@ import { timeJobs } from "../../src/graph/profile.ts";
 import { type Offer, variantsOf } from "../../src/graph/variants.ts";
 import { compile, F, nn, type Tensor, tensor } from "../../src/mod.ts";
 import { noise } from "../../src/random.ts";
-import { faultOf, type Lap, type Place, timeLaps, type Workbench, workbench } from "../../src/tune/trials.ts";
+import { matmulOp } from "../../src/ops/matmul/matmul.ts";
+import { faultOf, type Lap, type Sample, timeLaps, type Workbench, workbench } from "../../src/tune/trials.ts";
 import { offersOf, tune, type TuneOptions } from "../../src/tune/tuner.ts";
 import { clean, withCache } from "./choosing.ts";
 import { doubled, doubling, FACTORS } from "./doubling.ts";
@@ -38,7 +39,7 @@ interface Log {
 }
 
 /** Trials by name: each takes 100 ms to prepare, and what it says to run, on a clock of their own. */
-function fake(fakes: Readonly<Record<string, Fake>>, expected: readonly Place[] = []) {
+function fake(fakes: Readonly<Record<string, Fake>>, expected: readonly Sample[] = []) {
   const log: Log = { timed: [], open: 0, at: 0 };
   const options: TuneOptions = {
     now: () => log.at,
@@ -48,7 +49,7 @@ function fake(fakes: Readonly<Record<string, Fake>>, expected: readonly Place[] 
         log.at += 100;
         if (fakes[name]!.fails) return Promise.reject(new Error("does not compile"));
         log.open++;
-        return Promise.resolve({ name, commands: [], places: [], dispose: () => void log.open-- });
+        return Promise.resolve({ name, commands: [], results: [], dispose: () => void log.open-- });
       },
       results: (trials) =>
         Promise.resolve(trials.map(({ name }): Data[] => [Float32Array.of(fakes[name]!.result ?? 1, 2, 3)])),
@@ -116,11 +117,11 @@ Deno.test("a variant with another result, or that does not compile, is never tim
 Deno.test("the estimate's pick is refused where it is not what the CPU computes", () =>
   clean(gpu, async () => {
     const fakes = { a: { ms: 1, result: 1.01 }, b: { ms: 4 }, c: { ms: 3 } };
-    const { log, options } = fake(fakes, [{ output: 0, place: 0, value: 1 }]);
+    const { log, options } = fake(fakes, [{ output: 0, index: 0, value: 1 }]);
     const [tuned] = await tune(gpu, [offer("op", ["a", "b", "c"])], options);
     assertEquals(tuned, { key: "op", pick: "a", name: "c", before: null, after: 3, refused: ["a"] });
     assert(!log.timed.includes("a"));
-    const all = fake({ a: { ms: 1, result: 9 } }, [{ output: 0, place: 0, value: 1 }]);
+    const all = fake({ a: { ms: 1, result: 9 } }, [{ output: 0, index: 0, value: 1 }]);
     variantsOf(gpu).chosen.clear();
     assertEquals(await tune(gpu, [offer("op", ["a"])], all.options), []);
     assertEquals(variantsOf(gpu).chosen.size, 0);
@@ -188,11 +189,18 @@ Deno.test("on the device: a variant that computes something else is refused alth
 
 Deno.test("on the device: the estimate's pick of a known op is compared with the CPU", () =>
   clean(gpu, async () => {
-    // Says that it is the product [3, 1] [1, 1], which doubling is not.
+    // It claims to be the product [3, 1] [1, 1], which doubling is not.
     const attrs = { m: 3, n: 1, k: 1, transA: false, transB: false, batchA: false, batchB: false };
     const { offers: [one] } = await doubled(gpu, doubling(["plain 1", "plain 2"], "matmul"), attrs);
     const { node } = one!, lines: string[] = [];
-    const both = { ...node, op: { ...node.op, outputs: () => node.op.outputs([node.inputs[0]!], attrs) } };
+    const both = {
+      ...node,
+      op: {
+        ...node.op,
+        formOf: matmulOp,
+        outputs: () => node.op.outputs([node.inputs[0]!], attrs),
+      },
+    };
     const offer = { ...one!, node: { ...both, inputs: [node.inputs[0]!, node.inputs[0]!] } as never };
     assertEquals(await tune(gpu, [{ ...offer, key: "matmul" }], { warn: (line) => lines.push(line) }), []);
     assertEquals(lines.map((line) => /is refused: element \d is .*, not /.test(line)), [true, true], lines.join());
@@ -239,11 +247,11 @@ for (const [what, fn] of Object.entries(steps)) {
           // Eighths: nothing is rounded, in whatever order it is added.
           result.forEach((values, output) => assertEquals(values, results[0]![output], `${offer.key}: ${names[i]}`));
         }
-        for (const { output, place } of bench.expected) {
+        for (const { output, index } of bench.expected) {
           const wrong = results[0]!.map((values) => values.slice());
-          wrong[output]![place]! += 1 / 64;
-          if (wrong[output] instanceof Uint32Array) wrong[output]![place]! = results[0]![output]![place]! + 1;
-          assert(faultOf(wrong, bench.expected, null) !== null, `${offer.key}: ${output}, ${place}`);
+          wrong[output]![index]! += 1 / 64;
+          if (wrong[output] instanceof Uint32Array) wrong[output]![index]! = results[0]![output]![index]! + 1;
+          assert(faultOf(wrong, bench.expected, null) !== null, `${offer.key}: ${output}, ${index}`);
         }
         for (const one of trials) one.dispose();
         bench.dispose();

@@ -36,7 +36,9 @@ export class WebGpuBackend extends Backend implements DeviceQueue {
     });
     device.lost.then(({ reason, message }) => {
       if (reason === "destroyed") return;
-      this.fail(new DeviceLostError(`the GPU device was lost (${oneLine(message) || reason}): start again`));
+      this.fail(
+        new DeviceLostError(`the GPU device was lost (${oneLine(message) || reason})`, { remedy: "start again" }),
+      );
     });
   }
 
@@ -46,10 +48,11 @@ export class WebGpuBackend extends Backend implements DeviceQueue {
     }
     const bytes = this.counters.bytesLive;
     return new OutOfMemoryError(
-      `the GPU is out of memory (${Math.ceil(bytes / 1048576)} MiB asked for by wgrad): use a smaller batch`,
+      `the GPU is out of memory (${Math.ceil(bytes / 1048576)} MiB asked for by wgrad)`,
       "all",
       bytes,
       bytes / 2, // WebGPU does not tell how much there is.
+      { remedy: "use a smaller batch" },
     );
   }
 

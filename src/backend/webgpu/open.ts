@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { GpuError, UsageError } from "../../errors.ts";
+import { GpuError, NoAdapterError, UsageError } from "../../errors.ts";
 import { remedy } from "../makers.ts";
 import { oneLine } from "../one_line.ts";
 import { BACKENDS, type DeviceOptions } from "../options.ts";
@@ -27,7 +27,8 @@ const ALIGNMENTS = ["minStorageBufferOffsetAlignment", "minUniformBufferOffsetAl
 /**
  * Opens a device of the adapter that `options` ask for.
  *
- * @throws {GpuError} if there is no adapter, or it lacks what wgrad needs.
+ * @throws {NoAdapterError} if there is no adapter.
+ * @throws {GpuError} if the adapter lacks what wgrad needs.
  * @throws {UsageError} if `options` ask for an adapter or a graphics API that is not there.
  */
 export async function openWebGpu(options: DeviceOptions): Promise<WebGpuBackend> {
@@ -81,7 +82,7 @@ async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
     throw new UsageError(`no adapter is named "${options.adapter}": this machine has ${[...seen].join(", ")}`);
   }
   const backend = options.backend ? ` for the backend ${options.backend}` : "";
-  throw new GpuError(`no GPU adapter was found${backend}: ${remedy()}`);
+  throw new NoAdapterError(`no GPU adapter was found${backend}`, { remedy: remedy() });
 }
 
 function limitOf(limits: GPUSupportedLimits, name: string): number {

@@ -1,0 +1,109 @@
+/**
+ * The help texts, made from the same tables that drive parsing.
+ *
+ * @module
+ */
+import { defaultOf } from "../config/setting.ts";
+import { type Command, type CommandEntry, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
+
+/** Columns of a help text. */
+const WIDTH = 100;
+
+/** The text of `wgrad --help`. */
+export function overviewText(commands: readonly CommandEntry[]): string {
+  return [
+    "Train image classifiers on any GPU that WebGPU reaches.",
+    "",
+    "Usage: wgrad COMMAND [FLAGS]",
+    "",
+    "Commands:",
+    ...rows(commands.map(({ name, summary }) => [name, summary])),
+    "",
+    "Flags:",
+    ...rows([["-h, --help", "Show this help, or that of a command"], ["--version", "Show the version"]]),
+    "",
+    "wgrad train alone is the classic first run: LeNet on CIFAR-10, two epochs.",
+  ].join("\n");
+}
+
+/** The text of `wgrad COMMAND --help`. */
+export function helpText(command: Command): string {
+  const positional = command.positional ?? [];
+  const lines = [
+    ...wrap(command.description ?? `${command.summary}.`, WIDTH),
+    "",
+    `Usage: wgrad ${[command.name, ...positional.map(positionalUsage), "[FLAGS]"].join(" ")}`,
+  ];
+  if (positional.length > 0) {
+    lines.push("", "Arguments:", ...rows(positional.map((slot) => [slot.name, slot.help])));
+  }
+  const groups = groupFlags([...command.flags, HELP_FLAG]);
+  // One width for all groups, so that the columns of the page line up.
+  const width = columnWidth(groups.flatMap(([, flags]) => flags.map(flagUsage)));
+  for (const [group, flags] of groups) {
+    lines.push("", `${group}:`, ...rows(flags.map((flag) => [flagUsage(flag), meaning(flag)]), width));
+  }
+  for (const { title, rows: table } of command.tables ?? []) lines.push("", `${title}:`, ...rows(table));
+  if (command.examples.length > 0) lines.push("", "Examples:");
+  for (const [line, meaning] of command.examples) lines.push(`  ${line}`, `      ${meaning}`);
+  return lines.join("\n");
+}
+
+/** Flags by their headings, in the order of the table. */
+export function groupFlags(flags: readonly Flag[]): [heading: string, flags: Flag[]][] {
+  const groups = new Map<string, Flag[]>();
+  for (const flag of flags) {
+    const group = flag.group ?? "Flags";
+    groups.set(group, [...groups.get(group) ?? [], flag]);
+  }
+  return [...groups];
+}
+
+/** An argument in the line of usage: `FILE`, `[FILE]`, `FILE...`, `fetch|verify|show`. */
+export function positionalUsage(slot: Positional): string {
+  const { choices = [] } = slot, few = choices.length > 0 && choices.length <= 5;
+  const name = (few ? choices.join("|") : slot.name) + (slot.rest === true ? "..." : "");
+  return slot.optional === true ? `[${name}]` : name;
+}
+
+/** `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
+export function flagUsage(flag: Flag): string {
+  const short = flag.short === undefined ? "" : `-${flag.short}, `;
+  if (flag.kind === "boolean") return `${short}--${defaultOf(flag) === true ? "no-" : ""}${flag.name}`;
+  const numeric = flag.kind === "integer" || flag.kind === "number";
+  const value = flag.value ?? (flag.kind === "choice" ? "NAME" : numeric ? "N" : "TEXT");
+  return `${short}--${flag.name} ${flag.optionalValue ? `[${value}]` : value}`;
+}
+
+function meaning(flag: Flag): string {
+  const choices = flag.choices === undefined ? "" : `: ${flag.choices.join(", ")}`;
+  const value = defaultOf(flag), shown = value !== undefined && flag.kind !== "boolean" && flag.kind !== "list";
+  return `${flag.help}${choices}${shown ? ` (default: ${value})` : ""}`;
+}
+
+function columnWidth(names: readonly string[]): number {
+  return Math.max(...names.map((name) => name.length));
+}
+
+/** Two columns, the second wrapped. */
+function rows(
+  table: readonly (readonly [string, string])[],
+  width = columnWidth(table.map(([name]) => name)),
+): string[] {
+  return table.flatMap(([name, text]) =>
+    wrap(text, WIDTH - width - 4).map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
+  );
+}
+
+/** Breaks text at spaces into lines of at most `width` columns, as far as its words allow. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

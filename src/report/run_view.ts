@@ -1,0 +1,146 @@
+/**
+ * What there is to see of a run: its folder's files, read for the report. A run may be old, under way, or broken off, so
+ * any file may be missing; only a folder that holds none of them is no run.
+ *
+ * @module
+ */
+import { basename, join, resolve } from "node:path";
+import { fileChunks, fileSize, readWholeFile } from "../files/read.ts";
+import { fileError } from "../files/file_error.ts";
+import { DataError, WgradError } from "../errors.ts";
+import { decodeSafetensors } from "../io/safetensors.ts";
+import { shorten } from "../io/stored_tensor.ts";
+import { type EvaluationFile, evaluationFromJson } from "../run/evaluation_file.ts";
+import { LOCK } from "../run/lock.ts";
+import { type Filters, filtersOf } from "./filters.ts";
+import { addLine, noSeries, type Series } from "./page/series.js";
+
+/** The most bytes of a JSON file, or of a line of metrics, that are read. */
+const MAX_TEXT = 1 << 26, MAX_LINE = 1 << 20;
+
+/** How a run stands. A stopped one ended before its test: it was interrupted, or failed and nobody saw it. */
+export type RunState = "running" | "paused" | "stopping" | "testing" | "finished" | "failed" | "stopped";
+
+/** All that a page shows of a run; it can be sent as JSON. */
+export interface RunView {
+  /** The folder's own name. */
+  readonly name: string;
+  /** The folder, as it was named to us. */
+  readonly path: string;
+  readonly state: RunState;
+  /** The settings. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Where it ran: versions, the adapter. */
+  readonly environment: Readonly<Record<string, unknown>>;
+  /** The curves, with at most a few thousand points each, and the events. */
+  readonly series: Series;
+  /** Lines of `metrics.jsonl` that could not be read, besides a last one that is cut off. */
+  readonly badLines: number;
+  readonly evaluation?: EvaluationFile;
+  readonly filters?: Filters;
+}
+
+/**
+ * Reads a run.
+ *
+ * @param ended it is the caller who has the run's lock, and has done with it. Default false.
+ * @param weights read the weights too, for the filters. Default true.
+ * @throws {DataError} if the folder is not there or holds no run, or a file in it holds something else.
+ */
+export async function readRun(path: string, { ended = false, weights = true } = {}): Promise<RunView> {
+  const has = async (name: string) => await fileSize(join(path, name)) !== undefined;
+  const info = await Deno.stat(path).catch((error) => {
+    throw fileError("read the run", path, error);
+  });
+  if (!info.isDirectory) throw new DataError(`${path} is no folder of a run`);
+  if (!await has("config.json") && !await has("metrics.jsonl")) {
+    throw new DataError(`${path} holds no run: neither config.json nor metrics.jsonl is there`);
+  }
+  const { series, badLines } = await readMetrics(join(path, "metrics.jsonl"));
+  const testFile = join(path, "evaluation.json"), test = await readText(testFile);
+  const evaluation = test === undefined ? undefined : evaluationFromJson(test, testFile);
+  const filters = weights ? await readFilters(join(path, "model.safetensors")) : undefined;
+  const tested = evaluation !== undefined || series.curves.testAccuracy!.x.length > 0;
+  return {
+    name: basename(resolve(path)),
+    path,
+    state: !ended && await isLocked(join(path, LOCK)) ? "running" : tested ? "finished" : "stopped",
+    config: await readRecord(join(path, "config.json")),
+    environment: await readRecord(join(path, "run.json")),
+    series,
+    badLines,
+    ...(evaluation && { evaluation }),
+    ...(filters && { filters }),
+  };
+}
+
+/** Adds up the lines of a file, if it is there. A last line without an end is being written, or was cut off. */
+async function readMetrics(path: string): Promise<Pick<RunView, "series" | "badLines">> {
+  const series = noSeries();
+  let badLines = 0, rest = "";
+  const add = (text: string): boolean => {
+    try {
+      const line = JSON.parse(text);
+      if (typeof line !== "object" || line === null) return false;
+      addLine(series, line);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (await fileSize(path) === undefined) return { series, badLines };
+  const decoder = new TextDecoder();
+  for await (const chunk of fileChunks(path)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) if (line !== "" && !add(line)) badLines++;
+    if (rest.length > MAX_LINE) {
+      throw new DataError(`${path} holds no metrics: a line is longer than ${MAX_LINE} bytes`);
+    }
+  }
+  add(rest);
+  return { series, badLines };
+}
+
+/** The content of a text file; undefined if it is not there. */
+async function readText(path: string): Promise<string | undefined> {
+  const size = await fileSize(path);
+  if (size === undefined) return undefined;
+  if (size > MAX_TEXT) throw new DataError(`${path} is ${size} bytes long: a file of a run is not`);
+  return await Deno.readTextFile(path).catch((error) => {
+    throw fileError("read", path, error);
+  });
+}
+
+async function readRecord(path: string): Promise<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readText(path) ?? "{}");
+  } catch (error) {
+    if (error instanceof WgradError) throw error;
+    throw new DataError(`${path} is not JSON: ${shorten((error as Error).message, 200)}`);
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new DataError(`${path} must hold one JSON object`);
+}
+
+/** The first layer's filters. A report can do without them, so weights that cannot be read are passed over. */
+async function readFilters(path: string): Promise<Filters | undefined> {
+  try {
+    const bytes = await readWholeFile(path);
+    return bytes && filtersOf(decodeSafetensors(bytes, path));
+  } catch (error) {
+    if (error instanceof WgradError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a process holds the lock of a run. */
+async function isLocked(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    return !await file.tryLock(false);
+  } catch {
+    return false; // No lock, or no permission to ask.
+  }
+}
