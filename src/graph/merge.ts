@@ -12,36 +12,36 @@ import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
 
 /** The most workgroups of a merged dispatch: a GPU runs as many at once, and a launch costs more than they do. */
 export const MOST_WORKGROUPS = 512;
-/** The most storage buffers that every device takes in a stage, and the most bytes that a workgroup shares. */
+/** The most storage buffers that every device accepts in a kernel, and the most bytes of workgroup memory. */
 const MOST_STORAGE = 8, MOST_SHARED = 16384;
 
 /** `commands` with small dispatches moved together and merged, where what others read and write allows it. */
 export function merge(commands: readonly Command[]): Command[] {
   const stages: Stage[] = [];
   for (const command of commands) {
-    const own = new Stage(command), host = own.mergeable ? hostFor(own, stages) : null;
-    for (const stage of stages) if (stage.last && stage !== host?.stage && stage.orders(own)) stage.last = false;
-    if (!host) stages.push(own);
+    const added = new Stage(command), host = added.mergeable ? hostFor(added, stages) : null;
+    for (const stage of stages) if (stage.last && stage !== host?.stage && stage.orders(added)) stage.last = false;
+    if (!host) stages.push(added);
     else {
-      host.stage.add(own);
+      host.stage.add(added);
       if (host.moves) stages.push(...stages.splice(stages.indexOf(host.stage), 1));
     }
   }
   return stages.map((stage) => stage.command);
 }
 
-/** The last of `stages` that can run together with `own`: where it is, or moved to the end. */
-function hostFor(own: Stage, stages: readonly Stage[]): { stage: Stage; moves: boolean } | null {
+/** The last of `stages` that `added` can join, either where that stage is or after moving it to the end; null if there is none. */
+function hostFor(added: Stage, stages: readonly Stage[]): { stage: Stage; moves: boolean } | null {
   let free = true;
   for (let i = stages.length - 1; i >= 0; i--) {
     const stage = stages[i]!;
-    if ((free || stage.last) && stage.takes(own)) return { stage, moves: !free };
-    free &&= !stage.orders(own);
+    if ((free || stage.last) && stage.canAdd(added)) return { stage, moves: !free };
+    free &&= !stage.orders(added);
   }
   return null;
 }
 
-/** A range of a block, and what is done to it. */
+/** A range of a block that a command reads or writes. */
 interface Use {
   readonly block: Block;
   readonly start: number;
@@ -49,9 +49,9 @@ interface Use {
   readonly writes: boolean;
 }
 
-/** What runs at one time: a copy, a dispatch, or several. */
+/** What runs at one time: a copy, a dispatch, or several dispatches. */
 class Stage {
-  /** Nothing so far must come after this: it can move to the end. */
+  /** No stage so far must run after this one, so that it can move to the end. */
   last = true;
   readonly #commands: Command[];
   readonly #uses: Use[];
@@ -72,24 +72,24 @@ class Stage {
     return this.#outlines.length > 0;
   }
 
-  /** `later` must come after this. */
+  /** Whether `later` must run after this stage. */
   orders(later: Stage): boolean {
     return this.#uses.some((a) => later.#uses.some((b) => (a.writes || b.writes) && overlap(a, b)));
   }
 
-  /** `later` can run as a part of this. */
-  takes(later: Stage): boolean {
+  /** Whether `later` can run as a part of this stage. */
+  canAdd(later: Stage): boolean {
     if (!this.mergeable || this.#workgroups + later.#workgroups > MOST_WORKGROUPS) return false;
     const uses = (a: Use) =>
       later.#uses.some((b) =>
-        // What a dispatch writes in a buffer, it must not read another part of. Several parts of one can be written.
+        // A dispatch may write several parts of a block, but must not read one part and write another.
         a.block === b.block && (a.writes !== b.writes || (a.writes && overlap(a, b)))
       );
     if (this.#uses.some(uses)) return false;
-    const outlines = [...this.#outlines, ...later.#outlines], lanes = Math.max(...outlines.map((one) => one.lanes));
-    // Lanes that a part has not must not keep the others waiting.
-    if (outlines.some((one) => one.waits && one.lanes !== lanes)) return false;
-    if (outlines.reduce((sum, one) => sum + one.sharedBytes, 0) > MOST_SHARED) return false;
+    const outlines = [...this.#outlines, ...later.#outlines], lanes = Math.max(...outlines.map(({ lanes }) => lanes));
+    // A barrier waits for all lanes, so parts with barriers must all have the same number.
+    if (outlines.some((outline) => outline.waits && outline.lanes !== lanes)) return false;
+    if (outlines.reduce((sum, { sharedBytes }) => sum + sharedBytes, 0) > MOST_SHARED) return false;
     const { storage, uniform } = bindingsOf(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
     return storage <= MOST_STORAGE && uniform <= MOST_UNIFORM;
   }
@@ -111,7 +111,7 @@ class Stage {
 }
 
 function usesOf(command: Command): Use[] {
-  // What lies behind an element up to the next place may be read and written with it.
+  // The gap up to the next aligned offset may be read and written too.
   const use = ({ block, offset, size }: Storage, writes: boolean) => {
     return { block, start: offset, end: offset + align(size), writes };
   };
@@ -148,9 +148,9 @@ function partsOf(dispatches: readonly Dispatch[], outlines: readonly Outline[]):
 function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Dispatch {
   const parts = partsOf(dispatches, outlines), { numbers } = bindingsOf(parts);
   const bindings: Binding[] = [], windows: Window[] = [], storages: Storage[] = [], taken = new Set<number>();
-  dispatches.forEach(({ shader, storages: own }, i) => {
+  dispatches.forEach(({ shader, storages: bound }, i) => {
     const numberOf = (old: number) => numbers[i]!.get(old)!;
-    own.forEach((storage, j) => {
+    bound.forEach((storage, j) => {
       const { number: old, access } = shader.bindings[j]!, number = numberOf(old);
       if (taken.has(number)) return;
       taken.add(number);
@@ -162,7 +162,7 @@ function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): 
     });
   });
   const shader = {
-    file: dispatches.map((one) => one.shader.file).join("+"),
+    file: dispatches.map(({ shader: { file } }) => file).join("+"),
     code: mergeTexts(parts),
     bindings,
     windows,

@@ -1,6 +1,6 @@
 /**
- * From targets to a list of nodes in order: what must run, rewritten by rules, and freed of what nobody needs.
- * The rules themselves are in `src/ops/fuse.ts`.
+ * From targets to a list of nodes in order: what must run, rewritten by rules, without what nothing needs. The rules
+ * themselves are in `src/ops/fuse.ts`.
  *
  * @module
  */
@@ -8,8 +8,9 @@ import { type Device, Node, type Value } from "./node.ts";
 import { recorder } from "./recorder.ts";
 
 /**
- * A rewriting rule. Rules only save work: whatever others read of what they replace is computed as well. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
- * `users` counts the inputs and targets that read a value.
+ * A rewriting rule: given a node, the values that replace its outputs, or null if the rule does not apply. `users` counts
+ * the inputs and targets that read a value. Rules only save work: if others read a value that a rule makes unnecessary,
+ * that value is computed as well.
  */
 export type Rule = (node: Node, users: (value: Value) => number) => readonly Value[] | null;
 
@@ -19,13 +20,13 @@ export interface Schedule {
   readonly targets: readonly Value[];
 }
 
-/** Says that a value's elements are known, whatever computed them. */
+/** Whether a value's elements are known, whatever computed them. */
 export type Known = (value: Value) => boolean;
 
 /**
  * Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded.
  *
- * @param known leaves beside those that have their elements.
+ * @param known leaves besides the values that were computed or given.
  */
 export function schedule(
   targets: readonly Value[],
@@ -56,7 +57,7 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
       }
       let outputs: readonly Value[] = current.outputs;
       for (const rule of rules) {
-        // What a rule records is part of this schedule alone.
+        // What a rule records belongs to this schedule only.
         const found = recorder.with(
           { reads: false, gradients: false },
           () => rule(current, (value) => counts.get(value) ?? 0),
@@ -74,7 +75,7 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
   return targets;
 }
 
-/** The nodes behind `targets` as far as `stop` says, each after its inputs. Iterative: graphs may be thousands deep. */
+/** The nodes that `targets` depend on, up to the values where `stop` is true, each after its inputs. Iterative: graphs may be thousands of nodes deep. */
 export function needed(targets: readonly Value[], stop: Known): Node[] {
   const found: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
   const stack = targets.flatMap((target) => stop(target) ? [] : [target.node!]).reverse();
@@ -98,7 +99,7 @@ export function needed(targets: readonly Value[], stop: Known): Node[] {
 
 /**
  * Sorts nodes so that each follows its inputs and, among those that are ready, the one recorded first goes first. The
- * second rule keeps a read of a value before its being overwritten, as the program that recorded them has it.
+ * second rule keeps each read of a value before the write that was recorded after it.
  */
 function inOrder(nodes: readonly Node[]): Node[] {
   const rank = new Map<Node, number>();
@@ -156,8 +157,8 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
 /**
  * A copy of the graph behind `targets` that nothing else can see or change.
  *
- * @param outer the values at which the graph ends.
- * @param leafFor what stands for such a value in the copy; asked once for each.
+ * @param outer whether the graph ends at a value.
+ * @param leafFor the leaf that replaces such a value in the copy; called once for each.
  */
 export function snapshot(targets: readonly Value[], outer: Known, leafFor: (value: Value) => Value): readonly Value[] {
   const copies = new Map<Value, Value>();
