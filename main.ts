@@ -1,6 +1,6 @@
 /**
- * The entry of the program: picks the subcommand and maps errors to exit codes. 0: done; 1: a failed run; 2: wrong
- * usage; 130: interrupted after saving.
+ * The entry point of the program: selects the subcommand, and maps errors to exit codes. 0: done; 1: failure; 2: wrong usage;
+ * 130: interrupted after saving.
  *
  * @module
  */
@@ -34,7 +34,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return await command.run(parsed);
 }
 
-/** `parse()`, which knows one command. Where it finds a flag of others, the error names them. */
+/** Parses the arguments of a command. If a flag belongs to other commands, the error names those. */
 async function parseFor(command: Command, argv: readonly string[]): Promise<Parsed> {
   try {
     return parse(command, argv);
@@ -49,9 +49,9 @@ async function parseFor(command: Command, argv: readonly string[]): Promise<Pars
   }
 }
 
-/** Prints what ended the run, for a person. @returns the exit code. */
+/** Prints an error for people. @returns the exit code. */
 function report(error: unknown): number {
-  // The reader of our output has gone, as in `wgrad train | head`. There is nobody to tell.
+  // The reader of our output has exited, as in `wgrad train | head`. Nobody can read a message.
   if (error instanceof Deno.errors.BrokenPipe) return 1;
   if (error instanceof WgradError) {
     console.error(`error: ${error.message}`);
@@ -68,20 +68,20 @@ function debugging(): boolean {
   return mayUse("WGRAD_DEBUG") && Deno.env.get("WGRAD_DEBUG") === "1";
 }
 
-/** Asked before a variable is touched: without permission that would throw, and hide the error that is being reported. */
+/** Whether the program may read a variable. Reading without permission would throw, and hide the error to report. */
 function mayUse(variable: string): boolean {
   return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
-/** Linux's display libraries, which GPU drivers load, complain on stderr without this folder. Nothing is put into it. */
-function giveRuntimeFolder(): void {
+/** GPU drivers on Linux load display libraries that print warnings if this variable is not set. Nothing is written there. */
+function setRuntimeFolder(): void {
   if (Deno.build.os === "linux" && mayUse("XDG_RUNTIME_DIR") && !Deno.env.get("XDG_RUNTIME_DIR")) {
     Deno.env.set("XDG_RUNTIME_DIR", "/");
   }
 }
 
 if (import.meta.main) {
-  // An error outside the awaited path, such as in an event listener, must end the run like any other.
+  // An error outside of `main()`, such as in an event listener, must end the program like any other.
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     Deno.exit(report(event.reason));
@@ -90,6 +90,6 @@ if (import.meta.main) {
     event.preventDefault();
     Deno.exit(report(event.error));
   });
-  giveRuntimeFolder();
+  setRuntimeFolder();
   Deno.exit(await main(Deno.args).catch(report));
 }

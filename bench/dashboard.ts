@@ -1,12 +1,12 @@
 /**
- * What the live page costs a run: `wgrad train` without a page, with one that nobody has open, and with one that is open,
- * in turn, round after round, forwards and backwards. Each round gives ratios, and the median of those counts; where other
- * programs run too, the fastest runs, which they disturbed least, say more.
+ * Measures what the live page costs a run. It runs `wgrad train` without a page, with a page that is not open, and with an open
+ * page, in several rounds and in alternating order. The result is the median of the ratios of each round. If other programs
+ * run too, the fastest runs say more, because they were disturbed least.
  *
  *     deno run -A bench/dashboard.ts [--rounds 5] [--steps 800] [--batch-size 32] [--browser]
  *
- * An open page is a client in this process that reads all events, or Chromium with `--browser`, which draws them: on the
- * machine that trains without a GPU, what it draws takes the processor from the run.
+ * An open page is a client in this process that reads all events, or with `--browser` a tab in Chromium. On a machine without a
+ * GPU, drawing in the browser takes processor time from the run.
  *
  * @module
  */
@@ -22,21 +22,21 @@ const { rounds, steps, "batch-size": batch, browser: drawn } = parseArgs(Deno.ar
   default: { rounds: "5", steps: "800", "batch-size": "32" },
 });
 const browser = drawn ? await (await import("../tests/report/browser.ts")).startBrowser() : null;
-const WAYS = ["no page", "served", "open"] as const;
+const MODES = ["no page", "served", "open"] as const;
 
-/** Reads all events of a page to their end. @returns their bytes. */
+/** Reads all events of a page. @returns the number of bytes. */
 async function listen(url: string): Promise<number> {
   let bytes = 0;
   for await (const part of (await fetch(url.replace("/?", "/events?"))).body!) bytes += part.length;
   return bytes;
 }
 
-/** A run. @returns its steps in a second, of which the first, for which kernels are compiled, do not count. */
-async function train(way: typeof WAYS[number], name: string): Promise<number> {
+/** Runs a training. @returns its steps per second, without the first steps, during which kernels are compiled. */
+async function train(mode: typeof MODES[number], name: string): Promise<number> {
   const args = ["--data", "synthetic", "--epochs", "1000", "--batch-size", batch, "--max-steps", steps, "--lr", "0.01"];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["task", "-q", "wgrad", "train", ...args, "--log-every", "20", "--out", folder, "--name", name]
-      .concat(way === "no page" ? [] : ["--dashboard", "0"]),
+      .concat(mode === "no page" ? [] : ["--dashboard", "0"]),
     cwd: root,
     env: { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" },
     stdin: "null",
@@ -47,12 +47,12 @@ async function train(way: typeof WAYS[number], name: string): Promise<number> {
   let text = "", page: Promise<unknown> | undefined;
   for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
     text += part;
-    const url = way === "open" && !page && /^dashboard: (http\S+)\n/m.exec(text)?.[1];
+    const url = mode === "open" && !page && /^dashboard: (http\S+)\n/m.exec(text)?.[1];
     if (url) page = browser ? browser.newPage().then((tab) => tab.goto(url)) : listen(url);
   }
-  if (!(await child.status).success || (way === "open" && !page)) throw new Error(`the run failed: ${await errors}`);
-  const seen = await page;
-  if (seen === 0) throw new Error("the page was told nothing");
+  if (!(await child.status).success || (mode === "open" && !page)) throw new Error(`the run failed: ${await errors}`);
+  const bytes = await page;
+  if (bytes === 0) throw new Error("the page received no events");
   for (const tab of browser?.contexts() ?? []) await tab.close();
   const metrics = (await Deno.readTextFile(join(folder, name, "metrics.jsonl"))).trim().split("\n");
   const lines: { step: number; seconds: number }[] = metrics.map((line) => JSON.parse(line)).filter(({ loss }) => loss);
@@ -63,21 +63,21 @@ async function train(way: typeof WAYS[number], name: string): Promise<number> {
 const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 try {
-  const rates = WAYS.map((): number[] => []);
+  const rates = MODES.map((): number[] => []);
   for (let round = 0; round < Number(rounds); round++) {
-    const order = [...WAYS.keys()];
-    for (const i of round % 2 ? order.reverse() : order) rates[i]!.push(await train(WAYS[i]!, `${round}-${i}`));
+    const order = [...MODES.keys()];
+    for (const i of round % 2 ? order.reverse() : order) rates[i]!.push(await train(MODES[i]!, `${round}-${i}`));
     console.error(
-      `round ${round + 1}: ${WAYS.map((way, i) => `${way} ${rates[i]![round]!.toFixed(1)}`).join(", ")} steps/s`,
+      `round ${round + 1}: ${MODES.map((mode, i) => `${mode} ${rates[i]![round]!.toFixed(1)}`).join(", ")} steps/s`,
     );
   }
   console.log("| page | steps/s, median | of the rate without, median | fastest | of the fastest without |");
   console.log("| --- | --- | --- | --- | --- |");
-  WAYS.forEach((way, i) => {
+  MODES.forEach((mode, i) => {
     const ratio = median(rates[i]!.map((rate, round) => rate / rates[0]![round]!));
     const fastest = Math.max(...rates[i]!), percent = (share: number) => `${(100 * share).toFixed(1)} %`;
     const most = percent(fastest / Math.max(...rates[0]!));
-    console.log(`| ${way} | ${median(rates[i]!).toFixed(1)} | ${percent(ratio)} | ${fastest.toFixed(1)} | ${most} |`);
+    console.log(`| ${mode} | ${median(rates[i]!).toFixed(1)} | ${percent(ratio)} | ${fastest.toFixed(1)} | ${most} |`);
   });
 } finally {
   await browser?.close();

@@ -1,11 +1,11 @@
 /**
- * wgrad beside what a user would pick instead, on the same work and the same machine: in turn, round after round, and the
- * ratio of the medians, because absolute times drift.
+ * Compares wgrad with other libraries on the same work and the same machine. Each round runs all of them in turn; the result is
+ * the ratio of the medians, because absolute times drift.
  *
  *     deno run -A bench/peers.ts [--rounds 5] [--reference ../shared/reference] [--only TEXT]
  *
- * Needs the peers' scripts in the reference folder. Those of PyTorch need /usr/bin/python3 with torch; the others fetch
- * their packages into a temporary folder. What cannot run is said, and left out.
+ * It needs the scripts of the other libraries in the reference folder. PyTorch's script needs /usr/bin/python3 with torch; the
+ * other scripts install their packages into a temporary folder. The table marks what does not run here.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-interface Contest {
+interface Comparison {
   readonly name: string;
   /** The commands, ours first; each prints a JSON line with one of `msPerStep` and `ms`. */
   readonly ours: readonly string[];
@@ -32,7 +32,7 @@ await Deno.copyFile(`${reference}/bench_jaxjs.ts`, `${folder}/jax/bench_jaxjs.ts
 await Deno.copyFile(`${reference}/bench_tfjs.cjs`, `${folder}/tfjs/bench_tfjs.cjs`);
 await Deno.copyFile(`${root}/bench/peer_tfjs_kernels.cjs`, `${folder}/tfjs/kernels.cjs`);
 
-const step = (batch: number, steps: number): Contest => ({
+const step = (batch: number, steps: number): Comparison => ({
   name: `LeNet step, batch ${batch}`,
   ours: ["task", "-q", "wgrad", "bench", "step", "--batch-size", `${batch}`, "--json"],
   peers: [
@@ -53,7 +53,7 @@ const step = (batch: number, steps: number): Contest => ({
     },
   ],
 });
-const kernel = (name: string, id: string, jax?: number): Contest => ({
+const kernel = (name: string, id: string, jax?: number): Comparison => ({
   name,
   ours: ["run", "-A", "bench/kernel.ts", id],
   peers: [
@@ -67,7 +67,7 @@ const kernel = (name: string, id: string, jax?: number): Contest => ({
     { name: "TensorFlow.js", command: [deno, "run", "-A", "kernels.cjs", id], folder: "tfjs" },
   ],
 });
-const contests = [
+const comparisons = [
   step(4, 1000),
   step(128, 60),
   ...[256, 512, 1024].map((n) => kernel(`matmul ${n}³`, `matmul-${n}`, n)),
@@ -107,18 +107,19 @@ try {
   });
   await npm.output();
   console.log("| work | wgrad, ms | peer | its ms | times as fast |\n| --- | --- | --- | --- | --- |");
-  for (const { name, ours, peers } of contests) {
-    const own: number[] = [], theirs = peers.map((): number[] => []);
+  for (const { name, ours, peers } of comparisons) {
+    const ourTimes: number[] = [], theirTimes = peers.map((): number[] => []);
     for (let round = 0; round < Number(rounds); round++) {
-      const mine = await run([deno, ...ours], root);
-      if (mine !== null) own.push(mine);
+      const ourTime = await run([deno, ...ours], root);
+      if (ourTime !== null) ourTimes.push(ourTime);
       for (const [i, peer] of peers.entries()) {
         const time = await run(peer.command, peer.folder ? `${folder}/${peer.folder}` : root);
-        if (time !== null) theirs[i]!.push(time);
+        if (time !== null) theirTimes[i]!.push(time);
       }
     }
     peers.forEach((peer, i) => {
-      const us = own.length > 0 ? median(own) : NaN, them = theirs[i]!.length > 0 ? median(theirs[i]!) : NaN;
+      const us = ourTimes.length > 0 ? median(ourTimes) : NaN;
+      const them = theirTimes[i]!.length > 0 ? median(theirTimes[i]!) : NaN;
       const ratio = Number.isNaN(them) ? "does not run here" : (them / us).toFixed(2);
       console.log(`| ${name} | ${us.toPrecision(3)} | ${peer.name} | ${them.toPrecision(3)} | ${ratio} |`);
     });

@@ -1,30 +1,30 @@
 /**
- * What the benchmarks of this folder share. `deno bench -A bench/` runs them, for comparing two versions of a kernel with
- * each other: an iteration is several runs and one wait for the GPU, which alone takes some 10 ms in Deno. `wgrad bench`
- * is the one to ask for rates.
+ * Shared by the benchmarks in this folder, which compare two versions of a kernel: run them with `deno bench -A bench/`. An
+ * iteration has several runs and one wait for the GPU, because a wait alone takes about 10 ms in Deno. To measure rates, use
+ * `wgrad bench`.
  *
  * @module
  */
 import { requestGpu } from "../src/backend/webgpu/device.ts";
 import { wait } from "../src/tune/timing.ts";
 
-/** What can be benchmarked: see `BenchCase`. */
-export interface Subject {
+/** Something that can be benchmarked; see `BenchCase`. */
+export interface BenchSubject {
   readonly name: string;
   check(): Promise<void>;
   run(times: number): Promise<void>;
 }
 
-/** Checks `one` against the CPU, then registers a benchmark of `times` runs. */
-export async function register(one: Subject, times: number): Promise<void> {
+/** Checks the results against the CPU, then registers a benchmark of `times` runs. */
+export async function register(subject: BenchSubject, times: number): Promise<void> {
   const gpu = await requestGpu();
-  await one.check();
+  await subject.check();
   Deno.bench({
-    name: `${one.name} (${times} times)`,
+    name: `${subject.name} (${times} times)`,
     n: 10,
     warmup: 2,
     async fn() {
-      await one.run(times);
+      await subject.run(times);
       await wait(gpu);
     },
   });

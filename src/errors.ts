@@ -24,7 +24,7 @@ export class WgradError extends Error {
   readonly remedy: string | undefined;
   readonly step: number | undefined;
 
-  /** @param what what failed; the message is this, and the remedy where there is one. */
+  /** @param what what failed; the message is this, followed by the remedy if there is one. */
   constructor(readonly what: string, { remedy, step }: ErrorDetails = {}) {
     super(remedy === undefined ? what : `${what}: ${remedy}`);
     this.remedy = remedy;
@@ -99,8 +99,8 @@ export class AnomalyError extends TrainingError {
 
   /**
    * @param finding which op, and what it made.
-   * @param step the step in which it did, from 1, where it was a step of a program.
-   * @param submitted the number of steps that were submitted together, where `step` counts from the first of them.
+   * @param step the step of the program in which it did, from 1, if there was one.
+   * @param submitted the number of steps that were submitted together, if `step` counts from the first of them.
    */
   constructor(readonly finding: string, step?: number, submitted?: number) {
     const place = submitted === undefined ? `${step}` : `${step} of run(${submitted})`;

@@ -1,8 +1,8 @@
 /**
- * Counter-based random numbers: a draw is a pure function of (seed, purpose, epoch, index), so nothing depends on what
- * was drawn before, and a resumed run draws what an uninterrupted one would have drawn. Two generators live here:
+ * Counter-based random numbers: each number is a pure function of (seed, purpose, epoch, index). It does not depend on earlier
+ * numbers, so a resumed run gets the same numbers as a run that was never interrupted. There are two generators:
  * Philox-4x32-10 for values (initial weights, `rand`, `randn`, synthetic images), and `permute`, a keyed bijection that
- * shuffles a data set without storing the order. `permute` uses only u32 operations that WGSL has too, because a kernel
+ * shuffles a data set without storing the order. `permute` uses only u32 operations that exist in WGSL, because a kernel
  * computes the same function on the GPU.
  *
  * @module
@@ -14,17 +14,21 @@
  */
 export const Purpose = { user: 0, init: 1, shuffle: 2, synthetic: 3, augment: 4, dropout: 5 } as const;
 
-/** Names one stream of random numbers; `epoch` may count anything that starts the stream anew. */
+/** Identifies a stream of random numbers. */
 export interface RandomKey {
   /** A whole number in [0, 2^53). */
   readonly seed: number;
   /** One of `Purpose`. */
   readonly purpose: number;
-  /** A whole number in [0, 2^32); 0 when left out. */
+  /** A whole number in [0, 2^32), the epoch or any other counter that starts a new stream. Default 0. */
   readonly epoch?: number;
 }
 
-/** The two u32 words of a seed: its low 32 bits, and the bits above them. Throws RangeError for anything but [0, 2^53). */
+/**
+ * The two u32 words of a seed: its low 32 bits, and the bits above them.
+ *
+ * @throws {RangeError} if the seed is not a whole number in [0, 2^53)
+ */
 export function seedWords(seed: number): [low: number, high: number] {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new RangeError(`the seed must be a whole number from 0 to 2^53 - 1, not ${seed}`);
@@ -136,7 +140,7 @@ export function mix32(x: number): number {
 /** 2^32 divided by the golden ratio: an odd step that spreads small numbers over all of u32. */
 const GOLDEN = 0x9e3779b9;
 
-/** Rounds of the Feistel network of `permute`; four mix well over large domains, the rest is for small ones. */
+/** Rounds of the Feistel network of `permute`; four mix well over large domains; small domains need more. */
 export const PERMUTE_ROUNDS = 8;
 
 /**
@@ -148,7 +152,7 @@ export function permuteKey(seed: number, epoch: number): number {
   return permuteKeyOfWords(low, high, epoch);
 }
 
-/** `permuteKey` of a seed already split in two words: what the kernel computes. */
+/** `permuteKey()` for a seed that is already split into two words, as in the kernel. */
 export function permuteKeyOfWords(low: number, high: number, epoch: number): number {
   const a = mix32((low + GOLDEN) >>> 0);
   const b = mix32((a + high + GOLDEN) >>> 0);
@@ -162,7 +166,7 @@ export function permuteHalfBits(count: number): number {
 }
 
 /**
- * A pseudo-random bijection of [0, count): where entry `index` of the shuffled order lies in the original one.
+ * A pseudo-random bijection of [0, count): the original index of the item at position `index` in the shuffled order.
  *
  * A balanced Feistel network permutes [0, 4^h), the smallest such domain that holds `count` (h = `permuteHalfBits`).
  * Each round turns (left, right) into (right, left ^ F), with F = mix32(right + mix32(key + round * GOLDEN)) & mask.
@@ -210,7 +214,7 @@ export function permute(index: number, count: number, key: number): number {
   return x;
 }
 
-/** Numbers in [-1, 1) that look random, the same ones for the same seed. */
+/** Fast pseudo-random numbers in [-1, 1) for tests and benchmarks; the same seed gives the same numbers. */
 export function noise(size: number, seed: number): Float32Array<ArrayBuffer> {
   const result = new Float32Array(size);
   for (let i = 0; i < size; i++) {

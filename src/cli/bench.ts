@@ -20,11 +20,18 @@ import { Output } from "./output.ts";
 type Device = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
 
 const FLAGS = [
-  { name: "rounds", kind: "integer", min: 1, max: 1000, default: 5, help: "Measure so often; the median counts" },
+  {
+    name: "rounds",
+    kind: "integer",
+    min: 1,
+    max: 1000,
+    default: 5,
+    help: "Number of measurements, of which the median counts",
+  },
   {
     name: "full",
     kind: "boolean",
-    help: "Measure larger kernels too, the sizes that other frameworks are compared at",
+    help: "Also measure larger kernels, in the sizes that other frameworks are compared at",
     group: "kernels",
   },
   {
@@ -48,13 +55,13 @@ const FLAGS = [
     kind: "integer",
     min: 1,
     max: 1e7,
-    help: "Steps in each round, whose end waits some 10 ms for the GPU (default: as many as take half a second)",
+    help: "Steps in each round, at whose end there is a wait of about 10 ms (default: half a second of steps)",
     group: "step",
   },
   {
     name: "profile",
     kind: "boolean",
-    help: "Tell what each dispatch of the step takes, by the GPU's clock",
+    help: "List the time of each dispatch of the step, by the GPU's clock",
     group: "step",
   },
   {
@@ -69,7 +76,7 @@ const FLAGS = [
 type Args = Parsed<typeof FLAGS>;
 type Values = Args["values"];
 
-/** The flags that mean nothing to the other action. */
+/** The flags of one action that the other does not have. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   kernels: ["full"],
   step: ["model", "batchSize", "steps", "profile"],
@@ -81,9 +88,9 @@ export const command = defineCommand({
   summary: "Measure kernels and training steps on this machine",
   description:
     "kernels measures what the adapter can do at best (multiply-adds on registers, streaming through memory, " +
-    "dispatches) and what single kernels make of it; step measures whole training steps on a batch in GPU memory; " +
-    "without either word, both in short. Before it is measured, each result is compared in many places with one computed " +
-    "on the CPU. A share of more than 100 % means that the data stay in a cache.",
+    "dispatches) and how much of it single kernels reach; step measures whole training steps on a batch in GPU memory; " +
+    "without either word, both in short. Before the measurement, many elements of each result are compared with those " +
+    "that the CPU computes. A share of more than 100 % means that the data stay in a cache.",
   positional: [{ name: "WHAT", choices: ["step", "kernels"], optional: true, help: "step or kernels" }],
   flags: FLAGS,
   examples: [
@@ -148,7 +155,7 @@ async function step(
   return figures;
 }
 
-/** Tunes the kernels that are to be measured, and prints what was chosen. */
+/** Tunes the kernels that will be measured, and prints the selected variants. */
 async function tuneBench(
   gpu: Gpu,
   { model, full }: Values,
@@ -176,7 +183,7 @@ async function tuneBench(
   return tuned;
 }
 
-/** Prints what each dispatch of a step takes. */
+/** Prints the time of each dispatch of a step. */
 async function dispatchTimes(model: ModelName, batchSize: number, output: Output): Promise<DispatchTime[]> {
   const times = await profileStep(model, batchSize, 20);
   if (times.some(({ microseconds }) => microseconds === null)) {
@@ -205,7 +212,7 @@ async function measureKernels(gpu: Gpu, { rounds, full }: Values, output: Output
   const before: Measured[] = [], cases: Measured[] = [], after: Measured[] = [];
   for (const make of limits) before.push(await measured(() => make()));
   for (const make of kernelCases(full)) cases.push(await measured(make));
-  // A ceiling is the best that was seen, and a machine has slow moments: it is measured at both ends.
+  // A ceiling is the best rate of all, and a machine has slow moments: it is measured before and after.
   for (const make of limits) after.push(await measured(() => make()));
   const [fma, stream, dispatch] = limits.map((_, i) => {
     const both = [before[i]!, after[i]!];
@@ -235,7 +242,7 @@ function row(name: string, ms: string, rate: string, share: string): string {
   return `${name.padEnd(58)} ${ms.padStart(8)} ${rate.padStart(15)} ${share.padStart(15)}`;
 }
 
-/** Three digits that count. */
+/** A number with three significant digits. */
 function shown(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
 }

@@ -1,5 +1,5 @@
 /**
- * The names of the classes that weights tell apart.
+ * The names of the classes that a model predicts.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import { CIFAR10_CLASSES } from "../data/cifar.ts";
 import { WeightsError } from "../errors.ts";
 
 /**
- * What the classes are called: as the weights say, else CIFAR-10's names where there are ten.
+ * The class names: from the weights file; without them, those of CIFAR-10 if there are ten classes, else "class 0", "class 1", ….
  *
- * @param stated "classes" of the metadata of the file `weights`.
- * @throws {WeightsError} where that is no list of `count` names.
+ * @param stated the value of "classes" in the metadata of the file `weights`
+ * @throws {WeightsError} if that is not a list of `count` names
  */
 export function classNames(stated: string | undefined, count: number, weights: string): readonly string[] {
   if (stated === undefined) {
@@ -20,7 +20,7 @@ export function classNames(stated: string | undefined, count: number, weights: s
     const names = JSON.parse(stated);
     if (Array.isArray(names) && names.length === count && names.every((name) => typeof name === "string")) return names;
   } catch {
-    // Not JSON either.
+    // It is not JSON: the same error.
   }
-  throw new WeightsError(`${weights}: its "classes" are not the names of ${count} classes`);
+  throw new WeightsError(`${weights}: its "classes" are not a list of ${count} names`);
 }

@@ -9,7 +9,7 @@ import { UsageError } from "../errors.ts";
 import { didYouMean } from "../config/setting.ts";
 import type { CommandEntry } from "./flags.ts";
 
-/** Every subcommand, in the order of the help text. */
+/** All subcommands, in the order of the help text. */
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "train", summary: "Train a network, save its weights and test it", load: () => import("./train.ts") },
   { name: "eval", summary: "Test saved weights: loss, accuracy, per-class accuracy", load: () => import("./eval.ts") },
@@ -25,7 +25,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "predict",
-    summary: "Name what is on images: classes and probabilities",
+    summary: "Name what images show: classes and probabilities",
     load: () => import("./predict.ts"),
   },
   {
@@ -66,7 +66,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 /**
  * Finds a subcommand by its name.
  *
- * @throws {UsageError} if there is none.
+ * @throws {UsageError} if there is no such command; it suggests a similar name
  */
 export function findCommand(name: string): CommandEntry {
   const found = COMMANDS.find((entry) => entry.name === name);

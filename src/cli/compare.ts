@@ -1,5 +1,5 @@
 /**
- * `wgrad compare`: puts runs side by side, in a table and on a page.
+ * `wgrad compare`: compares runs in a table and on a page.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export const command = defineCommand({
   name: "compare",
   summary: "Compare runs: one table, and one page with the curves of all",
   description:
-    "Prints the settings and results of runs as a table, a column a run; settings that differ are marked with *. " +
+    "Prints the settings and results of runs as a table with one column per run. Settings that differ are marked with *. " +
     "The page with their curves is one self-contained file.",
   positional: [{ name: "RUN", help: "A run's folder, or the name of one in runs/; two or more", rest: true }],
   flags: [
@@ -28,25 +28,25 @@ export const command = defineCommand({
       kind: "string",
       value: "FILE",
       default: "compare.html",
-      help: "Where to write the page: a new file, or one that is such a page already",
+      help: "File to write the page to; an existing file is replaced only if it is such a page",
     },
     { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" },
   ],
   examples: [
-    ["wgrad compare lenet-1 lenet-2", "Two runs of runs/, with a page in compare.html"],
-    ["wgrad compare runs/* --out all.html", "Every run"],
+    ["wgrad compare lenet-1 lenet-2", "Compare two runs in runs/, and write the page to compare.html"],
+    ["wgrad compare runs/* --out all.html", "Compare all runs"],
   ],
   async run({ values: { out, json }, positional }) {
-    if (positional.length < 2) throw new UsageError("compare needs two runs or more; see wgrad compare --help");
+    if (positional.length < 2) throw new UsageError("compare needs at least two runs; see wgrad compare --help");
     if (positional.length > MAX_COMPARED) {
-      throw new UsageError(`compare shows ${MAX_COMPARED} runs at most, got ${positional.length}`);
+      throw new UsageError(`compare takes at most ${MAX_COMPARED} runs, but got ${positional.length}`);
     }
     await checkOverwrite(out);
     const output = new Output({ json });
     const found = await Promise.all(
       positional.map(async (name) => await readRun(await runFolder(name), { weights: false })),
     );
-    // Runs of the same name, in different folders, are told apart by their paths.
+    // Runs with the same name in different folders are shown by their paths.
     const runs = found.map((run) =>
       found.filter(({ name }) => name === run.name).length > 1 ? { ...run, name: run.path } : run
     );
@@ -62,7 +62,7 @@ export const command = defineCommand({
   },
 });
 
-/** The lines of a table, for a terminal. A row of a setting that differs ends its name with `*`. */
+/** Formats a table for a terminal. A `*` after the name marks a setting that differs. */
 function tableOf({ names, rows }: Comparison): string[] {
   const cells = [
     ["", ...names],

@@ -1,5 +1,5 @@
 /**
- * What `wgrad export` and `wgrad import` share: flags, and writing weights to a file of some format.
+ * The flags that `wgrad export` and `wgrad import` share, and the writing of weights to a file.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export const WEIGHTS_FLAG = {
   help: "The weights: .safetensors as train writes, PyTorch's .pth, NumPy's .npz (required)",
 } as const satisfies Flag;
 
-/** The flags of both commands, and of `eval`, about what the weights are of. */
+/** The flags of both commands, and of `eval` and `predict`, about the model that the weights belong to. */
 export const MODEL_FLAGS = [
   {
     name: "model",
@@ -47,8 +47,8 @@ export const WRITE_FLAGS = [
 ] as const satisfies readonly Flag[];
 
 /**
- * Throws `UsageError` where something is at `path` already: a file only may be written over, and only with `--force`. What
- * is neither a file nor absent, such as a device or a link, is never replaced.
+ * Throws `UsageError` if something exists at `path` already: only a file may be replaced, and only with `--force`. A device
+ * or a link is never replaced.
  */
 export async function checkNew(path: string, force: boolean): Promise<void> {
   let there: Deno.FileInfo;

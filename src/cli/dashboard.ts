@@ -1,5 +1,5 @@
 /**
- * `wgrad dashboard`: serves the pages of the runs in a folder.
+ * `wgrad dashboard`: serves a page for each run in a folder.
  *
  * @module
  */
@@ -12,10 +12,10 @@ export const command = defineCommand({
   name: "dashboard",
   summary: "Serve a page with the runs of a folder, and compare them",
   description:
-    "Prints the address of a page that lists runs, shows the report of each, and compares those that are chosen. The " +
-    "address holds a secret token, without which nothing is served. Load a page again to see what is new. Ctrl-C ends " +
-    "the server, with exit code 0.",
-  positional: [{ name: "RUNS_DIR", optional: true, help: "The folder that holds the runs' folders (default: runs)" }],
+    "Prints the address of a page that lists runs, shows the report of each, and compares the runs that you choose. The " +
+    "address contains a secret token; without it the server refuses every request. Reload a page to see what is new. " +
+    "Ctrl-C stops the server, with exit code 0.",
+  positional: [{ name: "RUNS_DIR", optional: true, help: "The folder with the folders of the runs (default: runs)" }],
   flags: [
     {
       name: "port",
@@ -23,13 +23,13 @@ export const command = defineCommand({
       min: 0,
       max: 65535,
       value: "PORT",
-      help: "Port to serve on, 0 for any that is free (default: 8484, or the next free one)",
+      help: "Port to serve on; 0 means any free port (default: 8484, or the next free port)",
     },
     HOST_FLAG,
   ],
   examples: [
-    ["wgrad dashboard", "The runs in the folder runs"],
-    ["wgrad dashboard /data/runs --port 9000", "Those in another folder, on another port"],
+    ["wgrad dashboard", "Show the runs in the folder runs"],
+    ["wgrad dashboard /data/runs --port 9000", "Show those in another folder, on another port"],
   ],
   async run({ values: { port, host }, positional: [folder = "runs"] }) {
     const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();

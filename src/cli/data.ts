@@ -1,5 +1,5 @@
 /**
- * `wgrad data fetch|verify|show`: gets a data set, checks it, and shows a batch of it.
+ * `wgrad data fetch|verify|show`: downloads a data set, checks it, or shows some of its images.
  *
  * @module
  */
@@ -29,35 +29,42 @@ const FLAGS = [
   },
   { name: "offline", kind: "boolean", help: "Never use the network" },
   { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" },
-  { name: "force", kind: "boolean", help: "Fetch again what is already in the cache", group: "fetch" },
-  { name: "split", kind: "choice", choices: ["train", "test"], default: "train", help: "Part to show", group: "show" },
+  { name: "force", kind: "boolean", help: "Download again, even if the data are in the cache", group: "fetch" },
+  {
+    name: "split",
+    kind: "choice",
+    choices: ["train", "test"],
+    default: "train",
+    help: "The split to show",
+    group: "show",
+  },
   {
     name: "batch-size",
     kind: "integer",
     min: 1,
     max: 1024,
     default: 4,
-    help: "Images to show",
+    help: "How many images to show",
     group: "show",
   },
-  { name: "start", kind: "integer", min: 0, default: 0, help: "Place of the first image", group: "show" },
+  { name: "start", kind: "integer", min: 0, default: 0, help: "Position of the first image, from 0", group: "show" },
   {
     name: "seed",
     kind: "integer",
     min: 0,
     max: 4294967295,
-    help: "Show them in the order of the first epoch of a run with this seed (default: in the order of the files)",
+    help: "Use the order of the first epoch of a run with this seed (default: the order of the files)",
     group: "show",
   },
-  { name: "columns", kind: "integer", min: 1, max: 128, default: 8, help: "Images in a row of the PNG", group: "show" },
-  { name: "out", kind: "string", value: "FILE.png", default: "batch.png", help: "PNG to write", group: "show" },
+  { name: "columns", kind: "integer", min: 1, max: 128, default: 8, help: "Images per row of the PNG", group: "show" },
+  { name: "out", kind: "string", value: "FILE.png", default: "batch.png", help: "PNG file to write", group: "show" },
 ] as const;
 
 type Args = Parsed<typeof FLAGS>;
 type Values = Args["values"];
 
-/** The flags that only one action knows. */
-const ONLY: Readonly<Record<string, readonly string[]>> = {
+/** The flags that belong to a single action. */
+const ACTION_FLAGS: Readonly<Record<string, readonly string[]>> = {
   fetch: ["force"],
   show: ["split", "batchSize", "start", "seed", "columns", "out"],
 };
@@ -66,18 +73,19 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
 export const command = defineCommand({
   name: "data",
   summary: "Fetch, verify or show a data set",
-  description: "fetch puts CIFAR-10 into the cache, verify reads a whole data set and checks it against the official " +
-    "checksums, show writes a batch as a PNG grid with its labels and draws it in a terminal.",
+  description:
+    "fetch downloads CIFAR-10 into the cache. verify reads a whole data set and compares it with the official " +
+    "checksums. show writes some images with their labels to a PNG, and draws them in the terminal.",
   positional: [{ name: "ACTION", choices: ["fetch", "verify", "show"], help: "fetch, verify or show" }],
   flags: FLAGS,
   examples: [
-    ["wgrad data fetch", "Get CIFAR-10, so that later runs need no network"],
+    ["wgrad data fetch", "Download CIFAR-10, so that later runs need no network"],
     ["wgrad data verify --data cifar-10-binary.tar.gz", "Check an archive that was downloaded by hand"],
     ["wgrad data show --seed 0 --batch-size 4", "Show the first batch that a training run with seed 0 sees"],
   ],
   async run(args: Args): Promise<number> {
     const action = args.positional[0]!;
-    for (const [owner, keys] of Object.entries(ONLY)) {
+    for (const [owner, keys] of Object.entries(ACTION_FLAGS)) {
       const stray = owner === action ? undefined : keys.find((key) => args.given.has(key));
       if (stray) {
         const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -92,8 +100,8 @@ export const command = defineCommand({
 });
 
 async function fetch({ data, offline, force }: Values, { say, progress }: Output): Promise<object> {
-  if (data !== "cifar10") throw new UsageError(`data fetch: --data ${data} is nothing to fetch, only cifar10 is`);
-  if (force && offline) throw new UsageError("data fetch: --force needs the network, which --offline forbids");
+  if (data !== "cifar10") throw new UsageError(`data fetch: only cifar10 can be downloaded, not --data ${data}`);
+  if (force && offline) throw new UsageError("data fetch: --force needs the network, but --offline forbids it");
   const cache = cacheFolder(), folder = join(cache, CIFAR10_FOLDER);
   if (force) await fetchCifar10(cache, { log: say, progress, force });
   else await openDataset(data, { cacheDir: cache, offline, log: say, progress });
@@ -110,18 +118,18 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
     if (faults.length > 0) {
       throw new DataError(
         `CIFAR-10 in the cache: ${faults.length} of 6 files are missing or damaged, the first: ${faults[0]!.text}; ` +
-          `\`wgrad data fetch\` gets them again`,
+          `run \`wgrad data fetch\` to download them again`,
       );
     }
     for (const { name } of CIFAR10_FILES) files.push({ name, official: true });
   }
-  // Verifying never fetches: what is not there is an error.
+  // Verifying never downloads: missing files are an error.
   const dataset = await openDataset(data, { offline: true, log: say, progress });
   if (data !== "cifar10" && !dataset.synthetic) {
     for (const { name, official } of await identifyFiles(data)) files.push({ name, official: official === name });
   }
   for (const { name, official } of files) say(`${name}: ${official ? "the official file" : "not an official file"}`);
-  // Every one of the six, each under its own name.
+  // All six files, each under its own name.
   const official = CIFAR10_FILES.every(({ name }) => files.some((file) => file.name === name && file.official));
   const result: Record<string, unknown> = { data, official, files };
   for (const split of ["train", "test"] as const) {
@@ -131,11 +139,11 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
     result[split] = { records: dataset[split].count, classes: byName };
   }
   progress("");
-  say(`data: ${data} is whole${official ? ", and it is the official CIFAR-10" : ""}`);
+  say(`data: ${data} is complete${official ? ", and it is the official CIFAR-10" : ""}`);
   return result;
 }
 
-/** The records of each class in one line; the least and the most if there are many classes. */
+/** The number of records per class in one line; if there are many classes, only the smallest and the largest number. */
 function summary({ classes }: Dataset, counts: readonly number[]): string {
   if (classes.length <= 10) return classes.map((name, label) => `${name} ${counts[label]}`).join(", ");
   return `${classes.length} classes of ${Math.min(...counts)} to ${Math.max(...counts)}`;
@@ -144,8 +152,8 @@ function summary({ classes }: Dataset, counts: readonly number[]): string {
 async function show(values: Values, { say, progress }: Output): Promise<object> {
   const { data, offline, json, split, batchSize, start, seed, columns, out } = values;
   const dataset = await openDataset(data, { offline, log: say, progress, need: [split] });
-  const pick = { start, count: batchSize, ...(seed === undefined ? {} : { seed }) };
-  const { batch, indices } = await selectRecords(dataset[split], pick);
+  const selection = { start, count: batchSize, ...(seed === undefined ? {} : { seed }) };
+  const { batch, indices } = await selectRecords(dataset[split], selection);
   progress("");
   const images = indices.map((_, i) => imageOf(batch, i, dataset.shape));
   const labels = [...batch.labels].map((label) => dataset.classes[label]!);
@@ -156,6 +164,6 @@ async function show(values: Values, { say, progress }: Output): Promise<object> 
   }
   const tiles = images.map((image, i) => withCaption(enlarge(image, 4), labels[i]!));
   await writeAtomically(out, encodeRgbPng(makeGrid(tiles, { columns, padding: 4 })));
-  say(`data: ${batchSize} images of the ${split} set of ${dataset.name} are in ${out}`);
+  say(`data: wrote ${batchSize} images of the ${split} set of ${dataset.name} to ${out}`);
   return { data, split, indices, labels, out };
 }

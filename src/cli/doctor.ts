@@ -1,6 +1,6 @@
 /**
- * `wgrad doctor`: what this machine has, whether kernels compute the right thing on it, and what to do about what is
- * missing. Touches no network.
+ * `wgrad doctor`: shows what this machine has, checks that kernels compute correct results on it, and says what to do about
+ * problems. It does not use the network.
  *
  * @module
  */
@@ -24,10 +24,10 @@ export const command = defineCommand({
   name: "doctor",
   summary: "Show the adapter, its limits, and what is missing",
   description:
-    "Shows versions, the adapter with its driver, limits and features, and the data in the cache; runs every family of " +
-    "kernels and a training step and compares their results with the CPU's; measures what the adapter can do at best; says " +
-    "what is missing and the command that mends it. Takes a few seconds, and touches no network. Exit code 1: training " +
-    "cannot work here.",
+    "Shows versions, the adapter with its driver, limits and features, and the data in the cache. Runs every family of " +
+    "kernels and a training step, and compares the results with those of the CPU. Measures the best speed of the adapter. " +
+    "Says what is missing, and which command repairs it. Takes a few seconds, and does not use the network. Exit code 1 " +
+    "means that training cannot work here.",
   flags: [
     ...SETTINGS.filter(({ name }) => name === "adapter" || name === "backend") as unknown as Device[],
     {
@@ -38,9 +38,9 @@ export const command = defineCommand({
     },
   ],
   examples: [
-    ["wgrad doctor", "Look whether training can work here"],
+    ["wgrad doctor", "Check whether training can work here"],
     ["wgrad doctor --json > report.json", "Make a report to attach to a bug report"],
-    ["wgrad doctor --backend gl", "Look at another graphics interface"],
+    ["wgrad doctor --backend gl", "Check another graphics interface"],
   ],
   async run({ values: { adapter, backend, json } }): Promise<number> {
     const { result: say, json: end } = new Output({ json }), findings: Finding[] = [], system = await readSystem();
@@ -72,7 +72,7 @@ export const command = defineCommand({
   },
 });
 
-/** The variables that change what the GPU does; null where one is not set. */
+/** The environment variables that affect the GPU; null if one is not set. */
 function readEnvironment(
   say: Say,
 ): Record<"DENO_WEBGPU_BACKEND" | "LP_NUM_THREADS" | "XDG_RUNTIME_DIR", string | null> {
@@ -82,13 +82,15 @@ function readEnvironment(
     XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") || null,
   };
   const set = Object.entries(environment).filter(([, value]) => value !== null);
-  // The program gives itself "/" as XDG_RUNTIME_DIR where there is none.
-  const shown = set.map(([name, value]) => `${name}=${value}${value === "/" ? " (wgrad's own: none was set)" : ""}`);
+  // If XDG_RUNTIME_DIR is not set, the program sets it to "/" for itself.
+  const shown = set.map(([name, value]) =>
+    `${name}=${value}${value === "/" ? " (set by wgrad, because it was not set)" : ""}`
+  );
   say(`environment: ${shown.join(", ") || "nothing set"}`);
   return environment;
 }
 
-/** What is wrong, apart from what to do about it on this system. */
+/** The finding for a missing adapter, with the remedy for this system. */
 function missingAdapter(error: GpuError, { installDriver, updateDriver }: System): Finding {
   if (error instanceof NoAdapterError) return { what: error.what, remedy: installDriver, fatal: true };
   return { what: error.message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
@@ -99,19 +101,20 @@ async function inspectGpu(gpu: Gpu, backend: string | null, system: System, say:
   if (adapter.cpu) {
     findings.push({
       what: "the adapter is a SOFTWARE driver: kernels run on the processor, many times slower than on a graphics card",
-      remedy: `where there is a card, ${system.installDriver}; \`wgrad doctor --adapter NAME\` tries another adapter`,
+      remedy:
+        `if the machine has a graphics card, ${system.installDriver}; \`wgrad doctor --adapter NAME\` tries another adapter`,
       fatal: false,
     });
   }
   const results: Tested[] = await selfTest(gpu), wrong = results.filter(({ ok }) => !ok);
-  say(`self test: ${results.length - wrong.length} of ${results.length} results are those of the CPU`);
+  say(`self test: ${results.length - wrong.length} of ${results.length} results agree with the CPU`);
   for (const { name, error } of wrong) {
     const cure = `${system.updateDriver}; or try another with --backend or --adapter`;
     findings.push({ what: `self test: ${error ?? name}`, remedy: cure, fatal: true });
   }
   const ceilings = await measureCeilings(gpu, say);
   const tunedKernels = await loadChoices(gpu, (warning) => {
-    findings.push({ what: warning, remedy: "`wgrad bench --tune` tunes the kernels anew", fatal: false });
+    findings.push({ what: warning, remedy: "run `wgrad bench --tune` to tune the kernels again", fatal: false });
   });
   say(`tuned kernels: ${tunedKernels === 0 ? "none yet (`wgrad bench --tune` finds the fastest)" : tunedKernels}`);
   return { adapter, selfTest: results, ceilings, tunedKernels };

@@ -1,5 +1,5 @@
 /**
- * What `wgrad doctor` knows of files: the cache and the data in it, and whether runs can be written.
+ * The checks of `wgrad doctor` for files: the cache, the data in it, and whether runs can be written.
  *
  * @module
  */
@@ -9,37 +9,38 @@ import { cacheFolder, checkFiles } from "../data/cache.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../data/cifar.ts";
 import { WgradError } from "../errors.ts";
 
-/** Something that is not as it should be. */
+/** A problem that was found. */
 export interface Finding {
   readonly what: string;
-  /** What to do about it: a sentence, with the command where there is one. */
+  /** What to do about it: a sentence, with a command if there is one. */
   readonly remedy: string;
-  /** Training cannot work until it is mended. */
+  /** Whether training cannot work until this is repaired. */
   readonly fatal: boolean;
 }
 
-/** A folder's state. */
+/** Whether a folder can be written to, and its free space. */
 export interface FolderState {
   readonly writable: boolean;
-  /** Null: unknown. */
+  /** Null if unknown. */
   readonly freeBytes: number | null;
 }
 
 /** The state of the cache. */
 export interface CacheReport extends FolderState {
-  /** Null where no variable tells it. */
+  /** Null if no environment variable gives it. */
   readonly folder: string | null;
   readonly state: "verified" | "missing" | "incomplete" | "damaged";
-  /** What is wrong with each file. */
+  /** The problem of each missing or damaged file. */
   readonly faults: readonly string[];
 }
 
-/** Less than this, and a run's checkpoints and the data may not fit: bytes. */
-const ENOUGH = 1e9;
+/** The free space in bytes below which the data and the checkpoints of a run may not fit. */
+const ENOUGH_BYTES = 1e9;
 
 /** The cache folder, and the state of CIFAR-10 in it: every file's size and checksum. */
 export async function inspectCache(say: (line: string) => void, findings: Finding[]): Promise<CacheReport> {
-  const fetch = "`wgrad data fetch` gets it once (`wgrad train` does so by itself); `--data synthetic` needs none";
+  const fetch =
+    "`wgrad data fetch` downloads it once (`wgrad train` also does so); `--data synthetic` needs no download";
   try {
     const folder = cacheFolder(), faults = await checkFiles(join(folder, CIFAR10_FOLDER), CIFAR10_FILES);
     const missing = faults.filter(({ kind }) => kind === "missing").length;
@@ -56,8 +57,8 @@ export async function inspectCache(say: (line: string) => void, findings: Findin
     else if (state !== "verified") {
       findings.push({ what: `CIFAR-10 in the cache: ${faults[0]!.text}`, remedy: fetch, fatal: false });
     }
-    const room = await inspectRoom("the cache", folder, "set WGRAD_DATA to a folder elsewhere", say, findings);
-    return { folder, state, faults: faults.map(({ text }) => text), ...room };
+    const folderState = await inspectFolder("the cache", folder, "set WGRAD_DATA to another folder", say, findings);
+    return { folder, state, faults: faults.map(({ text }) => text), ...folderState };
   } catch (error) {
     if (!(error instanceof WgradError)) throw error;
     say("cache: none");
@@ -66,7 +67,7 @@ export async function inspectCache(say: (line: string) => void, findings: Findin
   }
 }
 
-/** Whether runs can be written where `wgrad train` puts them. */
+/** Checks whether runs can be written to the folder that `wgrad train` uses. */
 export async function inspectRuns(
   say: (line: string) => void,
   findings: Finding[],
@@ -75,36 +76,36 @@ export async function inspectRuns(
   say(`runs: ${folder}`);
   return {
     folder,
-    ...await inspectRoom("runs", folder, "`wgrad train --out DIR` with a folder elsewhere", say, findings),
+    ...await inspectFolder("runs", folder, "use `wgrad train --out DIR` with another folder", say, findings),
   };
 }
 
-/** Whether a folder that may yet have to be made can be written to, and how many bytes are free there (null: unknown). */
-async function inspectRoom(
+/** Checks whether a folder can be written to, or created, and how much space is free. */
+async function inspectFolder(
   what: string,
   folder: string,
   elsewhere: string,
   say: (line: string) => void,
   findings: Finding[],
 ): Promise<FolderState> {
-  const place = await existing(folder), error = await tryToWrite(place);
-  const free = await statfs(place).then(({ bavail, bsize }) => bavail * bsize, () => null);
+  const parent = await nearestExisting(folder), error = await tryToWrite(parent);
+  const free = await statfs(parent).then(({ bavail, bsize }) => bavail * bsize, () => null);
   say(`  writable: ${error === null ? "yes" : "no"}${free === null ? "" : `, ${(free / 1e9).toFixed(1)} GB free`}`);
   if (error !== null) findings.push({ what: `${what} cannot be written: ${error}`, remedy: elsewhere, fatal: false });
-  else if (free !== null && free < ENOUGH) {
-    const left = `${Math.floor(free / 1e6)} MB are free for ${what} in ${place}`;
+  else if (free !== null && free < ENOUGH_BYTES) {
+    const left = `${Math.floor(free / 1e6)} MB are free for ${what} in ${parent}`;
     findings.push({ what: left, remedy: `free some space, or ${elsewhere}`, fatal: false });
   }
   return { writable: error === null, freeBytes: free };
 }
 
-/** The nearest folder above that is there. */
-async function existing(folder: string): Promise<string> {
+/** The folder itself if it exists, else the nearest folder above it that exists. */
+async function nearestExisting(folder: string): Promise<string> {
   const found = await Deno.stat(folder).then(() => true, () => false), above = dirname(folder);
-  return found || above === folder ? folder : await existing(above);
+  return found || above === folder ? folder : await nearestExisting(above);
 }
 
-/** Makes a file in `folder` and takes it away. @returns why that cannot be done; null where it can. */
+/** Creates a file in `folder` and removes it. @returns the reason if that fails, else null. */
 async function tryToWrite(folder: string): Promise<string | null> {
   try {
     await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".wgrad-doctor-" }));

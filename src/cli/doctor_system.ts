@@ -1,16 +1,16 @@
 /**
- * What `wgrad doctor` knows of the operating system: its name, and the commands that mend things on it.
+ * What `wgrad doctor` knows about the operating system: its name, and the commands that install and update drivers.
  *
  * @module
  */
 
-/** A system, as far as it matters for what to do. */
+/** An operating system, and its remedies. */
 export interface System {
-  /** As the system calls itself, such as `Debian GNU/Linux 12 (bookworm)`. */
+  /** The name that the system gives itself, such as `Debian GNU/Linux 12 (bookworm)`. */
   readonly name: string;
-  /** What to do where there is no graphics driver, or a software driver only: a sentence. */
+  /** What to do if there is no graphics driver, or only a software driver: a sentence. */
   readonly installDriver: string;
-  /** What to do where a driver is there and fails: a sentence. */
+  /** What to do if a driver fails: a sentence. */
   readonly updateDriver: string;
 }
 
@@ -30,9 +30,9 @@ const DISTRIBUTIONS: Readonly<Record<string, { readonly install: string; readonl
 };
 
 /**
- * What to do on a system.
+ * Describes a system.
  *
- * @param release the text of `/etc/os-release`, where there is one.
+ * @param release the text of `/etc/os-release`, if the system has that file
  */
 export function systemOf(os: typeof Deno.build.os, release = ""): System {
   const field = (name: string) => release.match(new RegExp(`^${name}=["']?([^"'\\n]*)`, "m"))?.[1] ?? "";
@@ -74,7 +74,7 @@ export function systemOf(os: typeof Deno.build.os, release = ""): System {
   }
 }
 
-/** The system at hand. */
+/** The system that the program runs on. */
 export async function readSystem(): Promise<System> {
   const release = Deno.build.os === "linux" ? await Deno.readTextFile("/etc/os-release").catch(() => "") : "";
   return systemOf(Deno.build.os, release);

@@ -14,7 +14,7 @@ import { openGpu } from "./gpu.ts";
 import { Output } from "./output.ts";
 import { testWeights } from "./test_weights.ts";
 
-/** The settings of a run that `eval` has too, and the same. */
+/** The settings of a run that `eval` shares. */
 type Shared = Extract<typeof SETTINGS[number], { name: "data" | "offline" | "adapter" | "backend" }>;
 const SHARED = SETTINGS.filter(({ name }) => ["data", "offline", "adapter", "backend"].includes(name)) as Shared[];
 
@@ -37,7 +37,7 @@ export const command = defineCommand({
   async run({ values: { weights, model, normalize, split, data, offline, adapter, backend, ...printing } }) {
     if (weights === undefined) throw new UsageError("eval needs --weights FILE; see wgrad eval --help");
     const output = new Output(printing);
-    // Before the data, which may take a while to get.
+    // Before the data, which may take a while to fetch.
     const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
     const dataset = await openDataset(data, { offline, log: output.say, progress: output.progress, need: [split] });
     checkFits(loaded.model, dataset);

@@ -1,5 +1,5 @@
 /**
- * `wgrad export`: weights for other programs.
+ * `wgrad export`: converts weights for other programs.
  *
  * @module
  */
@@ -15,18 +15,24 @@ export const command = defineCommand({
   name: "export",
   summary: "Convert weights to PyTorch, NumPy, ONNX or safetensors",
   description:
-    "Loads the weights into a fresh model and writes them in another format, each element bit for bit: .pth " +
-    "opens with torch.load(FILE, weights_only=True), .npz with numpy.load(FILE). .onnx has the network too, for other " +
-    "programs to run. .pth and .npz hold tensors alone: name the model and the scaling of pixels again where they are read.",
+    "Loads the weights into a new model and writes them in another format, with the same bits. Open .pth files with " +
+    "torch.load(FILE, weights_only=True), and .npz files with numpy.load(FILE). An .onnx file also has the network, so " +
+    "that other programs can run it. .pth and .npz files have only tensors: give --model and --normalize again when you " +
+    "use them here.",
   flags: [
     {
       name: "weights",
       kind: "string",
       value: "FILE",
-      help: "The weights: .safetensors, .pth or .npz, by content (required)",
+      help: "The weights: .safetensors, .pth or .npz, recognised by content (required)",
     },
     { name: "to", kind: "string", value: "FILE", help: "The file to write (required)" },
-    { name: "format", kind: "choice", choices: WRITTEN, help: "Its format (default: as its name ends)" },
+    {
+      name: "format",
+      kind: "choice",
+      choices: WRITTEN,
+      help: "The format to write (default: by the end of the file name)",
+    },
     ...MODEL_FLAGS,
     ...WRITE_FLAGS,
   ],
@@ -46,10 +52,10 @@ export const command = defineCommand({
   },
 });
 
-/** The format that a file's name asks for. */
+/** The format for the end of a file name. */
 function formatOf(path: string): typeof WRITTEN[number] {
   const extension = extname(path).slice(1), found = WRITTEN.find((format) => format === extension);
   if (found) return found;
   if (extension === "pt") return "pth";
-  throw new UsageError(`${path} ends in none of .${WRITTEN.join(", .")}: give --format`);
+  throw new UsageError(`${path} does not end in .${WRITTEN.join(", .")}: give --format`);
 }

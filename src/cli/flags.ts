@@ -1,7 +1,7 @@
 /**
- * The command line of one command: a table of flags drives parsing, validation and (in `help.ts`) the help text.
- * Tokens are split by `@std/cli/parse-args`; what this file adds is that nothing passes unnoticed. A flag that is
- * unknown, repeated, without its value or with an impossible one is a `UsageError` of one line.
+ * Parses the command line of one command. A table of flags drives parsing, validation and (in `help_text.ts`) the help text.
+ * `@std/cli/parse-args` splits the tokens; this file adds strict checks. A flag that is unknown, repeated, without its value
+ * or with an invalid value throws a `UsageError` of one line.
  *
  * @module
  */
@@ -10,35 +10,35 @@ import { UsageError } from "../errors.ts";
 import { camelCase, complaint, defaultOf, didYouMean, numberOf, type Setting, type Values } from "../config/setting.ts";
 
 /**
- * One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`; a list's items one
- * by one, each with the flag before it.
+ * One flag, `--name`. A boolean can be given as `--name`, `--no-name`, `--name=true` or `--name=false`. For a list, the flag is
+ * repeated before each item.
  */
 export interface Flag extends Setting {
   /** One letter, as in `-q`. */
   readonly short?: string;
 }
 
-/** One positional argument. Those that may be left out come last, and the last may stand for any number. */
+/** One positional argument. Optional ones come last, and only the last one may take several values. */
 export interface Positional {
   readonly name: string;
   readonly help: string;
   /** The allowed values. Default: any text. */
   readonly choices?: readonly string[];
-  /** May be left out. Default false. */
+  /** Whether the argument is optional. Default false. */
   readonly optional?: boolean;
-  /** Takes all arguments from here on. Default false. */
+  /** Whether it takes all remaining arguments. Default false. */
   readonly rest?: boolean;
 }
 
-/** What stood on the command line. */
+/** A parsed command line. */
 export interface Parsed<F extends readonly Flag[] = readonly Flag[]> {
   /** Each flag's value, or its default, keyed in camelCase; typed when the table of flags is `as const`. */
   readonly values: Values<F>;
   /** The positional arguments in order. */
   readonly positional: readonly string[];
-  /** The camelCase keys of the flags that were given, as against defaulted. */
+  /** The camelCase keys of the flags that were given on the command line, not set by a default. */
   readonly given: ReadonlySet<string>;
-  /** `--help` or `-h` was given; then nothing else has been checked. */
+  /** Whether `--help` or `-h` was given. If so, nothing else has been checked. */
   readonly help: boolean;
 }
 
@@ -52,11 +52,11 @@ export interface Command<F extends readonly Flag[] = readonly Flag[]> {
   readonly description?: string;
   readonly positional?: readonly Positional[];
   readonly flags: F;
-  /** What else the help text has, behind the flags. */
+  /** Further tables for the help text, after the flags. */
   readonly tables?: readonly { readonly title: string; readonly rows: readonly (readonly [string, string])[] }[];
-  /** Command lines for the help text, each with what it does. */
+  /** Example command lines for the help text, each with its meaning. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
-  /** Does the work. @returns the exit code of the process. */
+  /** Runs the command. @returns the exit code of the process. */
   run(args: Parsed<F>): Promise<number>;
 }
 
@@ -73,7 +73,7 @@ export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[
   return Promise.all(entries.map(async ({ load }) => (await load()).command));
 }
 
-/** A flag that the command does not have. Another may. */
+/** The command does not have this flag. Another command may have it. */
 export class UnknownFlagError extends UsageError {
   /** @param flag as it was typed, without a value: `--epochs`. */
   constructor(readonly flag: string, message: string) {
@@ -84,20 +84,20 @@ export class UnknownFlagError extends UsageError {
 /** `--help`, which every command has. */
 export const HELP_FLAG: Flag = { name: "help", short: "h", kind: "boolean", help: "Show this help" };
 
-/** The flags of commands that run for a while, about what they print. */
+/** The output flags of commands that run for a while. */
 export const OUTPUT_FLAGS = [
   { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr", group: "Output" },
-  { name: "quiet", short: "q", kind: "boolean", help: "Print the result and warnings only", group: "Output" },
-  { name: "progress", kind: "boolean", default: true, help: "Draw no progress bar", group: "Output" },
+  { name: "quiet", short: "q", kind: "boolean", help: "Print only the result and warnings", group: "Output" },
+  { name: "progress", kind: "boolean", default: true, help: "Do not draw a progress bar", group: "Output" },
 ] as const satisfies readonly Flag[];
 
-/** Where a page is served. */
+/** The address that a server listens on. */
 export const HOST_FLAG = {
   name: "host",
   kind: "choice",
   choices: ["127.0.0.1", "::1", "0.0.0.0", "::"],
   default: "127.0.0.1",
-  help: "Address to serve on; 0.0.0.0 and :: are all of this machine's, so that others reach it by its IP address",
+  help: "Address to serve on; with 0.0.0.0 or ::, other machines can open the page by the IP address of this one",
 } as const satisfies Flag;
 
 /** Builds a command whose `run` sees the types of its own flags. */
@@ -106,9 +106,9 @@ export function defineCommand<const F extends readonly Flag[]>(command: Command<
 }
 
 /**
- * Reads the arguments after the command's name.
+ * Parses the arguments after the name of the command.
  *
- * @throws {UsageError} naming the flag, the value and what the value must be.
+ * @throws {UsageError} if they are invalid; it names the flag, the value, and what the value must be
  */
 export function parse<F extends readonly Flag[]>(
   command: Pick<Command<F>, "name" | "flags" | "positional">,
@@ -117,7 +117,7 @@ export function parse<F extends readonly Flag[]>(
   const flags: readonly Flag[] = [...command.flags, HELP_FLAG];
   const fail = (message: string) => new UsageError(`${message}; see wgrad ${command.name} --help`);
   const names = flags.map((flag) => flag.name);
-  const tokens: Record<string, string[]> = parseArgs(explicit(argv, flags), {
+  const tokens: Record<string, string[]> = parseArgs(joinValues(argv, flags), {
     string: [...names, "_"],
     collect: names,
     "--": true,
@@ -151,7 +151,7 @@ export function parse<F extends readonly Flag[]>(
 
 type Fail = (message: string) => UsageError;
 
-/** Turns one flag's text into its value. */
+/** Converts the text of a flag into its value. */
 function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
   if (text === "") throw fail(`flag --${flag.name} needs a value`);
   if (flag.optionalValue && text === "true") return true;
@@ -159,10 +159,10 @@ function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
   if (flag.kind === "number") value = numberOf(text);
   else if (flag.kind === "integer") value = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
   else if (flag.kind === "boolean" && (text === "true" || text === "false")) value = text === "true";
-  const must = complaint(flag, value);
-  if (must !== undefined) {
+  const expected = complaint(flag, value);
+  if (expected !== undefined) {
     const hint = flag.kind === "choice" ? didYouMean(text, flag.choices ?? []) : "";
-    throw fail(`flag --${flag.name}: ${printable(text)} is not ${must}${hint}`);
+    throw fail(`flag --${flag.name}: ${printable(text)} is not ${expected}${hint}`);
   }
   return value;
 }
@@ -185,11 +185,11 @@ function checkPositional(expected: readonly Positional[], found: readonly string
 }
 
 /**
- * Rewrites each known flag as one token `--name=value`. `parseArgs` decides by the look of the next token whether it is
- * a value; the table knows. So `--lr -1` reaches the range check, `--nesterov foo` leaves `foo` alone, and a boolean
- * given twice is seen twice.
+ * Rewrites each known flag as one token `--name=value`. `parseArgs` guesses from the next token whether a flag has a value, but
+ * the table knows it. So `--lr -1` reaches the range check, `foo` in `--nesterov foo` stays a positional argument, and a
+ * boolean that is given twice is detected.
  */
-function explicit(argv: readonly string[], flags: readonly Flag[]): string[] {
+function joinValues(argv: readonly string[], flags: readonly Flag[]): string[] {
   const result: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const token = argv[i] ?? "";
@@ -214,7 +214,7 @@ function negatable(flag: Flag): boolean {
   return flag.kind === "boolean" && flag !== HELP_FLAG;
 }
 
-/** Each way to write a flag that is taken. */
+/** All spellings of a flag that are accepted. */
 export function acceptedSpellings(flag: Flag): string[] {
   const long = negatable(flag) ? [`--${flag.name}`, `--no-${flag.name}`] : [`--${flag.name}`];
   return flag.short === undefined ? long : [...long, `-${flag.short}`];
@@ -234,7 +234,7 @@ export function documentedSpellings(flag: Flag): string[] {
   ];
 }
 
-/** Text from the command line as it may stand in an error of one line. */
+/** Text from the command line, made safe and short for an error message of one line. */
 function printable(text: string): string {
   const safe = /^[\w.,:/=+@%~-]+$/.test(text) ? text : JSON.stringify(text);
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;

@@ -1,12 +1,12 @@
 /**
- * The help texts, made from the same tables that drive parsing.
+ * Makes the help texts, from the same tables that parse the flags.
  *
  * @module
  */
 import { defaultOf } from "../config/setting.ts";
 import { type Command, type CommandEntry, type Flag, HELP_FLAG, type Positional } from "./flags.ts";
 
-/** Columns of a help text. */
+/** The width of a help text in characters. */
 const WIDTH = 100;
 
 /** The text of `wgrad --help`. */
@@ -20,9 +20,9 @@ export function overviewText(commands: readonly CommandEntry[]): string {
     ...rows(commands.map(({ name, summary }) => [name, summary])),
     "",
     "Flags:",
-    ...rows([["-h, --help", "Show this help, or that of a command"], ["--version", "Show the version"]]),
+    ...rows([["-h, --help", "Show this help, or the help of a command"], ["--version", "Show the version"]]),
     "",
-    "wgrad train alone is the classic first run: LeNet on CIFAR-10, two epochs.",
+    "Run `wgrad train` without flags for the classic first run: LeNet on CIFAR-10, two epochs.",
   ].join("\n");
 }
 
@@ -38,7 +38,7 @@ export function helpText(command: Command): string {
     lines.push("", "Arguments:", ...rows(positional.map((slot) => [slot.name, slot.help])));
   }
   const groups = groupFlags([...command.flags, HELP_FLAG]);
-  // One width for all groups, so that the columns of the page line up.
+  // The same width for all groups, so that the columns line up.
   const width = columnWidth(groups.flatMap(([, flags]) => flags.map(flagUsage)));
   for (const [group, flags] of groups) {
     lines.push("", `${group}:`, ...rows(flags.map((flag) => [flagUsage(flag), meaning(flag)]), width));
@@ -49,7 +49,7 @@ export function helpText(command: Command): string {
   return lines.join("\n");
 }
 
-/** Flags by their headings, in the order of the table. */
+/** Groups flags by their headings, in the order of the table. */
 export function groupFlags(flags: readonly Flag[]): [heading: string, flags: Flag[]][] {
   const groups = new Map<string, Flag[]>();
   for (const flag of flags) {
@@ -59,14 +59,14 @@ export function groupFlags(flags: readonly Flag[]): [heading: string, flags: Fla
   return [...groups];
 }
 
-/** An argument in the line of usage: `FILE`, `[FILE]`, `FILE...`, `fetch|verify|show`. */
+/** A positional argument in the usage line: `FILE`, `[FILE]`, `FILE...`, `fetch|verify|show`. */
 export function positionalUsage(slot: Positional): string {
   const { choices = [] } = slot, few = choices.length > 0 && choices.length <= 5;
   const name = (few ? choices.join("|") : slot.name) + (slot.rest === true ? "..." : "");
   return slot.optional === true ? `[${name}]` : name;
 }
 
-/** `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
+/** A flag as it is listed: `--batch-size N`, `--nesterov`, `--no-progress`, `-h, --help`. */
 export function flagUsage(flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   if (flag.kind === "boolean") return `${short}--${defaultOf(flag) === true ? "no-" : ""}${flag.name}`;
@@ -85,7 +85,7 @@ function columnWidth(names: readonly string[]): number {
   return Math.max(...names.map((name) => name.length));
 }
 
-/** Two columns, the second wrapped. */
+/** The lines of a table with two columns; the text of the second one is wrapped. */
 function rows(
   table: readonly (readonly [string, string])[],
   width = columnWidth(table.map(([name]) => name)),
@@ -95,7 +95,7 @@ function rows(
   );
 }
 
-/** Breaks text at spaces into lines of at most `width` columns, as far as its words allow. */
+/** Breaks text at spaces into lines of at most `width` characters. A word that is longer has a line of its own. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";

@@ -1,5 +1,5 @@
 /**
- * `wgrad import`: takes weights of other programs.
+ * `wgrad import`: converts weights of other programs to safetensors.
  *
  * @module
  */
@@ -14,15 +14,18 @@ export const command = defineCommand({
   name: "import",
   summary: "Convert weights of PyTorch or NumPy to safetensors",
   description:
-    "Reads a file of any format that eval takes, checks that it fits the model, and writes it as train does, " +
-    "with what it is of. Numbers become float32. Nothing in the file is ever run.",
+    "Reads a weights file in any supported format, checks that it fits the model, and writes a safetensors file as train " +
+    "does, with the name of the model and the scaling of pixels. Numbers become float32. No code in the file is ever run.",
   positional: [{ name: "FILE", help: "The weights: .safetensors, .pth or .npz" }],
   flags: [
     { name: "to", kind: "string", value: "FILE", help: "The .safetensors file to write (required)" },
     ...MODEL_FLAGS,
     ...WRITE_FLAGS,
   ],
-  examples: [["wgrad import cifar_net.pth --to cifar_net.safetensors", "Take what the PyTorch tutorial saves"]],
+  examples: [[
+    "wgrad import cifar_net.pth --to cifar_net.safetensors",
+    "Convert the file that the PyTorch tutorial saves",
+  ]],
   async run({ values: { to, model, normalize, force, json }, positional: [file] }) {
     if (to === undefined) throw new UsageError("import needs --to FILE; see wgrad import --help");
     if (!to.endsWith(".safetensors")) throw new UsageError("import writes safetensors: --to must end in .safetensors");

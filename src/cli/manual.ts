@@ -1,6 +1,6 @@
 /**
- * The manual of the command line, as Markdown, made from the same tables that parse it: `docs/cli.md` is what
- * `wgrad help --all` prints.
+ * Makes the manual of the command line in Markdown, from the same tables that parse the flags. `docs/cli.md` is the output of
+ * `wgrad help --all`.
  *
  * @module
  */
@@ -11,51 +11,54 @@ import { flagUsage, groupFlags, positionalUsage } from "./help_text.ts";
 /** The exit codes of every command. */
 const EXIT_CODES: readonly Row[] = [
   ["0", "Done"],
-  ["1", "A failed run: training diverged, the device was lost, a file is damaged, or `doctor` found a fault"],
-  ["2", "Wrong usage: an unknown command or flag, or an impossible value"],
-  ["130", "Interrupted, after all was saved"],
+  ["1", "Failure: training diverged, the device was lost, a file is damaged, or `doctor` found a problem"],
+  ["2", "Wrong usage: an unknown command or flag, or an invalid value"],
+  ["130", "Interrupted, after everything was saved"],
 ];
 
-/** The files of a user that the program reads and writes by itself. */
+/** The files that the program reads and writes on its own. */
 const FILES: readonly Row[] = [
-  ["runs/NAME/config.json", "Every setting of a run; `wgrad train --config FILE` repeats it"],
-  ["runs/NAME/metrics.jsonl", "A line of figures for each interval of `--log-every` steps"],
+  ["runs/NAME/config.json", "All settings of a run; `wgrad train --config FILE` repeats the run"],
+  ["runs/NAME/metrics.jsonl", "One line of numbers for every `--log-every` steps"],
   [
     "runs/NAME/checkpoints/",
-    "All that `--resume` needs: the newest as `last.safetensors`, the best as `best.safetensors`",
+    "What `--resume` needs: the newest checkpoint is `last.safetensors`, the best one is `best.safetensors`",
   ],
   ["runs/NAME/model.safetensors", "The weights at the end of the run"],
-  ["runs/NAME/evaluation.json", "What the test at the end found, for the report"],
-  ["runs/NAME/events.out.tfevents.*", "The figures for TensorBoard"],
+  ["runs/NAME/evaluation.json", "The result of the test at the end, for the report"],
+  ["runs/NAME/events.out.tfevents.*", "The metrics for TensorBoard"],
   [
     "~/.cache/wgrad/",
-    "The cache: data sets, and the kernels that were tuned for each adapter and driver. See `WGRAD_DATA` for other places",
+    "The cache: data sets, and the tuned kernels for each adapter and driver. Set `WGRAD_DATA` to use another folder",
   ],
 ];
 
 /** The environment variables that the program reads. A test compares them with its permissions. */
 const VARIABLES: readonly Row[] = [
   ["WGRAD_DATA", "Folder of the cache"],
-  ["XDG_CACHE_HOME", "Without `WGRAD_DATA`: the folder whose `wgrad` is the cache"],
-  ["LOCALAPPDATA", "Without those, on Windows: the same"],
-  ["HOME", "Without those: the folder whose `.cache/wgrad` is the cache"],
-  ["USERPROFILE", "The same on Windows, where there is no `HOME`"],
-  ["WGRAD_DEBUG", "1: an error also shows where it arose"],
-  ["DENO_WEBGPU_BACKEND", "Graphics interface to use, where `--backend` is not given"],
-  ["XDG_RUNTIME_DIR", "Read by graphics drivers on Linux; where it is not set, wgrad sets it for itself"],
-  ["LP_NUM_THREADS", "Threads of Mesa's software driver; wgrad sets 0 for small batches, where it is not set"],
+  ["XDG_CACHE_HOME", "If `WGRAD_DATA` is not set: the cache is `wgrad` in this folder"],
+  ["LOCALAPPDATA", "If those are not set, on Windows: the cache is `wgrad` in this folder"],
+  ["HOME", "If those are not set: the cache is `.cache/wgrad` in this folder"],
+  ["USERPROFILE", "On Windows, used in place of `HOME` if that is not set"],
+  ["WGRAD_DEBUG", "Set to 1 to print the stack trace of an error"],
+  ["DENO_WEBGPU_BACKEND", "The graphics interface to use if `--backend` is not given"],
+  ["XDG_RUNTIME_DIR", "Read by graphics drivers on Linux; if it is not set, wgrad sets it for its own process"],
+  [
+    "LP_NUM_THREADS",
+    "The number of threads of Mesa's software driver; if it is not set, wgrad sets it to 0 for small batches",
+  ],
 ];
 
 type Row = readonly [name: string, meaning: string];
 
-/** The manual, as `deno fmt` would have it. */
+/** The manual, in the format of `deno fmt`. */
 export function manual(commands: readonly Command[]): string {
   return [
     "# The command line",
-    "This page is made from the tables that parse the flags. To renew it: `deno task docs`. From a checkout, `wgrad` is " +
-    "`deno task wgrad`.",
-    "A flag's value follows it as the next word, or behind `=`: `--epochs 2`, `--epochs=2`. A flag without a value is " +
-    "turned off by `--no-` before its name. What follows `--` is no flag.",
+    "This page is generated from the tables that parse the flags; `deno task docs` writes it again. In a checkout, run `deno " +
+    "task wgrad` in place of `wgrad`.",
+    "The value of a flag is the next word, or follows after `=`: `--epochs 2` or `--epochs=2`. To turn off a flag without a " +
+    "value, write `--no-` before its name. Words after `--` are never read as flags.",
     list(commands.map(({ name, summary }): Row => [`wgrad ${name}`, `${summary}.`])),
     ...commands.flatMap(section),
     "## Exit codes",
@@ -88,7 +91,7 @@ function argumentRow({ name, help, choices }: Positional): Row {
   return [name, `${help}.${choices === undefined ? "" : ` One of ${choices.map(code).join(", ")}.`}`];
 }
 
-/** The help text, what values there are, and the default. */
+/** The help text of a flag, its possible values, and its default. */
 function about(flag: Flag): string {
   const { kind, choices, min, max, help } = flag, value = defaultOf(flag);
   const bounded = kind === "integer" || (kind === "number" && (min ?? max) !== undefined);
@@ -103,6 +106,6 @@ function about(flag: Flag): string {
 
 const code = (text: string) => `\`${text}\``;
 const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);
-/** Text whose marks mean nothing in Markdown, but for code between backticks. */
+/** Escapes the special characters of Markdown, except in code between backticks. */
 const prose = (text: string) => text.replace(/`[^`]*`|[*_<]/g, (found) => found.length > 1 ? found : `\\${found}`);
 const list = (rows: readonly Row[]) => rows.map(([name, text]) => `- ${code(name)}: ${prose(text)}`).join("\n");

@@ -1,21 +1,23 @@
 /**
- * Where a command's lines go: stdout, or stderr where stdout is kept for one JSON object; and the line at the bottom of a
- * terminal that shows how far a long action is.
+ * Prints the lines of a command: to stdout, or with `--json` to stderr, because stdout then gets one JSON object. It also draws
+ * the progress line at the bottom of a terminal.
  *
  * @module
  */
 
+/** Options of `Output`. */
 export interface OutputOptions {
-  /** Stdout gets the JSON result alone. */
+  /** Stdout gets only the JSON result. */
   readonly json: boolean;
-  /** Only results and warnings are printed. */
+  /** Print only results and warnings. Default false. */
   readonly quiet?: boolean;
-  /** Draw the line of progress where there is a terminal. Default true. */
+  /** Draw the progress line if stderr is a terminal. Default true. */
   readonly progress?: boolean;
 }
 
 const encoder = new TextEncoder();
 
+/** The output of one command. */
 export class Output {
   readonly #draws: boolean;
   #drawn = false;
@@ -24,51 +26,51 @@ export class Output {
     this.#draws = (options.progress ?? true) && !options.quiet && Deno.stderr.isTerminal();
   }
 
-  /** Prints a line that belongs to the result. */
+  /** Prints a line of the result. */
   readonly result = (line: string): void => {
     this.progress("");
     if (this.options.json) console.error(line);
     else console.log(line);
   };
 
-  /** Prints a line of news. */
+  /** Prints a line of information, unless `quiet` is set. */
   readonly say = (line: string): void => {
     if (!this.options.quiet) this.result(line);
   };
 
-  /** Prints a line on stderr, whatever was asked for. */
+  /** Prints a line to stderr, whatever the options are. */
   readonly warn = (line: string): void => {
     this.progress("");
     console.error(line);
   };
 
-  /** Draws a text over the last line of progress; "" removes it. It may be made for the width of the terminal. */
-  readonly progress = (made: string | ((columns: number) => string)): void => {
-    if (!this.#draws || (made === "" && !this.#drawn)) return;
-    const columns = terminalColumns(), text = typeof made === "string" ? made : made(columns);
+  /** Replaces the progress line by a text; "" removes it. A function gets the width of the terminal. */
+  readonly progress = (content: string | ((columns: number) => string)): void => {
+    if (!this.#draws || (content === "" && !this.#drawn)) return;
+    const columns = terminalColumns(), text = typeof content === "string" ? content : content(columns);
     Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
     this.#drawn = text !== "";
   };
 
-  /** Ends stdout with the result, where it was asked for as JSON. */
+  /** Prints the result as JSON to stdout, if `json` is set. */
   readonly json = (result: object): void => {
     if (this.options.json) console.log(JSON.stringify(result));
   };
 }
 
-/** How wide the terminal is; 80 where it does not say. */
+/** The width of the terminal in characters; 80 if it is unknown. */
 export function terminalColumns(): number {
   return Deno.consoleSize().columns || 80;
 }
 
-/** `00:42`, `1:02:03`. */
+/** Formats a time in seconds: `00:42`, `1:02:03`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds)), two = (n: number) => String(n).padStart(2, "0");
   const hours = Math.floor(whole / 3600), rest = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
   return hours > 0 ? `${hours}:${rest}` : rest;
 }
 
-/** Text from outside as a terminal may see it: without control characters. */
+/** Makes text from a file or user safe for a terminal: control characters are escaped. */
 export function printable(text: string): string {
   return text.replace(/\p{C}/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);
 }

@@ -1,5 +1,5 @@
 /**
- * `wgrad predict`: what is on images.
+ * `wgrad predict`: names what images show.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
 import { Output, printable } from "./output.ts";
 
-/** The settings of a run that `predict` has too, and the same. */
+/** The settings of a run that `predict` shares. */
 type Shared = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
 const SHARED = SETTINGS.filter(({ name }) => ["adapter", "backend"].includes(name)) as Shared[];
 
-/** Columns of a bar of 100 %. */
+/** The length of a bar of 100 %, in characters. */
 const BAR = 30;
 
 /** An image that could not be read, and why. */
@@ -34,12 +34,16 @@ interface Failed {
 /** `wgrad predict`. */
 export const command = defineCommand({
   name: "predict",
-  summary: "Name what is on images: classes and probabilities",
+  summary: "Name what images show: classes and probabilities",
   description: "Runs PNG, JPEG, WebP and BMP images of any size through a trained network, and prints the likeliest " +
-    "classes of each. EXIF's orientation is obeyed, transparency is laid on white, of 16 bits the upper 8 count, " +
+    "classes of each. EXIF's orientation is applied, transparent pixels are laid on white, of 16 bits the upper 8 count, " +
     "and the size is made the network's (such as 32 x 32) as torchvision does it. An image that cannot be read is named, and the exit code " +
     "is 1 at the end.",
-  positional: [{ name: "IMAGE", rest: true, help: "A file, a folder with all in it, or - for the standard input" }],
+  positional: [{
+    name: "IMAGE",
+    rest: true,
+    help: "A file, a folder with all images in it, or - for the standard input",
+  }],
   flags: [
     WEIGHTS_FLAG,
     ...MODEL_FLAGS,
@@ -49,7 +53,7 @@ export const command = defineCommand({
       kind: "choice",
       choices: ["crop", "stretch"],
       default: "crop",
-      help: "Making the image square: take its middle, or change its proportions",
+      help: "How the image becomes square: cut out its middle, or change its proportions",
     },
     { name: "batch-size", kind: "integer", min: 1, max: 4096, default: 256, help: "Images a step on the GPU" },
     ...SHARED,
@@ -118,7 +122,7 @@ async function readImages(paths: readonly string[], side: number, fit: FitMode, 
   return { files, pixels, failed };
 }
 
-/** R G B R G B … as all reds, all greens, all blues. */
+/** Pixels R G B R G B … as planes: all reds, all greens, all blues. */
 function planes(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const plane = data.length / 3;
   return Uint8Array.from(data, (_, i) => data[i % plane * 3 + Math.floor(i / plane)]!);

@@ -14,7 +14,7 @@ import { makeOptimizer } from "../config/update.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
 
-/** The settings of a run that `summary` has too. */
+/** The settings of a run that `summary` shares. */
 type Shared = Extract<typeof SETTINGS[number], { name: "model" | "batch-size" | "optimizer" | "adapter" | "backend" }>;
 const SHARED = SETTINGS.filter(({ name }) =>
   ["model", "batch-size", "optimizer", "adapter", "backend"].includes(name)
@@ -108,7 +108,7 @@ function size(bytes: number): string {
   return `${(bytes / (scale as number)).toFixed(1)} ${unit}`;
 }
 
-/** Rows as lines: the columns from `right` on end at one place, the others begin there. */
+/** Rows as lines: the columns from `right` on are aligned to the right, the others to the left. */
 function columns(rows: readonly (readonly string[])[], right: number): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) =>

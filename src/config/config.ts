@@ -1,6 +1,6 @@
 /**
- * The configuration of a training run, and `config.json`: reading, checking and writing them. What is checked here is what
- * can be known without the data or the GPU.
+ * The configuration of a training run, and `config.json`: reading, checking and writing them. The checks here need neither
+ * the data nor the GPU.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { type GivenConfig, type RunConfig, SETTINGS } from "./settings.ts";
 import { checkUpdate, isOfOptimizer, optimizerSettings } from "./update.ts";
 
 /**
- * A checked configuration: the defaults, with `given` laid over them.
+ * A checked configuration: the given settings, and defaults for the others.
  *
  * @throws {UsageError} naming the setting, its value and what it must be.
  */
@@ -26,10 +26,10 @@ export function configToJson(config: RunConfig): string {
 }
 
 /**
- * Reads the `config.json` of a run that is to be made again.
+ * Reads the `config.json` of a run, for another run like it.
  *
- * @param given settings that go before the file's. Another optimizer or schedule starts from its own defaults.
- * @returns what `makeConfig()` takes. The run gets a name of its own.
+ * @param given settings that replace the file's. Another optimizer or schedule starts from its defaults.
+ * @returns settings for `makeConfig()`, without the name of the run.
  * @throws {UsageError} if the file cannot be read or used.
  */
 export async function readConfig(path: string, given: GivenConfig): Promise<GivenConfig> {
@@ -84,12 +84,12 @@ function fromRecord(given: Readonly<Record<string, unknown>>, where: string): Ru
   return config as RunConfig;
 }
 
-/** JSON for what JSON can say; it would print NaN as null. */
+/** JSON, but for numbers: JSON would print NaN as null. */
 function shown(value: unknown): string {
   return typeof value === "number" ? String(value) : JSON.stringify(value) ?? typeof value;
 }
 
-/** What a single row of the table cannot say. */
+/** The checks that a single row of the table cannot express. */
 function checkTogether(config: RunConfig): void {
   checkUpdate(config);
   const { name } = config;

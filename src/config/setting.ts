@@ -16,25 +16,25 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 export interface Setting {
   /** The name in kebab-case, as in `--batch-size`; code and `config.json` use camelCase, `batchSize`. */
   readonly name: string;
-  /** What values there are. A number may be written `1e-3`; an integer only with digits. A list is of texts. */
+  /** The type of the value. A number may be written `1e-3`; an integer only with digits. A list holds texts. */
   readonly kind: "string" | "integer" | "number" | "boolean" | "choice" | "list";
   /** The allowed values of a `choice`. */
   readonly choices?: readonly string[];
   /** The value when none is given. */
   readonly default?: string | number | boolean;
-  /** A boolean that may be absent: what it is then depends on other settings. */
+  /** A boolean that may be absent: its value then depends on other settings. */
   readonly optional?: true;
   /** The least value of a number or an integer. Default: no limit for a number, the least safe integer otherwise. */
   readonly min?: number;
   /** The greatest value of a number or an integer. Default: no limit for a number, the greatest safe integer otherwise. */
   readonly max?: number;
-  /** The flag of a number or an integer may stand without a value, and is `true` then. */
+  /** The flag of a number or an integer may be given without a value, which is `true` then. */
   readonly optionalValue?: true;
-  /** A resumed run may have another value: its weights stay the same bits. */
+  /** A resumed run may have another value: the bits of its weights stay the same. */
   readonly free?: true;
   /** One sentence for the help text, without a full stop. */
   readonly help: string;
-  /** What stands for the value in the help text, such as `DIR`. Default: `N` for numbers, else `TEXT`. */
+  /** The name of the value in the help text, such as `DIR`. Default: `N` for numbers, else `TEXT`. */
   readonly value?: string;
   /** The heading in the help text. */
   readonly group?: string;
@@ -94,12 +94,12 @@ export function complaint(setting: Setting, value: unknown): string | undefined 
   return ok ? undefined : expected(setting);
 }
 
-/** The number that `text` is; NaN for what `Number` also takes and nobody means: hexadecimal, surrounding space. */
+/** The number that `text` is. NaN for hexadecimal numbers and surrounding space, which `Number` accepts and nobody means. */
 export function numberOf(text: string): number {
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
 }
 
-/** A NUL or a line break would make a broken path, and break the promise of errors in one line. */
+/** Without control characters: a NUL makes a broken path, and a line break an error of more than one line. */
 function isText(value: unknown): boolean {
   // deno-lint-ignore no-control-regex
   return typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value);
@@ -118,11 +118,12 @@ function expected({ kind, choices = [], min, max }: Setting): string {
 }
 
 /**
- * Reads `name=value` texts; numbers of a list have commas between them. Names may be written `weightDecay`, `weight_decay` or `weight-decay`.
+ * Reads `name=value` texts; the numbers of a list are separated by commas. Names may be written `weightDecay`,
+ * `weight_decay` or `weight-decay`.
  *
- * @param defaults the options that there are, with the values that they have otherwise.
- * @param what whose options they are, for the errors: "--opt: adam".
- * @throws {UsageError} naming the text that cannot be read, or the option that is unknown or given twice.
+ * @param defaults the options, with their defaults.
+ * @param what the start of messages: "--opt: adam".
+ * @throws {UsageError} if a text cannot be read, or an option is unknown or given twice.
  */
 export function parseOptions(
   texts: readonly string[],
@@ -162,11 +163,11 @@ function kindOf(like: OptionValue): string {
   return typeof like === "number" ? "a number" : "numbers with commas between them";
 }
 
-/** The text of the hint ` (did you mean X?)` for a mistyped word, or the empty text if no known word is near it. */
+/** The text of the hint ` (did you mean X?)` for a mistyped word, or the empty text if no known word is like it. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const bare = (text: string) => text.replace(/^-+/, "").toLowerCase();
   const { length } = bare(word);
-  // About a third of the letters may be wrong; failing that, the beginning of a word stands for it.
+  // About a third of the letters may be wrong. Otherwise the beginning of a word is enough.
   let limit = length < 3 ? 0 : length === 3 ? 1 : Math.ceil(length / 3);
   let best: string | undefined;
   for (const candidate of known) {

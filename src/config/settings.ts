@@ -48,14 +48,14 @@ export const SETTINGS = [
     name: "init",
     kind: "string",
     value: "FILE",
-    help: "Start from these weights; a last layer of another size starts anew",
+    help: "Start from these weights; a last layer of another size gets new ones",
     group: "Model and data",
   },
   {
     name: "freeze",
     kind: "list",
     value: "PATTERN",
-    help: "Leave the parameters of these names as they are, such as conv*; may be given again",
+    help: "Do not train the parameters of these names, such as conv*; may be given again",
     group: "Model and data",
   },
   {
@@ -90,7 +90,7 @@ export const SETTINGS = [
     min: 1,
     max: 65536,
     default: 1,
-    help: "Batches in a step: their gradients are added up before the weights change",
+    help: "Batches in a step: their gradients are summed before the weights change",
     group: "Training",
   },
   {
@@ -107,7 +107,7 @@ export const SETTINGS = [
     kind: "number",
     min: 0,
     max: 1e9,
-    help: "Scale the gradients down where the norm of them all is more",
+    help: "Scale the gradients down if their common norm is more than this",
     group: "Training",
   },
   {
@@ -115,7 +115,7 @@ export const SETTINGS = [
     kind: "number",
     min: 0,
     max: 1,
-    help: "Keep an exponential average of the weights with this decay, such as 0.999: it is what is saved and tested",
+    help: "Keep an exponential average of the weights with this decay, such as 0.999; the average is saved and tested",
     group: "Training",
   },
   {
@@ -124,13 +124,13 @@ export const SETTINGS = [
     choices: ["stop", "restore"],
     default: "stop",
     free: true,
-    help: "What to do where the loss is not finite: stop, or go on from the last good checkpoint with half the rate",
+    help: "What to do if the loss is not finite: stop, or continue from the last good checkpoint with half the rate",
     group: "Training",
   },
   {
     name: "detect-anomaly",
     kind: "boolean",
-    help: "Stop at the first operation that makes a NaN or infinity, and name it; slow",
+    help: "Stop at the first operation that makes a NaN or an infinity, and name it; slow",
     group: "Training",
   },
   {
@@ -171,7 +171,7 @@ export const SETTINGS = [
     min: 0,
     max: 1e6,
     help:
-      "L2 penalty added to the gradient, or decay of the weights, as the optimizer has it (default: the optimizer's)",
+      "L2 penalty added to the gradient, or decay of the weights, whichever the optimizer has (default: the optimizer's)",
     group: "Optimizer",
   },
   {
@@ -233,7 +233,7 @@ export const SETTINGS = [
     min: 1,
     max: 4294967295,
     free: true,
-    help: "Save a checkpoint every so many steps too; one is saved at the end of each epoch",
+    help: "Save a checkpoint every N steps too; one is saved at the end of each epoch",
     group: "Output",
   },
   {
@@ -253,7 +253,7 @@ export const SETTINGS = [
     max: 4294967295,
     free: true,
     help:
-      "Test every so many steps, and at the end of each epoch: on what --val-split holds out, else on the test images",
+      "Test every N steps, and at the end of each epoch: on the images that --val-split holds out, else on the test images",
     group: "Output",
   },
   {
@@ -263,7 +263,7 @@ export const SETTINGS = [
     max: 4294967295,
     default: 2000,
     free: true,
-    help: "Print the mean loss every so many steps",
+    help: "Print the mean loss every N steps",
     group: "Output",
   },
   {
@@ -285,7 +285,7 @@ export const SETTINGS = [
     kind: "choice",
     choices: ["off", "auto", "full"],
     default: "auto",
-    help: "Try variants of kernels first: never, on a GPU for 5 s at most what was not tried before, or all",
+    help: "Measure variants of kernels first: never; on a GPU, for 5 s at most, those not measured before; or all",
     group: "GPU",
   },
 ] as const satisfies readonly Setting[];

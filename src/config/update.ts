@@ -1,5 +1,6 @@
 /**
- * The settings that say how weights are updated: which of them an optimizer or a schedule has, and what it makes of them.
+ * The settings of the updates of weights: which of them an optimizer or a schedule has, and the optimizer and the schedule
+ * that they make.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "./settings.ts";
 import { parseOptions } from "./setting.ts";
 
-/** The settings that are options of some optimizers, and have flags of their own. */
+/** The settings that are options of some optimizers and have a flag. */
 const FLAGGED = ["lr", "momentum", "dampening", "weightDecay", "nesterov"] as const;
 
 /** Whether a setting is an option of the optimizer, by its key. */
@@ -22,7 +23,7 @@ export function isOfOptimizer(key: string): boolean {
   return key === "opt" || (FLAGGED as readonly string[]).includes(key);
 }
 
-/** What an optimizer's options are if nothing is said: PyTorch's defaults, but the tutorial's momentum. */
+/** The defaults of an optimizer: PyTorch's, but the tutorial's momentum. */
 function defaultsOf(name: RunConfig["optimizer"]): Readonly<Record<string, OptionValue>> {
   const { defaults } = OPTIMIZERS[name];
   return name === "sgd" ? { ...defaults, momentum: 0.9 } : defaults;
@@ -44,12 +45,12 @@ export function optimizerSettings(config: RunConfig): Partial<RunConfig> {
   }));
 }
 
-/** The options of an optimizer that have no flags of their own, with their defaults. */
+/** The options of an optimizer that have no flag, with their defaults. */
 function othersOf(name: RunConfig["optimizer"]): Record<string, OptionValue> {
   return Object.fromEntries(Object.entries(OPTIMIZERS[name].defaults).filter(([key]) => !isOfOptimizer(key)));
 }
 
-/** What `--opt` and `--sched` may set, as help tables: whose options they are, and each as NAME=DEFAULT. */
+/** The options that `--opt` and `--sched` may set, as tables for the help: each as NAME=DEFAULT. */
 export function optionTables(): { title: string; rows: [string, string][] }[] {
   const text = (options: Readonly<Record<string, OptionValue>>) =>
     Object.entries(options).map(([name, value]) => `${name}=${value}`).join(" ");
@@ -81,7 +82,7 @@ export function makeOptimizer(config: RunConfig, params: readonly Tensor[]): Opt
 }
 
 /**
- * The schedule that `config` names; null where the rate never changes.
+ * The schedule that `config` names; null if the rate never changes.
  *
  * @throws {UsageError} if an option does not fit.
  */
@@ -92,7 +93,7 @@ export function makeSchedule(config: RunConfig, totalSteps: number, stepsPerEpoc
   return runSchedule(schedule, { totalSteps, stepsPerEpoch, warmup, options });
 }
 
-/** Throws `UsageError` for what neither the optimizer nor the schedule takes. */
+/** Throws `UsageError` if the settings do not fit the optimizer or the schedule. */
 export function checkUpdate(config: RunConfig): void {
   makeOptimizer(config, [zeros([1], { requiresGrad: true })]);
   makeSchedule(config, 1000, 100);

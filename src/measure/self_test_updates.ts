@@ -6,7 +6,7 @@
 import { permute, permuteHalfBits, permuteKey } from "../random.ts";
 import { clipGradNorm_ } from "../nn/utils.ts";
 import type { Value } from "../graph/node.ts";
-import { gatherBatch, pick, recordLoss, shuffle } from "../ops/batch.ts";
+import { gatherBatch, recordLoss, selectForStep, shuffle } from "../ops/batch.ts";
 import { EMA } from "../optim/ema.ts";
 import { Lookahead } from "../optim/lookahead.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
@@ -122,7 +122,7 @@ export const UPDATES: readonly Family[] = [
     name: "losses and rates of steps",
     async make() {
       const ring = tensor([1, 2, 3]), counters = tensor(Uint32Array.of(1, 5)), loss = tensor([8]);
-      const rate = new Tensor(pick(ring.value, counters.value));
+      const rate = new Tensor(selectForStep(ring.value, counters.value));
       await inPlace([ring, counters], () => recordLoss(ring.value, counters.value, loss.value));
       return [[ring, [1, 2, 8]], [counters, [2, 6]], [rate, [3]]];
     },

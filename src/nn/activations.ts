@@ -147,21 +147,21 @@ abstract class AlongDim extends Module {
   }
 }
 
-/** `F.softmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+/** `F.softmax` along `dim`: by default the last; PyTorch guesses and warns. */
 export class Softmax extends AlongDim {
   override forward(x: Tensor): Tensor {
     return softmax(x, this.dim);
   }
 }
 
-/** `F.logSoftmax` along `dim`: the last by default, where PyTorch guesses and warns. */
+/** `F.logSoftmax` along `dim`: by default the last; PyTorch guesses and warns. */
 export class LogSoftmax extends AlongDim {
   override forward(x: Tensor): Tensor {
     return logSoftmax(x, this.dim);
   }
 }
 
-/** x itself: what stands where a layer may be. */
+/** Returns x itself. It can take the place of a layer. */
 export class Identity extends Module {
   override forward(x: Tensor): Tensor {
     return x;

@@ -16,9 +16,9 @@ import type { Tensor } from "../tensor/tensor.ts";
  * Writes tensors by name into a file, as a whole or not at all: `torch.save(net.state_dict(), path)`, for
  * `save(net.stateDict(), path)`.
  *
- * @param options `format`: "safetensors", "pth" or "npz"; by default what the name ends with. `metadata`: texts by key, which
- * safetensors keeps alone.
- * @throws {UsageError} if the format is not told.
+ * @param options `format`: "safetensors", "pth" or "npz"; by default the end of the name. `metadata`: texts by key, which
+ * only safetensors keeps.
+ * @throws {UsageError} if no format is given.
  * @throws {DataError} if the file cannot be written.
  */
 export async function save(
@@ -33,8 +33,8 @@ export async function save(
 }
 
 /**
- * Reads the tensors of a file of any of the formats, which it knows by the content: `net.loadStateDict(await load(path))`.
- * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to it, and whole numbers become u32.
+ * Reads the tensors of a file of any of the formats, detected by its content: `net.loadStateDict(await load(path))`.
+ * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to f32, and whole numbers become u32.
  *
  * @throws {WeightsError} if it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
  */
@@ -57,22 +57,24 @@ async function readBytes(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** A state dict as files have it. Waits for the GPU. */
+/** A state dict in the form that files have. Waits for the GPU. */
 export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<Map<string, StoredTensor>> {
   const named = [...state], data = await readAll(named.map(([, one]) => one));
   return new Map(named.map(([name, { shape }], i): [string, StoredTensor] => {
-    const own = data[i]!;
+    const elements = data[i]!;
     // Whole numbers, which count batches, are int64 in PyTorch.
-    if (own instanceof Uint32Array) return [name, { dtype: "I64", shape, data: BigInt64Array.from(own, BigInt) }];
-    return [name, { dtype: "F32", shape, data: own }];
+    if (elements instanceof Uint32Array) {
+      return [name, { dtype: "I64", shape, data: BigInt64Array.from(elements, BigInt) }];
+    }
+    return [name, { dtype: "F32", shape, data: elements }];
   }));
 }
 
 /**
- * A stored tensor in the type that models have.
+ * A stored tensor as a tensor of f32 or u32.
  *
- * @param where its name, for the errors.
- * @throws {WeightsError} if it holds a number that this type has not.
+ * @param where the start of messages.
+ * @throws {WeightsError} if it holds a number that this type does not have.
  */
 export function toTensor(stored: StoredTensor, where: string): Tensor {
   const { dtype, shape, data } = stored, floats = toFloat32(stored);

@@ -50,9 +50,9 @@ export type { Conv2dOptions, MaxPool2dOptions, Size };
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
   const b = biasOf(bias, "conv2d", "conv2d(x, weight, null, { stride: 2 }) for options");
   const input = valueOf(x, "conv2d"), w = valueOf(weight, "conv2d");
-  const { behind: [down, right], ...how } = convOptions(options, [w.shape[2] ?? 1, w.shape[3] ?? 1]);
+  const { behind: [down, right], ...attrs } = convOptions(options, [w.shape[2] ?? 1, w.shape[3] ?? 1]);
   const padded = down + right > 0 ? pad(input, [0, right, 0, down], "constant", 0) : input;
-  return new Tensor(conv.conv2d(padded, w, b, how));
+  return new Tensor(conv.conv2d(padded, w, b, attrs));
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Dropout, as `torch.nn.functional` has it. Its masks follow from `manualSeed`, and each call has its own, also in
+ * Dropout, as `torch.nn.functional` has it. The masks are determined by `manualSeed`; each call draws a new one, also in
  * each run of a program.
  *
  * @module
@@ -15,7 +15,7 @@ import { probability } from "./options.ts";
 
 /**
  * Sets each element of x to 0 with probability p, and multiplies the others by 1/(1 − p), so that the expected value
- * stays. Where it is not training, or p is 0, it returns x itself. As `torch.nn.functional.dropout`.
+ * stays the same. If `training` is false or p is 0, it returns x itself. As `torch.nn.functional.dropout`.
  *
  * @throws {ShapeError} if p is not from 0 to 1, or x is not f32.
  */
@@ -24,7 +24,7 @@ export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
 }
 
 /**
- * `dropout` of whole channels of x [N, C, H, W], drawn apart for each image. As `torch.nn.functional.dropout2d`,
+ * `dropout` of whole channels of x [N, C, H, W], drawn for each image. As `torch.nn.functional.dropout2d`,
  * which also takes other shapes.
  *
  * @throws {ShapeError} if p is not from 0 to 1, or x is not f32 of four dimensions.

@@ -15,21 +15,21 @@ import { noGrad } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { valueOf } from "../tensor/value_of.ts";
 
-/** What all normalisations have. */
+/** The options of all normalisations. */
 export interface NormOptions {
   /** Added to the variance, 0 or more. Default 1e-5. */
   eps?: number;
 }
 
-/** How a batch is normalised. */
+/** The options of the normalisation of a batch. */
 export interface BatchNormOptions extends NormOptions {
-  /** By the statistics of the batch, which update the running ones; otherwise by the running ones. Default false. */
+  /** Uses the statistics of the batch, which update the running ones, instead of the running ones. Default false. */
   training?: boolean;
-  /** How much a batch counts in the running statistics. Default 0.1. */
+  /** The weight of a batch in the running statistics. Default 0.1. */
   momentum?: number;
 }
 
-/** The running mean, the running variance and, where they are counted, the batches so far. */
+/** The running mean, the running variance and, if it is counted, the number of batches so far. */
 export type Running = readonly [Tensor, Tensor, Tensor?];
 
 const EPS = { eps: option(f32Amount, 1e-5) } as const;
@@ -53,14 +53,14 @@ function inputOf(x: Tensor, leastRank: number, action: string): Value {
   throw new ShapeError(`${action}: expected an input of ${leastRank} dimensions or more, got ${text(value.shape)}`);
 }
 
-/** PyTorch refuses those too: a single value is its own mean, and all is lost. */
+/** PyTorch refuses single values too: each is its mean, so that the result would be 0. */
 function checkCount(count: number, shape: Shape, action: string): void {
   if (count > 1) return;
   throw new ShapeError(`${action}: expected more than 1 value per channel when training, got input ${text(shape)}`);
 }
 
 /**
- * `batchNorm` with checked options, in training where `training` is true or there is no `running`. A `momentum` of null
+ * `batchNorm` with checked options, in training if `training` is true or `running` is null. A `momentum` of null
  * is one over the number of batches, which must be counted then.
  */
 export function normalizeBatch(
@@ -87,9 +87,9 @@ export function normalizeBatch(
   const [y, mean, variance] = normalize("batch", value, affine, layout, eps);
   if (running) {
     noGrad(() => {
-      const own = running.flatMap((one) => one ?? []), attrs = { count: n * plane, momentum };
-      const next = updateRunning(own.map((one) => one.value), mean!, variance!, attrs);
-      own.forEach((one, i) => one.assign(next[i]!, action));
+      const statistics = running.flatMap((one) => one ?? []), attrs = { count: n * plane, momentum };
+      const next = updateRunning(statistics.map((one) => one.value), mean!, variance!, attrs);
+      statistics.forEach((one, i) => one.assign(next[i]!, action));
     });
   }
   return new Tensor(y!);
@@ -97,8 +97,8 @@ export function normalizeBatch(
 
 /**
  * Normalises each channel of x [N, C, …]: (x − mean) / √(variance + eps) weight + bias, with weight and bias [C] or
- * null. In training, mean and variance (biased) are those of the batch, over all but the channels; where there are
- * running ones [C], they become (1 − momentum) running + momentum batch, in place, with the unbiased variance. As
+ * null. In training, mean and variance (biased) are those of the batch, over all dimensions but the channels; running
+ * ones [C], if given, become (1 − momentum) running + momentum batch, in place, with the unbiased variance. As
  * `torch.nn.functional.batch_norm`.
  *
  * @throws {ShapeError} if shapes or options do not fit, only one of the running statistics is given or, outside of
@@ -124,10 +124,10 @@ export function batchNorm(
   return normalizeBatch(x, running, weight, bias, read);
 }
 
-/** `batchNorm`, whose input is that of images here: x [N, C, H, W]. */
+/** `batchNorm` of images x [N, C, H, W]. */
 export const batchNorm2d = batchNorm;
 
-/** Refuses groups into which the channels do not divide. */
+/** Refuses a number of groups that does not divide the channels. */
 export function checkGroups(groups: number, channels: number, action: string): void {
   if (Number.isInteger(groups) && groups >= 1 && channels % groups === 0) return;
   throw new ShapeError(`${action}: ${channels} channels do not divide into ${describe(groups)} groups`);
@@ -159,7 +159,7 @@ export function groupNorm(
   return new Tensor(normalize("group", value, affine, layout, eps)[0]!);
 }
 
-/** A shape as a list: a number is that of one dimension. */
+/** A shape as a list: a number is the extent of one dimension. */
 export function normalizedOf(shape: number | Shape, action: string): Shape {
   const list = typeof shape === "number" ? [shape] : shape;
   if (Array.isArray(list) && list.length > 0 && list.every((one) => Number.isInteger(one) && one >= 1)) {
@@ -172,7 +172,7 @@ export function normalizedOf(shape: number | Shape, action: string): Shape {
 
 /**
  * Normalises x over its last dimensions, whose extents are `normalizedShape`, by the mean and variance of each such
- * part, then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
+ * slice, then weight and bias of that shape, or null. As `torch.nn.functional.layer_norm`.
  *
  * @throws {ShapeError} if shapes or options do not fit.
  */

@@ -61,7 +61,7 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
 
 /**
  * x with elements added around: `pads` has two numbers for each dimension, before and behind, from the last dimension
- * on. Mode "constant" takes any number of dimensions, and cuts off where a number is negative; the others take [left,
+ * on. Mode "constant" takes any number of dimensions, and cuts elements off if a number is negative; the others take [left,
  * right] for 2 or 3 dimensions and [left, right, top, bottom] for 3 or 4, and no negative numbers, which PyTorch
  * allows. As `torch.nn.functional.pad`.
  *

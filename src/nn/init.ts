@@ -1,9 +1,9 @@
 /**
- * `nn.init`: initial values, as `torch.nn.init` has them. Each function fills its tensor (f32) in place, outside of
- * what gradients record, and returns it; leaves that require gradients stay leaves. Random elements follow from
+ * `nn.init`: initial values, as `torch.nn.init` has them. Each function fills its tensor (f32) in place, without
+ * recording gradients, and returns it; leaves that require gradients stay leaves. Random elements are determined by
  * `manualSeed`.
  *
- * Layers call none of these: their own defaults are PyTorch's.
+ * Layers do not call these functions: their initial values are PyTorch's defaults already.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { erf, erfinv, orthogonalFactor } from "./init_math.ts";
 
 // --- checks ----------------------------------------------------------------------------------------------------------
 
-/** Checks what all functions are given: a tensor of f32 with as many dimensions as `ranks` say, and finite numbers. */
+/** Checks the arguments of all functions: a tensor of f32 with `least` to `most` dimensions, and finite numbers. */
 function check(
   tensor: Tensor,
   action: string,
@@ -52,7 +52,7 @@ function checkChoice<T extends string>(value: T, choices: readonly T[], what: st
 
 // --- filling ---------------------------------------------------------------------------------------------------------
 
-/** Gives `tensor` these elements. */
+/** Sets the elements of `tensor`. */
 function fill(tensor: Tensor, elements: Float32Array | Float64Array, action: string): Tensor {
   const value = constant(Float32Array.from(elements), tensor.shape);
   return withoutGradients(() => tensor.assign(value, action));
@@ -81,19 +81,19 @@ export function normal_(tensor: Tensor, mean = 0, std = 1): Tensor {
   return fill(tensor, normals(tensor.numel, mean, std), "normal_");
 }
 
-/** What `truncNormal_` takes. */
+/** Options of `truncNormal_`. */
 export interface TruncNormalOptions {
-  /** Of the distribution before it is cut. Default 0. */
+  /** The mean of the distribution before it is cut. Default 0. */
   mean?: number;
-  /** Likewise. Default 1. */
+  /** Its deviation. Default 1. */
   std?: number;
-  /** Elements are at least this, whatever std is. Default −2. */
+  /** The least element, whatever std is. Default −2. */
   a?: number;
-  /** Elements are at most this. Default 2. */
+  /** The largest element. Default 2. */
   b?: number;
 }
 
-/** Normal, without what lies outside of [a, b], by the inverse of the distribution. */
+/** Normal within [a, b] and cut off outside, by the inverse of the distribution. */
 export function truncNormal_(tensor: Tensor, options: TruncNormalOptions = {}): Tensor {
   checkOptions(options, { mean: 0, std: 0.02, a: -2, b: 2 }, "truncNormal_");
   const { mean = 0, std = 1, a = -2, b = 2 } = options;
@@ -126,8 +126,8 @@ export function eye_(tensor: Tensor): Tensor {
 }
 
 /**
- * The convolution that passes its input on, as far as channels go, in each of `groups` (default 1): weights [O,
- * C/groups, …] of one to three spatial dimensions are 1 in the middle of the kernel where the channels are the same.
+ * The convolution whose outputs are its inputs, channel by channel, in each of `groups` (default 1): weights [O,
+ * C/groups, …] of one to three spatial dimensions are 1 in the middle of the kernel if both channels are the same.
  *
  * @throws {ShapeError} if the output channels do not divide into the groups.
  */
@@ -138,7 +138,7 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
     throw new ShapeError(`dirac_: ${out} output channels do not divide into ${groups} groups`);
   }
   const taps = kernel.reduce((product, extent) => product * extent, 1);
-  const middle = kernel.reduce((at, extent) => at * extent + Math.floor(extent / 2), 0);
+  const middle = kernel.reduce((index, extent) => index * extent + Math.floor(extent / 2), 0);
   const elements = new Float32Array(tensor.numel), each = out / groups;
   for (let o = 0; o < out; o++) {
     const channel = o % each;
@@ -148,8 +148,8 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
 }
 
 /**
- * A matrix of normal numbers with this deviation (default 0.01), of which in each column a share of `sparsity`,
- * rounded up to whole elements, is 0.
+ * A matrix of normal numbers with this deviation (default 0.01), with a share of `sparsity` in each column, rounded up
+ * to whole elements, set to 0.
  *
  * @throws {ShapeError} if `sparsity` is not from 0 to 1.
  */
@@ -169,8 +169,7 @@ export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
 /**
  * A (semi-)orthogonal matrix, times `gain` (default 1): the tensor as [first dimension, all others] has orthogonal
  * columns, or rows if there are fewer of them (Saxe et al. 2013). It is Q of a matrix of normal numbers, with R's
- * diagonal positive, as PyTorch makes it, computed on the CPU: in time that grows as elements × the smaller
- * dimension.
+ * diagonal positive, as in PyTorch, computed on the CPU in a time that grows as elements × the smaller dimension.
  */
 export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
   check(tensor, "orthogonal_", { gain }, [2, Infinity]);
@@ -181,7 +180,7 @@ export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
 
 // --- by the size of the layer ----------------------------------------------------------------------------------------
 
-/** What `calculateGain` knows. */
+/** The nonlinearities that `calculateGain` knows. */
 export type Nonlinearity = typeof NONLINEARITIES[number];
 
 const NONLINEARITIES = [
@@ -214,7 +213,7 @@ export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number 
   return nonlinearity === "selu" ? 3 / 4 : 1;
 }
 
-/** For weights [O, I, …]: how many inputs an output has, and outputs an input. */
+/** The number of inputs of an output, and of outputs of an input, for weights [O, I, …]. */
 function fans(shape: Shape): { fan_in: number; fan_out: number } {
   const [out, channels, ...kernel] = shape, taps = kernel.reduce((product, extent) => product * extent, 1);
   return { fan_in: channels! * taps, fan_out: out! * taps };
@@ -237,13 +236,13 @@ export function xavierNormal_(tensor: Tensor, gain = 1): Tensor {
   return fill(tensor, normals(tensor.numel, 0, xavierDeviation(tensor, gain, "xavierNormal_")), "xavierNormal_");
 }
 
-/** What `kaimingUniform_` and `kaimingNormal_` take. */
+/** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions {
   /** The slope below 0 of the "leaky_relu" that follows. Default 0. */
   a?: number;
   /** Keep the size of the forward's values, or of the backward's gradients. Default "fan_in". */
   mode?: "fan_in" | "fan_out";
-  /** What follows, for `calculateGain`. Default "leaky_relu". */
+  /** The nonlinearity that follows, for `calculateGain`. Default "leaky_relu". */
   nonlinearity?: Nonlinearity;
 }
 

@@ -5,7 +5,7 @@
  */
 
 /**
- * `matrix` [rows, columns], row-major, with its columns made orthogonal to each other and 1 long, or its rows where
+ * `matrix` [rows, columns], row-major, with its columns made orthogonal to each other and of length 1, or its rows if
  * there are fewer of them: Q of the QR decomposition (of the transposed matrix, for rows) whose R has a positive
  * diagonal. May change `matrix`.
  */
@@ -16,15 +16,14 @@ export function orthogonalFactor(matrix: Float64Array, rows: number, columns: nu
 
 function orthonormalRows(matrix: Float64Array, rows: number, columns: number): Float64Array {
   const vectors = Array.from({ length: rows }, (_, i) => matrix.subarray(i * columns, (i + 1) * columns));
-  vectors.forEach((own, i) => {
-    // Twice: once leaves what rounding left, which is much where a row nearly lies among those before (Giraud et al.
-    // 2005).
+  vectors.forEach((row, i) => {
+    // Twice, since rounding leaves a large rest if a row is nearly a combination of those before (Giraud et al. 2005).
     for (let k = 0; k < 2 * i; k++) {
-      const other = vectors[k % i]!, share = dot(own, other);
-      for (let j = 0; j < columns; j++) own[j]! -= share * other[j]!;
+      const other = vectors[k % i]!, share = dot(row, other);
+      for (let j = 0; j < columns; j++) row[j]! -= share * other[j]!;
     }
-    const length = Math.sqrt(dot(own, own));
-    for (let j = 0; j < columns; j++) own[j]! /= length;
+    const length = Math.sqrt(dot(row, row));
+    for (let j = 0; j < columns; j++) row[j]! /= length;
   });
   return matrix;
 }
@@ -79,6 +78,6 @@ const TAIL = [
 export function erfinv(y: number): number {
   const w = -Math.log((1 - y) * (1 + y));
   if (w === Infinity) return y * w;
-  const [terms, at] = w < 5 ? [CENTRAL, w - 2.5] : [TAIL, Math.sqrt(w) - 3];
-  return y * terms.reduce((sum, term) => sum * at + term, 0);
+  const [terms, x] = w < 5 ? [CENTRAL, w - 2.5] : [TAIL, Math.sqrt(w) - 3];
+  return y * terms.reduce((sum, term) => sum * x + term, 0);
 }

@@ -20,7 +20,7 @@ const PADDING_MODES = ["zeros", "reflect", "replicate", "circular"] as const;
 export interface Conv2dLayerOptions extends F.Conv2dOptions {
   /** Whether the layer adds a bias. Default true. */
   bias?: boolean;
-  /** What is padded with: zeros (default), or the input's elements, as `F.pad` has it. */
+  /** The padding: zeros (default), or the input's elements, as in `F.pad`. */
   paddingMode?: typeof PADDING_MODES[number];
 }
 
@@ -69,18 +69,18 @@ export class Conv2d extends Module {
   override extraRepr(): string {
     const { stride, padding, dilation, groups } = convOptions(this.#options, this.#kernel);
     const named = this.#options.padding;
-    const parts = [
+    const fields = [
       `${this.inChannels}, ${this.outChannels}`,
       `kernel_size=${tuple(this.#kernel)}`,
       `stride=${tuple(stride)}`,
     ];
-    if (typeof named === "string") parts.push(`padding=${named}`);
-    else if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
-    if (dilation.some((by) => by !== 1)) parts.push(`dilation=${tuple(dilation)}`);
-    if (groups !== 1) parts.push(`groups=${groups}`);
-    if (!this.bias) parts.push("bias=False");
-    if (this.#paddingMode !== "zeros") parts.push(`padding_mode=${this.#paddingMode}`);
-    return parts.join(", ");
+    if (typeof named === "string") fields.push(`padding=${named}`);
+    else if (padding.some((by) => by !== 0)) fields.push(`padding=${tuple(padding)}`);
+    if (dilation.some((by) => by !== 1)) fields.push(`dilation=${tuple(dilation)}`);
+    if (groups !== 1) fields.push(`groups=${groups}`);
+    if (!this.bias) fields.push("bias=False");
+    if (this.#paddingMode !== "zeros") fields.push(`padding_mode=${this.#paddingMode}`);
+    return fields.join(", ");
   }
 }
 

@@ -34,8 +34,8 @@ export type {
 /**
  * Cross-entropy of logits f32 [N, C, …], and labels u32 [N, …]: −log softmax at the label. Or of logits [C] and one
  * label []. Or of probabilities f32 of the logits' shape, which gradients reach too: −Σ t log softmax. As
- * `torch.nn.functional.cross_entropy`; its `gradFn` is one node, where PyTorch shows several for `labelSmoothing` and
- * for probabilities. A label of C or more gives NaN, where the labels are only known on the GPU.
+ * `torch.nn.functional.cross_entropy`; its `gradFn` is one node, while PyTorch has several for `labelSmoothing` and
+ * for probabilities. A label of C or more gives NaN if the labels are only known on the GPU.
  *
  * @throws {ShapeError} if shapes, types, options or (known) labels do not fit, `ignoreIndex` is given for
  * probabilities, or a weight that requires gradients for labels.

@@ -1,6 +1,6 @@
 /**
  * Losses: modules with the names, options, defaults and printed form of `torch.nn`, over the functions of `F`. Their
- * weights are no part of `stateDict()`, where PyTorch has them as buffers.
+ * weights are not part of `stateDict()`; in PyTorch they are buffers.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export class L1Loss extends Module {
   }
 }
 
-/** The differences, squared where they are small. See `F.smoothL1Loss`. */
+/** The differences, squared if they are small. See `F.smoothL1Loss`. */
 export class SmoothL1Loss extends Module {
   constructor(readonly options: F.SmoothL1LossOptions = {}) {
     super();
@@ -69,7 +69,7 @@ export class SmoothL1Loss extends Module {
   }
 }
 
-/** The differences, squared where they are small. See `F.huberLoss`. */
+/** The differences, squared if they are small. See `F.huberLoss`. */
 export class HuberLoss extends Module {
   constructor(readonly options: F.HuberLossOptions = {}) {
     super();

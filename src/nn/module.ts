@@ -1,7 +1,7 @@
 /**
- * `Module`: the base of layers and networks. A module's parameters are the leaves among its properties that require
- * gradients or did so once (which are frozen now), its children the modules among them, both in the order in which they
- * were assigned. Its buffers are what it registers as such.
+ * `Module`: the base class of layers and networks. A module's parameters are the leaves among its properties that require
+ * gradients or did so once (and are frozen now); its children are the modules among its properties. Both are in the order
+ * in which they were assigned. Its buffers are the tensors that it registers with `registerBuffer()`.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
+/** The base class of layers and networks. */
 export abstract class Module {
   /** Whether the module is in training mode, which is the default. */
   training = true;
@@ -19,12 +20,12 @@ export abstract class Module {
   /** The module's output. */
   abstract forward(x: Tensor, ...more: Tensor[]): Tensor;
 
-  /** The modules among this one's properties, with their names. */
+  /** The modules among this module's properties, with their names. */
   namedChildren(): [string, Module][] {
     return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
   }
 
-  /** This module and all below it, with their dotted names; this one's is `prefix`. Shared ones once. */
+  /** This module and all below it, with their dotted names; the name of this module is `prefix`. Shared modules once. */
   namedModules(prefix = "", seen: Set<Module> = new Set()): [string, Module][] {
     if (seen.has(this)) return [];
     seen.add(this);
@@ -34,23 +35,24 @@ export abstract class Module {
     ];
   }
 
-  /** The parameters with their dotted names, as PyTorch has them: "conv1.weight". Shared ones once. */
+  /** The parameters with their dotted names, as in PyTorch: "conv1.weight". Shared parameters once. */
   namedParameters(): [string, Tensor][] {
     return this.#named((module) => module.#ownParameters());
   }
 
-  /** The parameters alone. */
+  /** The parameters without their names. */
   parameters(): Tensor[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
   /**
-   * Makes `tensor` a buffer: part of the state, but no parameter, whether it requires gradients or not. A buffer of
-   * this name gives way to it. Unlike in PyTorch, it gets no property of this name.
+   * Makes `tensor` a buffer: part of the state, but not a parameter, whether it requires gradients or not. It replaces a
+   * buffer of the same name. Unlike in PyTorch, the module gets no property of this name.
    *
    * @param options `persistent`: whether `stateDict()` has it. Default true.
    * @returns `tensor`.
-   * @throws {ShapeError} if `tensor` is none, or `name` is empty, has a dot, or is that of a parameter or a child.
+   * @throws {ShapeError} if `tensor` is not a Tensor, or `name` is empty, has a dot, or is the name of a parameter or a
+   * child.
    */
   registerBuffer(name: string, tensor: Tensor, options: { persistent?: boolean } = {}): Tensor {
     checkOptions(options, { persistent: false }, "registerBuffer");
@@ -68,12 +70,12 @@ export abstract class Module {
     return tensor;
   }
 
-  /** The buffers with their dotted names: "bn1.running_mean". Shared ones once. */
+  /** The buffers with their dotted names: "bn1.running_mean". Shared buffers once. */
   namedBuffers(): [string, Tensor][] {
     return this.#named((module) => Array.from(module.#buffers, ([name, { tensor }]) => [name, tensor]));
   }
 
-  /** The buffers alone. */
+  /** The buffers without their names. */
   buffers(): Tensor[] {
     return this.namedBuffers().map(([, buffer]) => buffer);
   }
@@ -85,17 +87,17 @@ export abstract class Module {
     );
   }
 
-  /** What `own` gives for this module and all below it, by its dotted name. Shared tensors once. */
-  #named(own: (module: Module) => [string, Tensor][]): [string, Tensor][] {
+  /** The tensors that `of` returns for this module and all below it, by dotted name. Shared tensors once. */
+  #named(of: (module: Module) => [string, Tensor][]): [string, Tensor][] {
     const seen = new Set<Tensor>();
     return this.namedModules().flatMap(([prefix, module]) =>
-      own(module).map(([name, tensor]): [string, Tensor] => [dotted(prefix, name), tensor])
+      of(module).map(([name, tensor]): [string, Tensor] => [dotted(prefix, name), tensor])
     ).filter(([, tensor]) => !seen.has(tensor) && seen.add(tensor));
   }
 
   /**
-   * What a weights file holds, by name, shared ones under each of their names: of each module the parameters, then the
-   * persistent buffers, then what its children have. The tensors are the module's own, not copies.
+   * The tensors of a weights file, by name, shared ones under each of their names: of each module the parameters, then
+   * the persistent buffers, then those of its children. The tensors are not copies.
    */
   stateDict(prefix = ""): Map<string, Tensor> {
     const buffers = [...this.#buffers].filter(([, { persistent }]) => persistent);
@@ -107,9 +109,9 @@ export abstract class Module {
   }
 
   /**
-   * Takes the elements of `state`, by name.
+   * Copies the values of `state`, by name.
    *
-   * @throws {WeightsError} naming each parameter or buffer that is missing, unexpected, no tensor, or of another shape
+   * @throws {WeightsError} naming each parameter or buffer that is missing, unexpected, not a tensor, or of another shape
    * or type. Nothing is changed then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
@@ -123,17 +125,17 @@ export abstract class Module {
     return this;
   }
 
-  /** Leaves the training mode. */
+  /** Sets evaluation mode: `train(false)`. */
   eval(): this {
     return this.train(false);
   }
 
-  /** Forgets the gradients of all parameters. */
+  /** Removes the gradients of all parameters. */
   zeroGrad(): void {
     for (const parameter of this.parameters()) parameter.grad = null;
   }
 
-  /** What stands between the parentheses when the module is printed. */
+  /** The text between the parentheses when the module is printed. */
   extraRepr(): string {
     return "";
   }
@@ -148,7 +150,7 @@ export abstract class Module {
   }
 }
 
-/** Whether a module's property is a parameter. One that requires gradients is remembered: it may be frozen later. */
+/** Whether a module's property is a parameter: a leaf that requires gradients or once did. */
 function isParameter(value: unknown): value is Tensor {
   if (!(value instanceof Tensor) || !value.isLeaf) return false;
   return trainable.has(value);

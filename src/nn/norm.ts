@@ -25,15 +25,15 @@ const LAYER_NORM = { eps: EPS, elementwiseAffine: FLAG } as const;
 export interface BatchNormLayerOptions {
   /** Added to the variance, 0 or more. Default 1e-5. */
   eps?: number;
-  /** How much a batch counts in the running statistics; null: all batches count the same. Default 0.1. */
+  /** The weight of a batch in the running statistics; null: all batches count the same. Default 0.1. */
   momentum?: number | null;
-  /** Whether there are a weight, ones at first, and a bias, zeros, to be learnt. Default true. */
+  /** Whether to learn a weight, which starts at 1, and a bias, which starts at 0. Default true. */
   affine?: boolean;
-  /** Whether there are running statistics. Without them, evaluation is by those of the batch too. Default true. */
+  /** Whether to keep running statistics. Without them, evaluation uses those of the batch too. Default true. */
   trackRunningStats?: boolean;
 }
 
-/** What the layers for batches share. */
+/** The base class of the layers that normalise batches. */
 abstract class BatchNorm extends Module {
   readonly weight: Tensor | null;
   readonly bias: Tensor | null;
@@ -88,7 +88,7 @@ abstract class BatchNorm extends Module {
 /**
  * Normalises each channel of x [N, C] or [N, C, L]. See `F.batchNorm`.
  *
- * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it if the input does not.
  */
 export class BatchNorm1d extends BatchNorm {
   protected override readonly ranks = [2, 3];
@@ -97,7 +97,7 @@ export class BatchNorm1d extends BatchNorm {
 /**
  * Normalises each channel of x [N, C, H, W]. See `F.batchNorm`.
  *
- * @throws {ShapeError} if an option does not fit; `forward` throws it where the input does not.
+ * @throws {ShapeError} if an option does not fit; `forward` throws it if the input does not.
  */
 export class BatchNorm2d extends BatchNorm {
   protected override readonly ranks = [4];
@@ -105,7 +105,7 @@ export class BatchNorm2d extends BatchNorm {
 
 /** Options of a `GroupNorm`. */
 export interface GroupNormOptions extends F.NormOptions {
-  /** Whether there are a weight, ones at first, and a bias, zeros, to be learnt. Default true. */
+  /** Whether to learn a weight, which starts at 1, and a bias, which starts at 0. Default true. */
   affine?: boolean;
 }
 
@@ -142,7 +142,7 @@ export class GroupNorm extends Module {
 
 /** Options of a `LayerNorm`. */
 export interface LayerNormOptions extends F.NormOptions {
-  /** Whether there are a weight, ones at first, and a bias, zeros, of the normalised shape. Default true. */
+  /** Whether to learn a weight, which starts at 1, and a bias, which starts at 0, of the normalised shape. Default true. */
   elementwiseAffine?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Initial values of parameters, as PyTorch's layers have them.
+ * Initial values of parameters, as in PyTorch's layers.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Tensor } from "../tensor/tensor.ts";
  * A parameter, uniform in ±1/√fanIn. For weights this is `kaiming_uniform_(a=√5)`, the default of PyTorch's layers; the
  * biases have the same bound.
  *
- * @param fanIn how many inputs one output has.
+ * @param fanIn the number of inputs of an output.
  */
 export function defaultParameter(shape: Shape, fanIn: number): Tensor {
   const bound = 1 / Math.sqrt(fanIn);

@@ -1,6 +1,6 @@
 /**
  * Layers about height and width: pooling by averages, resizing, padding and the transposed convolution, with the names,
- * options, defaults and printed form of `torch.nn`; and `Residual`, which is ours.
+ * options, defaults and printed form of `torch.nn`; and `Residual`, which PyTorch does not have.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export class AdaptiveAvgPool2d extends Module {
   }
 }
 
-/** Another size, by the nearest elements. See `F.interpolate`. */
+/** Resizes by the nearest elements. See `F.interpolate`. */
 export class Upsample extends Module {
   constructor(readonly options: F.InterpolateOptions) {
     super();
@@ -78,7 +78,7 @@ export class Upsample extends Module {
   }
 }
 
-/** How many elements to add: one number for all sides, or [left, right, top, bottom]. */
+/** The number of elements to add: one number for all sides, or [left, right, top, bottom]. */
 type Sides = number | readonly [number, number, number, number];
 
 /** The padding layers, by mode. */
@@ -155,7 +155,7 @@ export class ConvTranspose2d extends Module {
       throw new ShapeError(`ConvTranspose2d: ${channels} do not divide into ${groups} groups`);
     }
     this.#options = rest;
-    // PyTorch counts the inputs of an output by the weight's second dimension, which is the outputs' here.
+    // PyTorch uses the weight's second dimension, which is that of the outputs here.
     const fanIn = outChannels / groups * kh * kw;
     this.weight = defaultParameter([inChannels, outChannels / groups, kh, kw], fanIn);
     this.bias = checkFlag(bias, "ConvTranspose2d: bias") ? defaultParameter([outChannels], fanIn) : null;
@@ -167,24 +167,24 @@ export class ConvTranspose2d extends Module {
 
   override extraRepr(): string {
     const { stride, padding, dilation, outputPadding, groups } = convTransposeOptions(this.#options);
-    const parts = [
+    const fields = [
       `${this.inChannels}, ${this.outChannels}`,
       `kernel_size=${tuple(this.#kernel)}`,
       `stride=${tuple(stride)}`,
     ];
-    if (padding.some((by) => by !== 0)) parts.push(`padding=${tuple(padding)}`);
-    if (dilation.some((by) => by !== 1)) parts.push(`dilation=${tuple(dilation)}`);
-    if (outputPadding.some((by) => by !== 0)) parts.push(`output_padding=${tuple(outputPadding)}`);
-    if (groups !== 1) parts.push(`groups=${groups}`);
-    if (!this.bias) parts.push("bias=False");
-    return parts.join(", ");
+    if (padding.some((by) => by !== 0)) fields.push(`padding=${tuple(padding)}`);
+    if (dilation.some((by) => by !== 1)) fields.push(`dilation=${tuple(dilation)}`);
+    if (outputPadding.some((by) => by !== 0)) fields.push(`output_padding=${tuple(outputPadding)}`);
+    if (groups !== 1) fields.push(`groups=${groups}`);
+    if (!this.bias) fields.push("bias=False");
+    return fields.join(", ");
   }
 }
 
 /**
  * x + modules(x), with the modules one after the other, named "0", "1", … PyTorch has no such module.
  *
- * @throws {ShapeError} from `forward`, where the modules change the shape.
+ * @throws {ShapeError} from `forward`, if the modules change the shape.
  */
 export class Residual extends Sequential {
   override forward(x: Tensor): Tensor {

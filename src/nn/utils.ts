@@ -1,6 +1,6 @@
 /**
- * `nn.utils`: clipping of gradients, as `torch.nn.utils` has it. For between `backward()` and the optimizer's step;
- * within a compiled step too.
+ * `nn.utils`: clipping of gradients, as in `torch.nn.utils`. Call it between `backward()` and the optimizer's
+ * step; it works within a compiled step too.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { checkOptions, describe, f32Amount } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** Gradients of the parameters that have one; of each once. */
+/** The gradients of the parameters that have one, each once. */
 function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): readonly Tensor[] {
   const all: readonly unknown[] = Array.isArray(parameters) ? parameters : [parameters];
   const wrong = all.findIndex((one) => !(one instanceof Tensor));
@@ -19,12 +19,12 @@ function gradientsOf(parameters: Tensor | readonly Tensor[], action: string): re
 }
 
 /**
- * Scales all gradients, where their norm, as of one vector, is more than `maxNorm`, so that it is that: by
- * maxNorm / (norm + 1e-6), as PyTorch.
+ * Scales all gradients by maxNorm / (norm + 1e-6), as PyTorch does, if their common norm, as of one vector, is more than
+ * `maxNorm`.
  *
- * @param options `normType`: 2, the default, or Infinity, for the largest magnitude. PyTorch has others too.
- * @returns the norm before, a tensor of one element and no dimension. It is NaN or infinite where the gradients are;
- * PyTorch's `error_if_nonfinite`, which has to wait for it, there is not.
+ * @param options `normType`: 2, the default, or Infinity, for the largest magnitude. PyTorch has other norms too.
+ * @returns the norm before scaling, a tensor []. It is NaN or infinite if the gradients are; there is no
+ * `error_if_nonfinite` as in PyTorch, since it would have to wait for the GPU.
  * @throws {ShapeError} if an argument is of the wrong type or range.
  */
 export function clipGradNorm_(

@@ -82,6 +82,7 @@ const ACTIVATIONS: Record<Activation, Formula> = {
 /** The entries of a table, whose keys have its type. */
 const entries = <K extends string, T>(table: Partial<Record<K, T>>) => Object.entries(table) as [K, T][];
 
+/** The rules of this file. */
 export const ELEMENTWISE: readonly Rule[] = [
   ...entries(UNARY).map(([name, lower]) => rule(unaryOps[name], lower)),
   ...entries(BINARY).map(([name, lower]) => rule(binaryOps[name], lower)),

@@ -198,6 +198,7 @@ const upsample = rule(upsampleOp, ({ inputs: [x], attrs: { from, to: size, scale
   }, name);
 });
 
+/** The rules of this file. */
 export const LAYERS: readonly Rule[] = [
   conv2d,
   convTranspose2d,

@@ -15,7 +15,7 @@ import { IMAGES, type Lowering, type Rule, rule } from "./lowering.ts";
 
 const view = ({ inputs: [x], outputs: [y] }: Node, to: Lowering) => to.reshape(to.name(x!), x!.shape, y!.shape);
 
-/** The shape of the result, whose extents of 1 are those of x, with the batch where x has not got it. */
+/** The shape of the result has the batch where x does not; an extent of 1 stands for that of x. */
 function expand({ inputs: [x], outputs: [y] }: Node, to: Lowering): string {
   const own = [...new Array<number>(y!.shape.length - x!.shape.length).fill(1), ...x!.shape];
   const wanted = y!.shape.map((extent, i) => extent === own[i] ? 1 : extent);
@@ -30,7 +30,7 @@ function expand({ inputs: [x], outputs: [y] }: Node, to: Lowering): string {
   return to.emit("Expand", [to.name(x!), shape]);
 }
 
-/** `cat`, and `stack`, whose parts have a dimension less than the whole. */
+/** `cat`, and `stack`, whose inputs have a dimension less than the result. */
 const cat = rule(catOp, ({ inputs, attrs: { shape, dim } }, to) => {
   const stacked = inputs[0]!.shape.length < shape.length;
   const parts = inputs.map((one) => {
@@ -42,31 +42,31 @@ const cat = rule(catOp, ({ inputs, attrs: { shape, dim } }, to) => {
 
 // --- padding ---------------------------------------------------------------------------------------------------------
 
-/** What is added before and behind each dimension. Rows are those of the dimension that x and y are seen by. */
-function padsOf(x: Shape, { from, to, before, shape }: PadAttrs): { before: number[]; behind: number[] } {
+/** The elements that are added before and after those of each dimension, of which the op's rows and columns are one or two. */
+function padsOf(x: Shape, { from, to, before, shape }: PadAttrs): { before: number[]; after: number[] } {
   const rows = x.findIndex((extent, i) =>
     extent === from[1] && shape[i] === to[1] && sizeOf(x.slice(0, i)) === from[0] && sizeOf(x.slice(i + 1)) === from[2]
   );
-  const pads = { before: x.map(() => 0), behind: x.map(() => 0) };
+  const pads = { before: x.map(() => 0), after: x.map(() => 0) };
   [rows, rows + 1].forEach((dim, i) => {
-    // Columns that stay as they are may stand for several dimensions, or for none.
+    // Columns that do not change may be several dimensions, or none.
     if (i === 1 && before[1] === 0 && from[2] === to[2]) return;
     pads.before[dim] = before[i]!;
-    pads.behind[dim] = shape[dim]! - x[dim]! - before[i]!;
+    pads.after[dim] = shape[dim]! - x[dim]! - before[i]!;
   });
   return pads;
 }
 
-/** Elements `from` to before `until` of a dimension. */
+/** The elements of a dimension from `from` to before `until`. */
 function slice(x: string, dim: number, from: number, until: number, to: Lowering): string {
   const [starts, ends, axes] = [from, until, dim].map((one) => to.integers("index", [one]));
   return to.emit("Slice", [x, starts!, ends!, axes!]);
 }
 
-/** The input again, from its other end. The operator has that since opset 19. */
-function circular(x: Value, before: readonly number[], behind: readonly number[], to: Lowering): string {
+/** Padding with the input again, from its other end, which the operator has since opset 19 only. */
+function circular(x: Value, before: readonly number[], after: readonly number[], to: Lowering): string {
   return x.shape.reduce((name, extent, dim) => {
-    const [first, last] = [before[dim]!, behind[dim]!];
+    const [first, last] = [before[dim]!, after[dim]!];
     if (first === 0 && last === 0) return name;
     const parts = [
       ...(first > 0 ? [slice(name, dim, extent - first, extent, to)] : []),
@@ -80,26 +80,26 @@ function circular(x: Value, before: readonly number[], behind: readonly number[]
 const MODES = { constant: "constant", reflect: "reflect", replicate: "edge" };
 
 const pad = rule(padOp, ({ inputs: [x, fill], attrs }, to) => {
-  const { before, behind } = padsOf(x!.shape, attrs), name = to.name(x!);
-  if (attrs.mode === "circular") return circular(x!, before, behind, to);
+  const { before, after } = padsOf(x!.shape, attrs), name = to.name(x!);
+  if (attrs.mode === "circular") return circular(x!, before, after, to);
   if (attrs.mode === "constant" && !fill) {
-    // A part of x: nothing is around it.
-    const dim = before.findIndex((by, i) => by !== 0 || behind[i] !== 0), from = -before[dim]!;
+    // A slice of x.
+    const dim = before.findIndex((by, i) => by !== 0 || after[i] !== 0), from = -before[dim]!;
     return slice(name, dim, from, from + attrs.shape[dim]!, to);
   }
-  const inputs = [name, to.integers("pads", [...before, ...behind]), ...(fill ? [to.name(fill)] : [])];
+  const inputs = [name, to.integers("pads", [...before, ...after]), ...(fill ? [to.name(fill)] : [])];
   return to.emit("Pad", inputs, { mode: { text: MODES[attrs.mode] } });
 });
 
 // --- reductions ------------------------------------------------------------------------------------------------------
 
-/** A reduction over `dims`, which stay as extents of 1 where the result has as many dimensions. */
+/** A reduction over `dims`, which the result keeps with extent 1 if it has as many dimensions as x. */
 function reduced(op: string, { inputs: [x], outputs: [y] }: Node, dims: readonly number[], to: Lowering): string {
   const name = to.name(x!), keepdims = x!.shape.length === y!.shape.length ? 1 : 0;
   if (op === "ReduceMean" && keepdims && x!.shape.length === 4 && `${dims}` === "2,3") {
     return to.emit("GlobalAveragePool", [name]);
   }
-  // The first of them to take its axes as an input, in the opset that is written.
+  // In opset 17, ReduceSum is the only one whose axes are an input.
   if (op === "ReduceSum") return to.emit(op, [name, to.integers("axes", dims)], { keepdims });
   return to.emit(op, [name], { axes: dims, keepdims });
 }
@@ -107,6 +107,7 @@ function reduced(op: string, { inputs: [x], outputs: [y] }: Node, dims: readonly
 const overDims = (name: keyof typeof reduceOps, op: string) =>
   rule(reduceOps[name], (node, to) => reduced(op, node, node.attrs.dims, to));
 
+/** The rules of this file. */
 export const SHAPES: readonly Rule[] = [
   rule(reduceOp, ({ attrs: { kind } }, to) => to.refuse(`${kind} has no counterpart there`)),
   rule(viewOp, view),

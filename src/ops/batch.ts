@@ -1,6 +1,6 @@
 /**
- * The data set on the GPU: its order in an epoch, the next batch, and the ring of losses. With these, thousands of steps
- * need no traffic with the CPU.
+ * The data set in GPU memory: its order in an epoch, the next batch, and the ring of losses. With these, thousands of steps
+ * run without any transfer between the CPU and the GPU.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type Op, record, type Shape, type Value } from "../graph/node.ts";
 import { linearGrid } from "./shape/shape.ts";
 
 const gatherKernel = shader("batch/gather_batch.wgsl");
-const pickKernel = shader("shape/pick.wgsl");
+const selectKernel = shader("shape/pick.wgsl");
 const recordKernel = shader("loss/record_loss.wgsl");
 const shuffleKernel = shader("batch/shuffle.wgsl");
 
@@ -30,28 +30,29 @@ const shuffleOp: Op<ShuffleAttrs> = {
   }],
 };
 
-/** The order of a new epoch, and the counters with the step in the epoch set to 0. */
+/** The order of a new epoch, and the counters, with the step within the epoch set to 0. */
 export function shuffle(order: Value, counters: Value, key: Value, halfBits: number): readonly Value[] {
   return record(shuffleOp, [order, counters, key], { halfBits });
 }
 
+/** Which images of the data set are in a batch, and how their pixels become numbers. */
 export interface GatherAttrs {
-  /** Images in this batch. */
+  /** The images of this batch. */
   readonly count: number;
-  /** Images of each step before this one: step i starts at image i `stride` of the order. */
+  /** The images of a step: step i starts at image i `stride` of the order. */
   readonly stride: number;
-  /** Images of this step that come before these. */
+  /** The images of this step before this batch. */
   readonly offset: number;
   /** Channels, height, width. */
   readonly image: Shape;
-  /** The three channels become one, by the weights of ITU-R BT.601, as in torchvision. */
+  /** The three channels become one, with the weights of ITU-R BT.601, as in torchvision. */
   readonly grey: boolean;
   /** A pixel's value is (byte / 255 − mean) / deviation, by channel. */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
 
-/** Inputs: the two halves of the pixels, as bytes in u32 words, the labels likewise, the order, and the counters. */
+/** Inputs: the two halves of the pixels and the labels, as bytes in u32 words, the order, and the counters. */
 const gatherOp: Op<GatherAttrs> = {
   name: "gatherBatch",
   outputs: (_, { count, image: [channels, ...plane], grey }) => [
@@ -80,7 +81,7 @@ const gatherOp: Op<GatherAttrs> = {
   },
 };
 
-/** The next batch: images f32 [count, channels, height, width], normalised, and labels u32 [count]. */
+/** The next batch: normalised images f32 [count, channels, height, width], and labels u32 [count]. */
 export function gatherBatch(
   pixels: readonly [Value, Value],
   labels: Value,
@@ -108,18 +109,18 @@ export function recordLoss(ring: Value, counters: Value, loss: Value): readonly 
   return record(recordLossOp, [ring, counters, loss], null);
 }
 
-const pickOp: Op<null> = {
-  name: "pick",
+const selectForStepOp: Op<null> = {
+  name: "selectForStep",
   outputs: () => [{ shape: [1], dtype: "f32" }],
   dispatches: ({ inputs: [table, counters], outputs: [out] }) => [{
-    kernel: pickKernel,
+    kernel: selectKernel,
     constants: { SLOTS: table!.size },
     bindings: [table!, counters!, out!],
     grid: [1, 1, 1],
   }],
 };
 
-/** What `table`, a ring, holds for this step. */
-export function pick(table: Value, counters: Value): Value {
-  return record(pickOp, [table, counters], null)[0]!;
+/** The element [1] of `table`, a ring with an element for each step, that is for the current step. */
+export function selectForStep(table: Value, counters: Value): Value {
+  return record(selectForStepOp, [table, counters], null)[0]!;
 }

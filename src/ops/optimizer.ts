@@ -1,6 +1,6 @@
 /**
- * Ops on all tensors of a group at once: what optimizers do to parameters, their states and gradients. The tensors of a
- * kind are packed, in one block, so that one kernel treats them as one array and updates them where they lie.
+ * Ops on all tensors of a parameter group at once: the updates of optimizers, which change parameters, their states and
+ * gradients in place. The tensors of a kind are packed in one block of memory, so that one kernel treats them as one array.
  *
  * @module
  */
@@ -17,41 +17,41 @@ import { linearGrid } from "./shape/shape.ts";
 const clipKernel = shader("optim/clip_grad.wgsl");
 const normKernel = shader("optim/grad_norm.wgsl");
 
-/** What happens to the tensors of a group. */
+/** A kernel that changes the tensors of a group. */
 export interface Change {
-  /** The op's name in messages: what does it, such as "adam". */
+  /** The op's name in messages, such as "adam". */
   readonly name: string;
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** On software drivers, what is overwritten is read from copies of it: loads from uniform buffers are cheap there. */
-  readonly apart?: boolean;
+  /** On software drivers, overwritten tensors are read from copies, since loads from uniform buffers are cheap there. */
+  readonly readsCopies?: boolean;
 }
 
-/** Kinds of tensors: of each kind as many, of the same shapes. */
+/** Kinds of tensors: the same number of each kind, with the same shapes. */
 type Kinds = readonly (readonly Value[])[];
 
 interface ChangeAttrs extends Change {
-  /** Tensors of each kind. */
+  /** The number of tensors of each kind. */
   readonly count: number;
   /** For each kind, whether it is overwritten. */
   readonly writes: readonly boolean[];
-  /** The last inputs, so many, have an entry for each `ALIGNMENT` bytes of the packed tensors. */
+  /** The number of tables, which are the last inputs: they have an entry for each `ALIGNMENT` bytes of packed tensors. */
   readonly tables: number;
 }
 
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
-/** The numbers of the inputs of each kind. */
+/** The indices of the inputs of each kind. */
 const kindsOf = ({ count, writes }: ChangeAttrs) => writes.map((_, kind) => range(kind * count, count));
 const written = (attrs: ChangeAttrs) => kindsOf(attrs).filter((_, kind) => attrs.writes[kind]).flat();
 
-/** The ops of this file that leave tensors packed: one of changes for each name, and `normOp`. */
+/** The ops whose outputs are packed: a change for each name, and `normOp`. */
 const changeOps = new Map<string, Op<ChangeAttrs>>(), packing = new WeakSet<Op>();
 
-/** Whether `value` lies packed: an op of this file has made it. It is made in the same run if it is pending. */
+/** Whether `value` is packed: an op of this file computes it, in the same run if it is pending. */
 const isPacked = ({ node }: Value) => node !== null && packing.has(node.op);
 
-/** Inputs: the kinds, one after the other, then what all of a kernel's invocations read, and its tables. */
+/** Inputs: the kinds, one after the other, then the tensors that all invocations read, and the tables. */
 const changeOp = (name: string): Op<ChangeAttrs> => ({
   name,
   outputs: (inputs, attrs) => written(attrs).map((i) => inputs[i]!),
@@ -63,72 +63,73 @@ const changeOp = (name: string): Op<ChangeAttrs> => ({
       return !values.every((one) => isPacked(one) || one.node === null);
     }),
   dispatches({ inputs, outputs, attrs }, target) {
-    const { count, writes, kernel, constants, apart = false, tables } = attrs;
+    const { count, writes, kernel, constants, readsCopies = false, tables } = attrs;
     const others = inputs.slice(writes.length * count).map(target.place), shared = others.length - tables;
     const changed = outputs.values();
-    // What is overwritten may be a copy: the output, not the input.
+    // Of overwritten tensors, the outputs are bound: they may be copies of the inputs.
     const kinds = kindsOf(attrs).map((kind, k) => kind.map((i) => writes[k] ? changed.next().value! : inputs[i]!));
-    return deal(kinds, target).map((part): Dispatch => {
-      const { storages } = part, size = Math.ceil(storages[0]!.size / 16), { first, cut } = entriesOf(part);
-      const old = apart && target.profile.readsApart ? storages.filter((_, kind) => writes[kind]) : [];
+    return chunksOf(kinds, target).map((chunk): Dispatch => {
+      const { storages } = chunk, size = Math.ceil(storages[0]!.size / 16), { first, slice } = entriesOf(chunk);
+      const old = readsCopies && target.profile.readsApart ? storages.filter((_, kind) => writes[kind]) : [];
       return {
         kernel,
         constants: {
           ...constants,
           SIZE: size,
-          ...(apart ? { APART: target.profile.readsApart ? 1 : 0 } : {}),
+          ...(readsCopies ? { APART: target.profile.readsApart ? 1 : 0 } : {}),
           ...(tables > 0 ? { FIRST: first } : {}),
         },
-        bindings: [...storages, ...others.slice(0, shared), ...others.slice(shared).map(cut), ...old],
+        bindings: [...storages, ...others.slice(0, shared), ...others.slice(shared).map(slice), ...old],
         grid: linearGrid(size, 256),
       };
     });
   },
 });
 
-/**
- * Tensors of several kinds that lie together, and where they begin in the packed order, in units of `ALIGNMENT` bytes.
- */
-interface Part {
+/** Contiguous tensors of each kind, which one dispatch changes. */
+interface Chunk {
+  /** One for each kind. */
   readonly storages: readonly Storage[];
+  /** The offset of the first in the packed order, in units of `ALIGNMENT` bytes. */
   readonly unit: number;
 }
 
-/** A part's entries of a table: cut out from where a buffer may be bound, and the number of the first from there. */
-function entriesOf({ storages, unit }: Part): { first: number; cut: (table: Storage) => Storage } {
+/** The slice of a table with a chunk's entries, which begins where a buffer can be bound, and the index of the first in it. */
+function entriesOf({ storages, unit }: Chunk): { first: number; slice: (table: Storage) => Storage } {
   const first = unit % (ALIGNMENT / 4), offset = (unit - first) * 4;
   const size = (first + Math.ceil(storages[0]!.size / ALIGNMENT)) * 4;
-  return { first, cut: (table) => ({ block: table.block, offset: table.offset + offset, size }) };
+  return { first, slice: (table) => ({ block: table.block, offset: table.offset + offset, size }) };
 }
 
 const unitsOf = (values: readonly Value[]) => values.map(({ bytes }) => align(bytes) / ALIGNMENT);
 
-/** One part for each run of tensors that follow each other in every kind; on software drivers, such as fit uniforms. */
-function deal(kinds: Kinds, { place, profile }: Target): Part[] {
-  const places = kinds.map((kind) => kind.map(place)), units = unitsOf(kinds[0]!);
+/** A chunk for each run of tensors that are contiguous in every kind; on software drivers, chunks fit in uniform buffers. */
+function chunksOf(kinds: Kinds, { place, profile }: Target): Chunk[] {
+  const storages = kinds.map((kind) => kind.map(place)), units = unitsOf(kinds[0]!);
   const runs: { first: number; end: number; unit: number }[] = [];
   let unit = 0;
-  places[0]!.forEach((_, i) => {
+  units.forEach((size, i) => {
     const last = runs.at(-1);
-    const follows = last && places.every((kind) => {
+    const follows = last && storages.every((kind) => {
       const before = kind[i - 1]!, here = kind[i]!;
       return here.block === before.block && here.offset === before.offset + align(before.size);
     });
     if (follows) last.end = i + 1;
     else runs.push({ first: i, end: i + 1, unit });
-    unit += units[i]!;
+    unit += size;
   });
-  const parts = runs.map(({ first, end, unit }): Part => ({
+  const chunks = runs.map(({ first, end, unit }): Chunk => ({
     unit,
-    storages: places.map((kind) => {
+    storages: storages.map((kind) => {
       const { block, offset } = kind[first]!, last = kind[end - 1]!;
       return { block, offset, size: last.offset + last.size - offset };
     }),
   }));
-  return profile.uniformBytes > 0 ? parts.flatMap(chunks) : parts;
+  return profile.uniformBytes > 0 ? chunks.flatMap(uniformChunks) : chunks;
 }
 
-function chunks({ storages, unit }: Part): Part[] {
+/** Chunks of at most the size of a uniform buffer. */
+function uniformChunks({ storages, unit }: Chunk): Chunk[] {
   const { size } = storages[0]!;
   return range(0, Math.ceil(size / UNIFORM_BYTES)).map((i) => ({
     unit: unit + i * UNIFORM_BYTES / ALIGNMENT,
@@ -140,7 +141,7 @@ function chunks({ storages, unit }: Part): Part[] {
   }));
 }
 
-/** A table of an entry for each unit of `values`, packed. @param entry by the tensor, and the unit within it. */
+/** A table with an entry for each unit of `values`, packed. @param entry of a tensor's index, and of a unit within it. */
 function table(values: readonly Value[], entry: (i: number, unit: number) => number): Value {
   const units = unitsOf(values), entries = new Uint32Array(units.reduce((sum, count) => sum + count));
   let at = 0;
@@ -153,8 +154,8 @@ function table(values: readonly Value[], entry: (i: number, unit: number) => num
 /**
  * The tensors of the kinds that are overwritten, after `change`.
  *
- * @param kinds what the kernel binds first, of each kind as many tensors of the same shapes.
- * @param others what it binds then.
+ * @param kinds the tensors that the kernel binds first, by kind; they are overwritten where `writes`.
+ * @param others the tensors that it binds after those.
  */
 export function change(
   change: Change,
@@ -175,41 +176,43 @@ export function change(
 
 // --- steps of optimizers ---------------------------------------------------------------------------------------------
 
-/** What a step of an optimizer does, for one set of options. */
+/** The update of an optimizer, for one set of options. */
 export interface Update {
-  /** The states of a parameter by name, with what each element of them is at first. */
+  /** The states of a parameter by name, with the initial value of their elements. */
   readonly states: Readonly<Record<string, number>>;
   readonly change: Change;
-  /** Where the update has scalars that follow from the count of steps. */
+  /** For updates with scalars that depend on the number of steps; otherwise null. */
   readonly counting: Counting | null;
 }
 
+/** The scalars of an update that depend on the number of steps. */
 export interface Counting {
-  /** With the function `scalars_of`. */
+  /** It has the function `scalars_of`. */
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** Up to three numbers between 0 and 1 of which the scalars need the powers. */
+  /** Up to three numbers between 0 and 1 whose powers the scalars are computed from. */
   readonly decays: readonly number[];
   /** The optimizer keeps a product of one factor for each step. */
   readonly product: boolean;
 }
 
-/** An optimizer whose own file has the functions `update` and, with `decays`, `scalars_of`. */
+/** An optimizer whose file has the functions `update` and, with `decays`, `scalars_of`. */
 export interface Formula extends Pick<Update, "states">, Pick<Change, "name" | "kernel" | "constants"> {
   readonly weightDecay?: number;
-  /** The weight decay is taken off the parameters, instead of added to the gradients. */
+  /** The weight decay is subtracted from the parameters, not added to the gradients. */
   readonly decoupled?: boolean;
   readonly maximize?: boolean;
   readonly decays?: readonly number[];
   readonly product?: boolean;
 }
 
-/** The shared kernel `file` with the functions of `kernel` in place of its own. */
+/** The kernel `frame` with the functions of `formula` in place of its own. */
 const joined = (frame: Kernel, formula: Kernel): Kernel => ({
   file: `${frame.file}+${formula.file}`,
   source: `${frame.source}\n${formula.source}`,
 });
 
+/** The update that a formula describes. */
 export function updateOf({ name, kernel, constants, states, ...formula }: Formula): Update {
   const { weightDecay = 0, decoupled = false, maximize = false, decays, product = false } = formula;
   const change = {
@@ -224,14 +227,14 @@ export function updateOf({ name, kernel, constants, states, ...formula }: Formul
       MAXIMIZE: maximize,
       COUNTED: decays ? 1 : 0,
     },
-    apart: true,
+    readsCopies: true,
   };
   return { states, change, counting: decays ? { kernel, constants, decays, product } : null };
 }
 
 /**
- * Inputs: the steps u32 [n], the rate [1], the numbers of those that take a step, and the products [n] if there are
- * any.
+ * Inputs: the steps u32 [n], the learning rate [1], the indices of the parameters that take a step, and the products [n]
+ * if there are any.
  */
 const countOp: Op<Counting> = {
   name: "countStep",
@@ -247,19 +250,19 @@ const countOp: Op<Counting> = {
       ...constants,
       ALONE: false,
       COUNT: inputs[2]!.size,
-      // The power of 0 is 0, as that of so small a number.
+      // A power of 0 is 0; so is one of the smallest number.
       DECAYS: range(0, 3).map((i) => Math.log(Math.max(decays[i] ?? 1, Number.MIN_VALUE))),
       PRODUCT: product,
     },
-    // What is overwritten may be a copy: the output, not the input.
+    // Of overwritten tensors, the outputs are bound: they may be copies of the inputs.
     bindings: [outputs[0]!, ...inputs.slice(1, 3), ...outputs.slice(1)],
     grid: linearGrid(inputs[2]!.size),
   }],
 };
 
 /**
- * Counts a step of the parameters whose numbers in the group are `active`, and gives the counts after it, the products
- * if the optimizer keeps any, and the scalars of the update [n, 4].
+ * Counts a step of the parameters whose indices in the group are `active`. Returns the counts after it, the products if the
+ * optimizer keeps any, and the scalars of the update [n, 4].
  */
 export function countStep(
   counting: Counting,
@@ -272,7 +275,7 @@ export function countStep(
   return record(countOp, [steps, rate, numbers, ...(products ? [products] : [])], counting);
 }
 
-/** The table by which the update finds the scalars of each of `values`, whose numbers in the group are `active`. */
+/** The table by which the update finds the scalars of each of `values`, whose indices in the group are `active`. */
 export function ownersOf(values: readonly Value[], active: readonly number[]): Value {
   return table(values, (i) => active[i]!);
 }
@@ -280,7 +283,8 @@ export function ownersOf(values: readonly Value[], active: readonly number[]): V
 // --- gradients -------------------------------------------------------------------------------------------------------
 
 /**
- * Inputs: the gradients, and how many elements are in each unit of them. Outputs: the same, packed; each unit's norm.
+ * Inputs: the gradients, and the number of elements in each unit of them. Outputs: the gradients, packed, and the sum of
+ * squares, or the largest magnitude, of each unit: partial results, which `reduce` adds up.
  */
 const normOp: Op<{ readonly largest: boolean }> = {
   name: "gradNorm",
@@ -289,12 +293,12 @@ const normOp: Op<{ readonly largest: boolean }> = {
   packs: ({ inputs }) => [range(0, inputs.length - 1)],
   dispatches({ inputs, outputs, attrs: { largest } }, target) {
     const tables = [inputs.at(-1)!, outputs.at(-1)!].map(target.place);
-    return deal([outputs.slice(0, -1)], target).map((part): Dispatch => {
-      const [g] = part.storages, size = Math.ceil(g!.size / 16), { first, cut } = entriesOf(part);
+    return chunksOf([outputs.slice(0, -1)], target).map((chunk): Dispatch => {
+      const [g] = chunk.storages, size = Math.ceil(g!.size / 16), { first, slice } = entriesOf(chunk);
       return {
         kernel: normKernel,
         constants: { SIZE: size, FIRST: first, LARGEST: largest },
-        bindings: [g!, ...tables.map(cut)],
+        bindings: [g!, ...tables.map(slice)],
         grid: linearGrid(Math.ceil(size / 16)),
       };
     });
@@ -303,7 +307,8 @@ const normOp: Op<{ readonly largest: boolean }> = {
 packing.add(normOp as Op);
 
 /**
- * The norm [] of all gradients together, the root of the sum of squares or the largest magnitude; and the gradients.
+ * The norm [] of all gradients together, which is the root of the sum of squares or the largest magnitude; and the
+ * gradients.
  */
 export function gradNorm(gradients: readonly Value[], largest: boolean): { norm: Value; gradients: readonly Value[] } {
   const perUnit = ALIGNMENT / 4;
@@ -313,8 +318,8 @@ export function gradNorm(gradients: readonly Value[], largest: boolean): { norm:
   return { norm: largest ? all : apply("sqrt", all), gradients: outputs.slice(0, -1) };
 }
 
-/** The gradients, scaled so that `norm` becomes `most` if it is more; without a norm, each element clamped to ±most. */
+/** The gradients, scaled down so that `norm` is at most `most`; without a norm, each element clamped to ±most. */
 export function clipGradients(gradients: readonly Value[], most: number, norm: Value | null): readonly Value[] {
-  const how = { name: "clipGradients", kernel: clipKernel, constants: { MOST: most, BY_NORM: norm !== null } };
-  return change(how, [{ values: gradients, writes: true }], norm ? [norm] : []);
+  const clip = { name: "clipGradients", kernel: clipKernel, constants: { MOST: most, BY_NORM: norm !== null } };
+  return change(clip, [{ values: gradients, writes: true }], norm ? [norm] : []);
 }

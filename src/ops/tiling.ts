@@ -47,8 +47,13 @@ function sharedFactor(groups: number, { barrier, groups: enough }: Profile): num
   return barrier * Math.max(1, enough / groups);
 }
 
-/** The tile to run `node` with: the fastest one measured on this device, or else the one with the lowest estimate. */
-export function selectTile<T extends Tile>(node: Node, tiles: readonly T[], device: Device): T {
+/**
+ * The tile to run `node` with: the fastest one measured on this device, or else the one with the lowest estimate.
+ *
+ * @param candidates all tiles; they may depend on the device, and on the node's op, shapes and attributes, only.
+ */
+export function selectTile<T extends Tile>(node: Node, candidates: () => readonly T[], device: Device): T {
+  const tiles = candidates();
   const costs = new Map(tiles.map((tile) => [tile, cost(tile, device)]));
   const sorted = tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!);
   return device.variants.take(node, sorted, sorted[0] && costs.get(sorted[0]));

@@ -11,7 +11,7 @@ import { type Params, share } from "./settings.ts";
 const kernel = shader("optim/adadelta.wgsl");
 
 export interface AdadeltaOptions extends CommonOptions {
-  /** How much of the moving averages is kept in a step, 0 to 1. Default 0.9. */
+  /** The share of the moving averages that is kept in a step, 0 to 1. Default 0.9. */
   rho?: number;
 }
 

@@ -11,9 +11,9 @@ import type { Params } from "./settings.ts";
 const kernel = shader("optim/adagrad.wgsl");
 
 export interface AdagradOptions extends CommonOptions {
-  /** How fast the rate falls: it is lr / (1 + (t − 1) lrDecay). Default 0. */
+  /** The decay of the rate: in step t it is lr / (1 + (t − 1) lrDecay). Default 0. */
   lrDecay?: number;
-  /** What the sums of squares start with. Default 0. */
+  /** The first value of the sums of squares. Default 0. */
   initialAccumulatorValue?: number;
 }
 

@@ -11,7 +11,7 @@ import type { Params } from "./settings.ts";
 const kernel = shader("optim/adam.wgsl");
 
 export interface AdamOptions extends BetaOptions {
-  /** Divides by the largest mean of squares so far, instead of that of now: AMSGrad. Default false. */
+  /** Divides by the largest mean of squares so far, instead of the present one: AMSGrad. Default false. */
   amsgrad?: boolean;
 }
 

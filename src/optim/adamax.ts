@@ -21,8 +21,8 @@ export const ADAMAX: Rule<BetaOptions> = {
 };
 
 /**
- * `torch.optim.Adamax` (Kingma & Ba 2015): `Adam` by the largest magnitude u of the gradient, which fades, instead of
- * the mean of its square: u = max(β₂ u, |g| + eps); p −= lr m / (1 − β₁ᵗ) / u.
+ * `torch.optim.Adamax` (Kingma & Ba 2015): `Adam` with the largest magnitude u of the gradient, which decays, instead
+ * of the mean of its square: u = max(β₂ u, |g| + eps); p −= lr m / (1 − β₁ᵗ) / u.
  *
  * Defaults: lr 0.002, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *

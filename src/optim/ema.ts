@@ -8,7 +8,7 @@ import { UsageError } from "../errors.ts";
 import { packLeaves } from "../graph/leaves.ts";
 import { constant } from "../graph/node.ts";
 import { change, updateOf } from "../ops/optimizer.ts";
-import { checkOptions, describe } from "../ops/options.ts";
+import { describe, option, readOptions } from "../ops/options.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
 import { loadState } from "../tensor/state.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -21,7 +21,7 @@ const { change: average } = updateOf({
   states: {},
 });
 
-/** Copies of tensors as they are now, which one kernel can treat as one array if nothing was computed of them yet. */
+/** Copies of tensors, which one kernel can treat as one array if nothing was computed from them yet. */
 export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
   const copies = tensors.map((one) => {
     const { host, shape } = one.value;
@@ -33,8 +33,8 @@ export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
 
 /**
  * The exponential moving average of parameters, to evaluate a model with: torch's `AveragedModel` with
- * `get_ema_multi_avg_fn(decay)`. Unlike that, it starts from the parameters as they are when it is made, so that its
- * first `update()` averages already, and it has no modules of its own.
+ * `get_ema_multi_avg_fn(decay)`. Unlike PyTorch's, it starts from the parameters at the time when it is made, so that
+ * the first `update()` averages already, and it has no modules.
  *
  * ```ts
  * const ema = new optim.EMA(net.parameters(), { decay: 0.99 });
@@ -43,9 +43,9 @@ export function copiesOf(tensors: readonly Tensor[]): readonly Tensor[] {
  *   ema.update();
  * });
  * await step.run(1000);
- * ema.swap(); // The net has the averages.
+ * ema.swap(); // Now the net has the averages.
  * // evaluate
- * ema.swap(); // It has its own parameters again.
+ * ema.swap(); // Now it has its parameters again.
  * ```
  *
  * @throws {UsageError} if the decay is not from 0 to 1, or a parameter is no leaf of f32, or given twice.
@@ -57,15 +57,13 @@ export class EMA {
   readonly decay: number;
   readonly #rate: Tensor;
 
-  /** @param options `decay`: how much of an average is kept in an update. Default 0.999. */
+  /** @param options `decay`: the share of an average that is kept in an update. Default 0.999. */
   constructor(params: readonly Tensor[], options: { decay?: number } = {}) {
     if (!Array.isArray(params)) throw new UsageError(`EMA: expected an array of tensors, got ${describe(params)}`);
     if (params.length === 0) throw new UsageError("EMA: there are no parameters");
     params.forEach((one) => checkParameter(one, "EMA"));
     if (new Set(params).size < params.length) throw new UsageError("EMA: a parameter is given twice");
-    checkOptions(options, { decay: 0.999 }, "EMA", UsageError);
-    const { decay = 0.999 } = options;
-    share(decay, "EMA: decay", UsageError);
+    const { decay } = readOptions(options, { decay: option(share, 0.999) }, "EMA", UsageError);
     this.#params = [...params];
     this.decay = decay;
     this.#rate = tensor([1 - decay]);
@@ -90,20 +88,20 @@ export class EMA {
   swap(): void {
     noGrad(() =>
       this.#params.forEach((param, i) => {
-        const own = param.detach();
+        const before = param.detach();
         param.copy_(this.averages[i]!);
-        this.averages[i]!.copy_(own);
+        this.averages[i]!.copy_(before);
       })
     );
   }
 
-  /** The averages by their number: "average.0". The tensors are its own. */
+  /** The averages by their number: "average.0". The tensors are not copies. */
   stateDict(): Map<string, Tensor> {
     return new Map(this.averages.map((one, i) => [`average.${i}`, one]));
   }
 
   /**
-   * Takes the elements of what `stateDict()` gave.
+   * Copies the values of a state that `stateDict()` returned.
    *
    * @throws {UsageError} if it does not fit. Nothing is changed then.
    */

@@ -11,7 +11,7 @@ import type { Params } from "./settings.ts";
 const kernel = shader("optim/lion.wgsl");
 
 export interface LionOptions extends RateOptions {
-  /** How much of the moving average is kept: for this step, and for the next. */
+  /** The share of the moving average that is kept: for this step, and for the next. */
   betas?: readonly [number, number];
 }
 
@@ -30,7 +30,7 @@ export const LION: Rule<LionOptions> = {
 };
 
 /**
- * Lion (Chen et al. 2023), which PyTorch has not: with m the moving average of the gradient, p −= lr weightDecay p,
+ * Lion (Chen et al. 2023), which PyTorch does not have: with m the moving average of the gradient, p −= lr weightDecay p,
  * then p −= lr sign(β₁ m + (1 − β₁) g), then m = β₂ m + (1 − β₂) g.
  *
  * Defaults: lr 0.0001, betas [0.9, 0.99], weightDecay 0.

@@ -6,7 +6,7 @@
 import { shader } from "../../shaders/mod.ts";
 import { UsageError } from "../errors.ts";
 import { change } from "../ops/optimizer.ts";
-import { checkOptions, describe } from "../ops/options.ts";
+import { describe, option, readOptions } from "../ops/options.ts";
 import { noGrad, zeros } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { copiesOf } from "./ema.ts";
@@ -16,17 +16,17 @@ import { count, share } from "./settings.ts";
 const kernel = shader("optim/lookahead.wgsl");
 
 export interface LookaheadOptions {
-  /** The steps of the inner optimizer to one of the slow weights. Default 5. */
+  /** The steps of the inner optimizer for each step of the slow weights. Default 5. */
   k?: number;
-  /** How far the slow weights go towards the fast ones, 0 to 1. Default 0.5. */
+  /** How far the slow weights move towards the parameters, 0 to 1. Default 0.5. */
   alpha?: number;
 }
 
 /**
- * Lookahead (Zhang et al. 2019), which PyTorch has not: the inner optimizer takes k steps; then the slow weights, which
- * are the parameters as they were at first, go `alpha` of the way to them, and the parameters start again from there.
+ * Lookahead (Zhang et al. 2019), which PyTorch does not have: the inner optimizer takes k steps; then the slow weights,
+ * which start as the parameters, move by the share `alpha` towards the parameters, which start again from there.
  *
- * Its groups and rates are the inner optimizer's. Its state is that of the inner one, with the slow weights
+ * Its groups and rates are the inner optimizer's. Its state is the inner optimizer's, with the slow weights
  * "GROUP.slow.INDEX" and the count of steps "lookahead.step".
  *
  * @throws {UsageError} if an option is out of range or unknown.
@@ -41,10 +41,8 @@ export class Lookahead extends Optimizer {
     if (!(optimizer instanceof Optimizer)) {
       throw new UsageError(`Lookahead: expected an optimizer, got ${describe(optimizer)}`);
     }
-    checkOptions(options, { k: 5, alpha: 0.5 }, "Lookahead", UsageError);
-    const { k = 5, alpha = 0.5 } = options;
-    count(k, "Lookahead: k", UsageError);
-    share(alpha, "Lookahead: alpha", UsageError);
+    const table = { k: option(count, 5), alpha: option(share, 0.5) };
+    const { k, alpha } = readOptions(options, table, "Lookahead", UsageError);
     super(optimizer.paramGroups as readonly Group[]);
     this.k = k;
     this.alpha = alpha;
@@ -53,13 +51,13 @@ export class Lookahead extends Optimizer {
 
   override step(): void {
     this.optimizer.step();
-    const how = { name: "lookahead", kernel, constants: { K: this.k, ALPHA: this.alpha } };
+    const rule = { name: "lookahead", kernel, constants: { K: this.k, ALPHA: this.alpha } };
     noGrad(() => {
       this.#steps.add_(1);
       this.paramGroups.forEach(({ params }, i) => {
         const kinds = [params, this.#slow[i]!];
         const all = kinds.map((kind) => ({ values: kind.map(({ value }) => value), writes: true }));
-        const updated = change(how, all, [this.#steps.value]);
+        const updated = change(rule, all, [this.#steps.value]);
         kinds.flat().forEach((one, j) => one.assign(updated[j]!, "step"));
       });
     });

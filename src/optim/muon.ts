@@ -19,13 +19,15 @@ import { Group, Optimizer, type RateOptions, RuleGroup, statesLike } from "./opt
 import { count, groupsOf, type Params, type Settings, threeNumbers } from "./settings.ts";
 
 export interface MuonOptions extends RateOptions {
-  /** How much of the moving average of the gradient is kept. Default 0.95. */
+  /** The share of the moving average of the gradient that is kept. Default 0.95. */
   momentum?: number;
   /** Looks ahead along the momentum. Default true. */
   nesterov?: boolean;
-  /** Of x, x³ and x⁵ in the polynomial of the Newton–Schulz iteration. Default [3.4445, -4.775, 2.0315]. */
+  /**
+   * The coefficients of x, x³ and x⁵ in the polynomial of the Newton–Schulz iteration. Default [3.4445, -4.775, 2.0315].
+   */
   nsCoefficients?: readonly [number, number, number];
-  /** The least norm by which a matrix is divided. Default 1e-7. */
+  /** The smallest norm by which a matrix is divided. Default 1e-7. */
   eps?: number;
   /** Iterations. Default 5. */
   nsSteps?: number;
@@ -87,19 +89,19 @@ class MuonGroup extends Group {
       [this.#rest.value],
     );
     const directions = kept.map((buffer, i) => this.#direction(gradients[i]!, buffer));
-    // p −= rate (direction + weightDecay p) is what plain gradient descent does.
+    // p −= rate (direction + weightDecay p): gradient descent without momentum.
     const updated = change(
       { name: "muon", kernel: descent, constants: { WEIGHT_DECAY: weightDecay } },
       [{ values: values(this.params), writes: true }, { values: directions, writes: false }],
       [this.rate.value],
     );
-    active.forEach((at, i) => {
-      this.#buffers[at]!.assign(kept[i]!, "step");
-      this.params[at]!.assign(updated[i]!, "step");
+    active.forEach((index, i) => {
+      this.#buffers[index]!.assign(kept[i]!, "step");
+      this.params[index]!.assign(updated[i]!, "step");
     });
   }
 
-  /** The momentum of one parameter, nearly orthogonal and of the size that its update shall have. */
+  /** The momentum of a parameter, made nearly orthogonal and scaled to the size of its update. */
   #direction(gradient: Value, buffer: Value): Value {
     const { momentum, nesterov, adjustLrFn } = this.#options, m = buffer.shape[0]!, n = buffer.size / m;
     const scale = adjustLrFn === "original" ? Math.sqrt(Math.max(1, m / n)) : 0.2 * Math.sqrt(Math.max(m, n));
@@ -113,8 +115,8 @@ const add = (a: Value, b: Value) => combine("add", a, b);
 
 /**
  * `scale` times a matrix near U Vᵀ, where x = U S Vᵀ (Bernstein & Newhouse 2024; Jordan 2024): each step of the
- * Newton–Schulz iteration makes every singular value s, at most 1 at first, a s + b s³ + c s⁵. With A = x xᵀ, the
- * smaller of both products, that is (a + (b + c A) A) x.
+ * Newton–Schulz iteration turns every singular value s, at most 1 at first, into a s + b s³ + c s⁵. With A = x xᵀ, or
+ * xᵀ x if that is smaller, the step is (a + (b + c A) A) x.
  */
 function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: Required<MuonOptions>): Value {
   const [m, n] = x.shape as [number, number], wide = m <= n, size = Math.min(m, n);
@@ -134,10 +136,10 @@ function orthogonal(x: Value, scale: number, { nsCoefficients, nsSteps, eps }: R
 
 /**
  * `torch.optim.Muon` (Jordan 2024), for whole models: weights of two dimensions or more, as matrices [out, rest], take
- * steps along their momentum made orthogonal; all other parameters, such as biases, are left to an AdamW inside.
+ * steps along their momentum, made orthogonal; AdamW updates all other parameters, such as biases.
  *
- * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32
- * throughout, where PyTorch iterates in bfloat16. `paramGroups` are those of matrices, then those of AdamW.
+ * Defaults: lr 0.001, weightDecay 0.1 (decoupled). Unlike PyTorch's, it takes convolutions, and computes in f32,
+ * while PyTorch iterates in bfloat16. `paramGroups` has the groups of matrices, then those of AdamW.
  *
  * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.
  */
@@ -145,18 +147,18 @@ export class Muon extends Optimizer<MuonOptions> {
   /** @param options `rest`: the options of AdamW. Its rate is this one's by default. */
   constructor(params: Params<MuonOptions>, options: MuonOptions & { rest?: AdamOptions } = {}) {
     checkOptions(options, { ...MUON.defaults, rest: {} }, MUON.name, UsageError);
-    const { rest = {}, ...own } = options;
+    const { rest = {}, ...given } = options;
     checkOptions(rest, { ...ADAMW.defaults }, "Muon: rest", UsageError);
-    const groups = groupsOf(params, own, MUON), isMatrix = ({ shape }: Tensor) => shape.length >= 2;
+    const groups = groupsOf(params, given, MUON), isMatrix = ({ shape }: Tensor) => shape.length >= 2;
     const others = groups.flatMap(([params, { lr }]) => {
-      const own = params.filter((one) => !isMatrix(one));
-      return own.length === 0 ? [] : [{ params: own, lr: rest.lr ?? lr }];
+      const vectors = params.filter((one) => !isMatrix(one));
+      return vectors.length === 0 ? [] : [{ params: vectors, lr: rest.lr ?? lr }];
     });
     const matrices = groups.flatMap(([params, settings]) => {
-      const own = params.filter(isMatrix);
-      return own.length === 0 ? [] : [new MuonGroup(own, settings)];
+      const selected = params.filter(isMatrix);
+      return selected.length === 0 ? [] : [new MuonGroup(selected, settings)];
     });
     const checked = others.length === 0 ? [] : groupsOf(others, rest, ADAMW);
-    super([...matrices, ...checked.map(([own, settings]) => new RuleGroup(ADAMW, own, settings))]);
+    super([...matrices, ...checked.map(([group, settings]) => new RuleGroup(ADAMW, group, settings))]);
   }
 }

@@ -11,7 +11,7 @@ import type { Params } from "./settings.ts";
 const kernel = shader("optim/nadam.wgsl");
 
 export interface NAdamOptions extends BetaOptions {
-  /** How fast the momentum comes up to the first beta. Default 0.004. */
+  /** How fast the momentum rises to the first beta. Default 0.004. */
   momentumDecay?: number;
   /** Weight decay as in AdamW. Default false. */
   decoupledWeightDecay?: boolean;
@@ -46,7 +46,7 @@ export const NADAM: Rule<NAdamOptions> = {
 
 /**
  * `torch.optim.NAdam` (Dozat 2016): `Adam` with Nesterov's momentum, μ_t = β₁ (1 − 0.96^(t momentumDecay) / 2). As in
- * PyTorch 2: 1.13 has a factor μ_t too many in one product.
+ * PyTorch 2: version 1.13 has one factor μ_t too many in a product.
  *
  * Defaults: lr 0.002, betas [0.9, 0.999], eps 1e-8, weightDecay 0.
  *

@@ -1,6 +1,6 @@
 /**
- * `Optimizer`: the base of all of them. It has groups of parameters, each with its options, its learning rate and its
- * state. Most optimizers are a `Rule`: names of states and a formula, for one kernel that updates all parameters of a
+ * `Optimizer`: the base class of all optimizers. It has groups of parameters, each with its options, its learning rate and
+ * its state. Most optimizers are a `Rule`: names of states and a formula, for one kernel that updates all parameters of a
  * group at once.
  *
  * @module
@@ -15,10 +15,10 @@ import { loadState } from "../tensor/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { groupsOf, type Params, type Settings } from "./settings.ts";
 
-/** A group's parameters, their state, and the group's rate. Its options are properties too, which cannot be changed. */
+/** A group's parameters, their state and the group's rate. The options are properties too, and cannot be changed. */
 export abstract class Group {
   #lr: number;
-  /** The rate where kernels read it, so that a new one needs no new kernel: [1]. */
+  /** The rate as a tensor [1] that kernels read, so that a new rate needs no new kernel. */
   readonly rate: Tensor;
 
   constructor(readonly name: string, readonly params: readonly Tensor[], { lr, ...options }: { lr: number }) {
@@ -40,10 +40,10 @@ export abstract class Group {
     this.rate.fill_(lr);
   }
 
-  /** The state by name, such as "momentum.3", which is that of the parameter of this index. */
+  /** The state by name, such as "momentum.3", where 3 is the index of the parameter. */
   abstract state(): readonly (readonly [string, Tensor])[];
 
-  /** Updates every parameter that has a gradient. To be called within noGrad(). */
+  /** Updates every parameter that has a gradient. Must be called within noGrad(). */
   abstract step(): void;
 
   /** The indices of the parameters that have a gradient. */
@@ -52,17 +52,17 @@ export abstract class Group {
   }
 }
 
-/** A state of each parameter, which one kernel can treat as one array. */
+/** A state for each parameter, with `first` in every element, which one kernel can treat as one array. */
 export function statesLike(params: readonly Tensor[], first: number): readonly Tensor[] {
   const states = params.map(({ shape }) => full(shape, first));
   packLeaves(states.map(({ value }) => value));
   return states;
 }
 
-/** Groups as an optimizer shows them: with their options. */
+/** A group with its options as properties. */
 export type GroupOf<O> = Group & Readonly<Required<O>>;
 
-/** The base of optimizers. */
+/** The base class of optimizers. */
 export abstract class Optimizer<O = unknown> {
   /** @param groups with the options as properties. */
   protected constructor(groups: readonly Group[]) {
@@ -81,19 +81,19 @@ export abstract class Optimizer<O = unknown> {
     for (const group of this.paramGroups as readonly Group[]) group.lr = lr;
   }
 
-  /** Updates every parameter that has a gradient. The others, such as frozen ones, are left alone with their state. */
+  /** Updates every parameter that has a gradient. The others, such as frozen ones, do not change, nor does their state. */
   step(): void {
     noGrad(() => this.paramGroups.forEach((group) => group.step()));
   }
 
-  /** Forgets the parameters' gradients. */
+  /** Removes the parameters' gradients. */
   zeroGrad(): void {
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null;
   }
 
   /**
-   * The state: "GROUP.NAME.INDEX" for each state of a parameter, with PyTorch's names, and "GROUP.step", u32, with an
-   * element for each of its parameters, where steps are counted. The tensors are the optimizer's own.
+   * The state: "GROUP.NAME.INDEX" for each state of a parameter, with PyTorch's names, and, if steps are counted,
+   * "GROUP.step", u32, with an element for each of its parameters. The tensors are not copies.
    */
   stateDict(): Map<string, Tensor> {
     return new Map(
@@ -104,7 +104,7 @@ export abstract class Optimizer<O = unknown> {
   }
 
   /**
-   * Takes the elements of a state that `stateDict()` of the same optimizer gave.
+   * Copies the values of a state that `stateDict()` of the same optimizer returned.
    *
    * @throws {UsageError} naming each tensor that is missing, unexpected, or of another shape or type. Nothing is
    * changed then.
@@ -115,32 +115,33 @@ export abstract class Optimizer<O = unknown> {
   }
 }
 
-/** An optimizer in short: its options, and what they make of a step. */
+/** An optimizer in short: its options, and its update for given options. */
 export interface Rule<O> extends Settings<O> {
   update(options: Required<O>): Update;
 }
 
-/** The options that all optimizers have. What their defaults are, each optimizer says. */
+/** The options that all optimizers have. The defaults are those of each optimizer. */
 export interface RateOptions {
   /** The learning rate, 0 or more. */
   lr?: number;
   /**
-   * The weight of the L2 penalty, which is added to the gradient; decoupled, what is taken off the parameter, times lr.
+   * The weight of the L2 penalty, which is added to the gradient. If decoupled, the parameter is reduced by lr times this
+   * share of itself.
    */
   weightDecay?: number;
 }
 
 /** The options that nearly all have. */
 export interface CommonOptions extends RateOptions {
-  /** What is added to the divisor, so that it is not 0. */
+  /** Added to the divisor, so that it is not 0. */
   eps?: number;
-  /** Goes up the gradient. Default false. */
+  /** Maximizes: moves along the gradient instead of against it. Default false. */
   maximize?: boolean;
 }
 
-/** The options of those with two moving averages. */
+/** The options of optimizers with two moving averages. */
 export interface BetaOptions extends CommonOptions {
-  /** How much of each average is kept in a step: that of the gradient, and that of its square or magnitude. */
+  /** The share of each average that is kept in a step: of the gradient, and of its square or magnitude. */
   betas?: readonly [number, number];
 }
 
@@ -156,7 +157,7 @@ export class RuleGroup<O extends RateOptions> extends Group {
   readonly #update: Update;
   readonly #states: Readonly<Record<string, readonly Tensor[]>>;
   /**
-   * The steps that each parameter has taken, where the rule counts them, and what it multiplies up in them: [params].
+   * The steps of each parameter, if the rule counts them, and the product that it accumulates over them: [params].
    */
   readonly #steps: Tensor | null;
   readonly #products: Tensor | null;
@@ -180,15 +181,15 @@ export class RuleGroup<O extends RateOptions> extends Group {
   }
 
   step(): void {
-    const { active } = this, chosen = (all: readonly Tensor[]) => active.map((i) => all[i]!.value);
+    const { active } = this, selected = (all: readonly Tensor[]) => active.map((i) => all[i]!.value);
     if (active.length === 0) return;
-    const states = Object.values(this.#states), params = chosen(this.params), scalars = this.#count(active);
+    const states = Object.values(this.#states), params = selected(this.params), scalars = this.#count(active);
     const updated = change(
       this.#update.change,
       [
         { values: params, writes: true },
         { values: active.map((i) => this.params[i]!.grad!.value), writes: false },
-        ...states.map((all) => ({ values: chosen(all), writes: true })),
+        ...states.map((all) => ({ values: selected(all), writes: true })),
       ],
       [scalars ?? this.rate.value],
       scalars ? [ownersOf(params, active)] : [],
@@ -197,7 +198,7 @@ export class RuleGroup<O extends RateOptions> extends Group {
     changed.forEach((one, i) => one.assign(updated[i]!, "step"));
   }
 
-  /** Counts the step, and gives the scalars that follow. */
+  /** Counts the step, and returns the scalars that depend on the count. */
   #count(active: readonly number[]): Value | null {
     const { counting } = this.#update, steps = this.#steps, products = this.#products;
     if (!counting || !steps) return null;
@@ -208,12 +209,12 @@ export class RuleGroup<O extends RateOptions> extends Group {
   }
 }
 
-/** The base of the optimizers that are a rule. */
+/** The base class of the optimizers that are a rule. */
 export abstract class RuleOptimizer<O extends RateOptions> extends Optimizer<O> {
   /**
    * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
    */
   constructor(rule: Rule<O>, params: Params<O>, options: O) {
-    super(groupsOf(params, options, rule).map(([own, settings]) => new RuleGroup(rule, own, settings)));
+    super(groupsOf(params, options, rule).map(([group, settings]) => new RuleGroup(rule, group, settings)));
   }
 }

@@ -19,7 +19,7 @@ export const RADAM: Rule<RAdamOptions> = {
   name: "RAdam",
   defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, decoupledWeightDecay: false, maximize: false },
   update: ({ betas, eps, decoupledWeightDecay, weightDecay, maximize }) => {
-    // That of 0 is no number, nor needed: the length is then never more than 1.
+    // The logarithm of 0 is not finite, and not needed: the length is never more than 1 then.
     const rho = 2 / (1 - betas[1]) - 1, log = betas[1] === 0 ? 100 : -Math.log(betas[1]);
     return updateOf({
       name: "radam",

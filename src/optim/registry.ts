@@ -1,5 +1,5 @@
 /**
- * The optimizers by the names that the command line has for them.
+ * The optimizers by the names that `--optimizer` takes.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { RMSPROP, RMSprop } from "./rmsprop.ts";
 import type { Settings } from "./settings.ts";
 import { SGD, SGD_RULE } from "./sgd.ts";
 
-/** An optimizer as the command line sees it. */
+/** An optimizer of the command line. */
 export interface Entry {
   /** Every option with its default. */
   readonly defaults: Readonly<Record<string, OptionValue>>;
-  /** The words of the options that take one. */
+  /** The words that options take, by option. */
   readonly choices: Readonly<Record<string, readonly string[]>>;
   /** @throws {UsageError} if an option is out of range or unknown. */
   make(params: readonly Tensor[], options: Readonly<Record<string, OptionValue>>): Optimizer;
@@ -39,6 +39,7 @@ function entry<O extends object>(
   };
 }
 
+/** The optimizers, by name. */
 export const OPTIMIZERS = {
   sgd: entry(SGD, SGD_RULE),
   adam: entry(Adam, ADAM),

@@ -11,9 +11,9 @@ import type { Params } from "./settings.ts";
 const kernel = shader("optim/rmsprop.wgsl");
 
 export interface RMSpropOptions extends CommonOptions {
-  /** How much of the moving averages is kept in a step. Default 0.99. */
+  /** The share of the moving averages that is kept in a step. Default 0.99. */
   alpha?: number;
-  /** How much of the last update is kept. Default 0. */
+  /** The share of the last update that is kept. Default 0. */
   momentum?: number;
   /** Divides by the deviation of the gradient, instead of by the root of its mean square. Default false. */
   centered?: boolean;
@@ -39,7 +39,7 @@ export const RMSPROP: Rule<RMSpropOptions> = {
 /**
  * `torch.optim.RMSprop` (Hinton 2012): with s the moving average of the gradient's square, p −= lr g / (√s + eps).
  *
- * Defaults: lr 0.01, eps 1e-8, weightDecay 0. Where rounding makes the centered variance negative, which is NaN in
+ * Defaults: lr 0.01, eps 1e-8, weightDecay 0. If rounding makes the centered variance negative, which gives NaN in
  * PyTorch, it counts as 0.
  *
  * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32.

@@ -39,7 +39,7 @@ class Run {
     return Math.max(1, Math.round(this.totalSteps * share));
   }
 
-  /** The number of steps in so many epochs. */
+  /** The number of steps in this number of epochs. */
   steps(epochs: number, option: string): number {
     return Math.max(1, Math.round(numberIn(0)(epochs, `${this.name}: ${option}`, UsageError) * this.stepsPerEpoch));
   }

@@ -1,5 +1,5 @@
 /**
- * What optimizers are given: parameters, alone or in groups, and options. All is checked before anything is made of it.
+ * The arguments of optimizers: parameters, alone or in groups, and options. All are checked before they are used.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 } from "../ops/options.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
-/** A group of parameters with options of its own; those that it lacks are the optimizer's. */
+/** A group of parameters with its options; for those that are missing, the optimizer's options hold. */
 export type GroupOptions<O> = O & { params: readonly Tensor[] };
 
 /** Parameters, or groups of them. */
@@ -32,7 +32,7 @@ export interface Settings<O> {
   readonly readers?: Readonly<Partial<Record<keyof O, Reader<unknown>>>>;
   /** The words that options take. */
   readonly choices?: Readonly<Partial<Record<keyof O, readonly string[]>>>;
-  /** What is wrong with options that are right one by one. */
+  /** Returns the fault of options that are right by themselves and not together, or null. */
   complaint?(options: Required<O>): string | null;
 }
 
@@ -78,7 +78,7 @@ function check<O extends object>(options: Required<O>, settings: Settings<O>): R
 }
 
 /**
- * The groups that an optimizer is given, each with all of its options.
+ * The groups of an optimizer, each with all of its options.
  *
  * @throws {UsageError} if an option is out of range or unknown, or a parameter is no leaf of f32, or given twice.
  */
@@ -89,13 +89,13 @@ export function groupsOf<O extends object>(
 ): readonly [params: readonly Tensor[], options: Required<O>][] {
   const { name, defaults } = settings, seen = new Set<Tensor>();
   checkOptions(options, defaults as Record<string, unknown>, name, UsageError);
-  return asGroups(params, name).map(({ params, ...own }) => {
+  return asGroups(params, name).map(({ params, ...chosen }) => {
     for (const param of params) {
       checkParameter(param, name);
       if (seen.has(param)) throw new UsageError(`${name}: a parameter is given twice`);
       seen.add(param);
     }
-    return [[...params], check({ ...defaults, ...options, ...own as unknown as O }, settings)];
+    return [[...params], check({ ...defaults, ...options, ...chosen as unknown as O }, settings)];
   });
 }
 
@@ -113,7 +113,7 @@ function asGroups<O>(params: Params<O>, name: string): readonly GroupOptions<O>[
   return params as readonly GroupOptions<O>[];
 }
 
-/** Refuses what is no parameter: a leaf of f32. */
+/** Refuses everything that is not a parameter: a leaf of f32. */
 export function checkParameter(param: unknown, name: string): void {
   if (!(param instanceof Tensor)) {
     throw new UsageError(`${name}: expected a Tensor as parameter, got ${describe(param)}`);

@@ -14,19 +14,19 @@ const withMomentum = shader("optim/sgd_momentum.wgsl");
 export interface SgdOptions {
   /** The learning rate, 0 or more. Default 0.001. */
   lr?: number;
-  /** How much of the last update is kept, 0 or more. Default 0. */
+  /** The share of the last update that is kept, 0 or more. Default 0. */
   momentum?: number;
-  /** How much less than 1 the gradient counts in the momentum. Default 0. */
+  /** The gradient counts 1 − dampening in the momentum. Default 0. */
   dampening?: number;
   /** The weight of the L2 penalty. Default 0. */
   weightDecay?: number;
   /** Looks ahead along the momentum. Needs a momentum and no dampening. Default false. */
   nesterov?: boolean;
-  /** Goes up the gradient. Default false. */
+  /** Maximizes: moves along the gradient instead of against it. Default false. */
   maximize?: boolean;
 }
 
-/** A group of parameters with options of its own; those that it lacks are the optimizer's. */
+/** A group of parameters with its options; for those that are missing, the optimizer's options hold. */
 export type SgdGroup = GroupOptions<SgdOptions>;
 
 export const SGD_RULE: Rule<SgdOptions> = {
@@ -44,7 +44,7 @@ export const SGD_RULE: Rule<SgdOptions> = {
     return {
       // NaN stands for no momentum yet. Without dampening, zero gives the same first step.
       states: { momentum: dampening === 0 ? 0 : NaN },
-      change: { name: "sgd", kernel: withMomentum, constants, apart: true },
+      change: { name: "sgd", kernel: withMomentum, constants, readsCopies: true },
       counting: null,
     };
   },

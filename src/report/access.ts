@@ -1,27 +1,27 @@
 /**
- * Who may talk to a page that wgrad serves. A web server on one's own machine can be reached by every page that is open
- * in the browser, and by every user of the machine: a request must bring the token of the printed URL, must have been
- * made for this server's address (else a foreign name has been pointed at it), and must not come from another site.
+ * Decides which requests the web server of wgrad answers. Every page that is open in the browser, and every user of the
+ * machine, can reach a local web server. So a request must carry the token of the printed URL, its `Host` header must be the
+ * address of this server (which prevents DNS rebinding), and it must not come from another site.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 
-/** Addresses to listen on: this machine's own, and all of the machine's, which other machines reach. */
+/** Addresses to listen on: 127.0.0.1 and ::1 are local; 0.0.0.0 and :: can be reached from other machines. */
 export const HOSTS = ["127.0.0.1", "::1", "0.0.0.0", "::"] as const;
 
 /** One of the addresses to listen on. */
 export type Host = typeof HOSTS[number];
 
-/** Where a server listens, and the token that it wants to see. */
+/** The address of a server, and the token that requests must carry. */
 export interface ServedAddress {
   readonly host: Host;
   readonly port: number;
   readonly token: string;
 }
 
-/** Headers of every answer. None of them opens anything to other sites. */
+/** Headers of every response. They give no access to other sites. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -31,33 +31,33 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-/** A new token: 192 random bits that may stand in a URL. */
+/** Makes a new token: 192 random bits, encoded for a URL. */
 export function makeToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
 }
 
-/** The address of a page: the one to print, and to open. */
+/** The URL of a page, to print and to open. */
 export function pageUrl({ host, port, token }: ServedAddress): string {
-  // A browser cannot open "all addresses"; this machine's own is one of them.
+  // A browser cannot open 0.0.0.0 or ::; the local address works too.
   const name = { "127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "[::1]", "::": "[::1]" }[host];
   return `http://${name}:${port}/?token=${token}`;
 }
 
-/** How other machines reach a page, where they can. */
+/** How to open a page from another machine; undefined if that is not possible. */
 export function remoteNote(host: Host): string | undefined {
   if (host === "127.0.0.1" || host === "::1") return undefined;
-  const own = host === "::" ? "[::1]" : "127.0.0.1";
-  return `on another machine put this one's address for ${own}; it is plain HTTP, which the network between can read`;
+  const local = host === "::" ? "[::1]" : "127.0.0.1";
+  return `from another machine, replace ${local} by the address of this one; it is plain HTTP, which the network can read`;
 }
 
-/** Whether a request may be answered. The reason of a refusal is not told: it would help nobody but an attacker. */
+/** Whether to answer a request. The reason for a refusal is not given, since it would only help an attacker. */
 export function isAllowed({ headers, method, url }: Request, guarded: ServedAddress): boolean {
   const host = headers.get("host") ?? "", origin = headers.get("origin");
   return isOwnHost(host, guarded) && (origin === null || origin === `http://${host}`) && isOwnSite(headers, method) &&
     sameText(new URL(url).searchParams.get("token") ?? "", guarded.token);
 }
 
-/** Browsers say where a request comes from. Only a link, or a typed address, may lead here from elsewhere. */
+/** Browsers state where a request comes from. From another site, only following a link is allowed. */
 function isOwnSite(headers: Headers, method: string): boolean {
   const site = headers.get("sec-fetch-site") ?? "none";
   const link = method === "GET" && headers.get("sec-fetch-mode") === "navigate" &&
@@ -66,8 +66,8 @@ function isOwnSite(headers: Headers, method: string): boolean {
 }
 
 /**
- * Whether `Host` names this server. Behind a name that is not this machine's own may stand any page that pointed that
- * name here; it cannot do so with an address of numbers, so where the server listens on all addresses, all those pass.
+ * Whether the `Host` header is an address of this server. An attacker can point a host name at this machine, but not a
+ * numeric address. So a server that listens on all addresses accepts every numeric address.
  */
 function isOwnHost(header: string, { host, port }: ServedAddress): boolean {
   const match = /^(localhost|[\d.]+|\[[\da-f:.]+\])(?::(\d+))?$/i.exec(header);
@@ -76,7 +76,7 @@ function isOwnHost(header: string, { host, port }: ServedAddress): boolean {
   return host === "0.0.0.0" || host === "::" || ["localhost", "127.0.0.1", "[::1]"].includes(name);
 }
 
-/** Compares in a time that does not depend on how much is right. */
+/** Compares two texts in a time that does not depend on where they differ. */
 function sameText(a: string, b: string): boolean {
   const [x, y] = [Buffer.from(a), Buffer.from(b)];
   return x.length === y.length && timingSafeEqual(x, y);

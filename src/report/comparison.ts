@@ -1,6 +1,6 @@
 /**
- * Several runs side by side: which settings differ, and who got the best results. `wgrad compare` prints it, and its page
- * shows it.
+ * Compares several runs: which settings differ, and which runs have the best results. `wgrad compare` prints the table, and
+ * its page shows it.
  *
  * @module
  */
@@ -8,35 +8,35 @@ import { loss, NOTHING, number, percent, setting, time } from "./page/format.js"
 import { figuresOf, settingsOf } from "./page/series.js";
 import type { RunView } from "./run_view.ts";
 
-/** Runs that one comparison may show: the page has 8 colours and 3 kinds of lines. */
+/** The most runs in one comparison: the page has 8 colours and 3 kinds of lines. */
 export const MAX_COMPARED = 24;
 
 /** A setting or a result of all runs. */
 export interface ComparisonRow {
   readonly label: string;
-  /** In the order of the runs, as text; `–` where there is none. */
+  /** As text, in the order of the runs; `–` if a run has no value. */
   readonly values: readonly string[];
-  /** It is a setting, and not the same in all runs. */
+  /** Whether this is a setting that is not the same in all runs. */
   readonly differs: boolean;
-  /** It is a result: which runs have the best one. Empty where all have the same. */
+  /** For a result: the indices of the runs with the best value. Empty if all have the same. */
   readonly best: readonly number[];
 }
 
-/** A table: a column a run. */
+/** A table with one column per run. */
 export interface Comparison {
   readonly names: readonly string[];
   readonly rows: readonly ComparisonRow[];
 }
 
-/** The settings that are always shown; others only where they differ. */
-const SHOWN = ["model", "data", "optimizer", "lr", "batchSize", "epochs"];
+/** The settings that are always shown. Others are shown only if they differ. */
+const ALWAYS_SHOWN = ["model", "data", "optimizer", "lr", "batchSize", "epochs"];
 
-/** Settings that are of the run itself, and differ anyway. */
-const OWN = ["name", "out"];
+/** Settings that always differ between runs, so they are never shown. */
+const NEVER_SHOWN = ["name", "out"];
 
 type Figures = ReturnType<typeof figuresOf>;
 
-/** The results: which figure, how it is written, and what is best. */
+/** The results: the label, the figure, its format, and whether the largest or the smallest is the best. */
 const RESULTS: readonly [
   label: string,
   key: keyof Figures,
@@ -55,8 +55,8 @@ const RESULTS: readonly [
 
 /** Compares runs. */
 export function compareRuns(runs: readonly RunView[]): Comparison {
-  const configs = runs.map(settingsOf), keys = new Set([...SHOWN, ...configs.flatMap(Object.keys)]);
-  const settings = [...keys].filter((key) => !OWN.includes(key)).map((key): ComparisonRow => {
+  const configs = runs.map(settingsOf), keys = new Set([...ALWAYS_SHOWN, ...configs.flatMap(Object.keys)]);
+  const settings = [...keys].filter((key) => !NEVER_SHOWN.includes(key)).map((key): ComparisonRow => {
     const values = configs.map((config) => setting(config[key]));
     return { label: kebab(key), values, differs: new Set(values).size > 1, best: [] };
   });
@@ -67,20 +67,20 @@ export function compareRuns(runs: readonly RunView[]): Comparison {
     differs: false,
     best: best === undefined ? [] : bestOf(figures.map((of) => of[key]), Math[best]),
   }));
-  const shown = settings.filter(({ label, differs }) => differs || SHOWN.some((key) => kebab(key) === label));
+  const shown = settings.filter(({ label, differs }) => differs || ALWAYS_SHOWN.some((key) => kebab(key) === label));
   const rows = [...shown, ...results.filter(({ values }) => values.some((value) => value !== NOTHING))];
   return { names: runs.map(({ name }) => name), rows };
 }
 
-/** The places of the best of several values; none where there is nothing to choose. */
-function bestOf(values: readonly (number | null)[], pick: (...values: number[]) => number): number[] {
+/** The indices of the best values; none if all are the same. */
+function bestOf(values: readonly (number | null)[], select: (...values: number[]) => number): number[] {
   const known = values.filter((value) => value !== null);
-  const best = pick(...known);
+  const best = select(...known);
   if (known.every((value) => value === best)) return [];
   return values.flatMap((value, i) => value === best ? [i] : []);
 }
 
-/** `batchSize` as the flag has it, `batch-size`. */
+/** The flag of a setting: `batchSize` becomes `batch-size`. */
 function kebab(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

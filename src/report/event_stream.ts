@@ -1,6 +1,6 @@
 /**
- * Server-sent events to all open pages. Publishing costs the trainer next to nothing: without a page nothing is kept but
- * the last state, and with pages the news of a quarter of a second is turned into text once, for all of them.
+ * Sends server-sent events to all open pages. This costs the trainer almost nothing: without an open page only the latest
+ * state is kept; with pages, the events of a quarter of a second are encoded once for all of them.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { SECURITY_HEADERS } from "./access.ts";
 import { text } from "./server.ts";
 import type { RunState } from "./run_view.ts";
 
-/** How a run stands. */
+/** The progress of a run. */
 export interface LiveState {
   readonly state: RunState;
-  /** Steps done. */
+  /** The number of steps done. */
   readonly step: number;
   readonly totalSteps: number;
-  /** From 1. */
+  /** Counts from 1. */
   readonly epoch: number;
   /** Mean loss of the last steps; null before the first. */
   readonly loss: number | null;
   /** The learning rate of the next step. */
   readonly lr: number;
-  /** Null where it is not known yet, as is the time left. */
+  /** Null while it is not known yet, like the time left. */
   readonly imagesPerSecond: number | null;
   readonly secondsLeft: number | null;
 }
 
-/** The events that are published, each with its data. Besides them a page gets a `snapshot` at first. */
+/** The events and their data. Before these, a new page receives a `snapshot`. */
 export interface LiveEvents {
   /** New lines of `metrics.jsonl`. */
   readonly metrics: readonly object[];
@@ -34,29 +34,29 @@ export interface LiveEvents {
   readonly evaluation: object;
 }
 
-/** Milliseconds between two messages, at least. */
+/** The shortest time between two messages, in milliseconds. */
 const INTERVAL = 250;
 
-/** Lines of training in a message, at most. Faster runs are thinned out; a page that is opened again has every line. */
+/** The most lines of metrics in a message. If there are more, some are left out; a page that is reloaded gets all. */
 const MAX_LINES = 256;
 
-/** Milliseconds between comments that keep silent connections open. */
+/** Milliseconds between the comments that keep an idle connection open. */
 const HEARTBEAT = 15_000;
 
-/** Milliseconds until a page that was cut off connects again. */
+/** Milliseconds after which a disconnected page connects again. */
 const RETRY = 2000;
 
-/** Bytes, besides the snapshot, that may wait for a page that reads slowly; more, and it is cut off. */
+/** A page that reads slowly is disconnected if more bytes than these are waiting for it, not counting the snapshot. */
 const MAX_BACKLOG = 1 << 20;
 
-/** Pages that may listen at once. */
+/** The most pages that may be open at once. */
 const MAX_CLIENTS = 16;
 
 interface Client {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** What is published while the snapshot is read, and belongs behind it; undefined from then on. */
+  /** Messages that wait until the snapshot has been sent; undefined after that. */
   held: Uint8Array[] | undefined;
-  /** Bytes that may wait. */
+  /** The most bytes that may wait. */
   limit: number;
 }
 
@@ -64,36 +64,36 @@ interface Client {
 export class EventStream {
   readonly #clients = new Set<Client>();
   #state: LiveState | undefined;
-  /** News since the last message. */
-  #news = noNews();
+  /** The events since the last message. */
+  #pending = nothingPending();
   #lastSent = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
-  /** How many pages listen. */
+  /** The number of open pages. */
   get clients(): number {
     return this.#clients.size;
   }
 
-  /** Tells all pages, within a quarter of a second. Of several states only the last is told. */
+  /** Sends an event to all pages within a quarter of a second. Of several states only the last one is sent. */
   publish<E extends keyof LiveEvents>(event: E, data: LiveEvents[E]): void {
     if (event === "state") this.#state = data as LiveState;
     if (this.#clients.size === 0) return;
-    if (event === "state") this.#news.state = true;
-    else if (event === "metrics") this.#news.metrics.push(...data as LiveEvents["metrics"]);
-    else this.#news.evaluations.push(data);
+    if (event === "state") this.#pending.state = true;
+    else if (event === "metrics") this.#pending.metrics.push(...data as LiveEvents["metrics"]);
+    else this.#pending.evaluations.push(data);
     this.#timer ??= setTimeout(() => this.#send(), Math.max(0, this.#lastSent + INTERVAL - performance.now()));
   }
 
   /**
-   * A new page's stream: the snapshot, the last state, and then what is published.
+   * Makes the event stream of a new page: the snapshot, the latest state, and then the published events.
    *
-   * @param snapshot is asked once. Lines of metrics that it holds already may come again behind it.
+   * @param snapshot called once. Lines of metrics in the snapshot may be sent again after it.
    */
   connect(snapshot: () => Promise<object>): Response {
     if (this.#closed || this.#clients.size >= MAX_CLIENTS) {
-      return text(503, `${MAX_CLIENTS} pages are open already: close one.`, { "retry-after": "5" });
+      return text(503, `${MAX_CLIENTS} pages are open already. Close one of them.`, { "retry-after": "5" });
     }
     let client: Client;
     const body = new ReadableStream<Uint8Array>({
@@ -108,7 +108,7 @@ export class EventStream {
     return new Response(body, { headers: { ...SECURITY_HEADERS, "content-type": "text/event-stream; charset=utf-8" } });
   }
 
-  /** Sends what is left, and ends all streams. */
+  /** Sends the remaining events, and ends all streams. */
   close(): void {
     if (this.#timer !== undefined) this.#send();
     this.#closed = true;
@@ -122,26 +122,26 @@ export class EventStream {
     const held = client.held ?? [];
     client.held = undefined;
     const state = this.#state === undefined ? [] : [message("state", this.#state)];
-    for (const part of [first, ...held, ...state]) this.#give(client, part);
+    for (const part of [first, ...held, ...state]) this.#deliver(client, part);
   }
 
   #send(): void {
-    const { metrics, evaluations, state } = this.#news;
+    const { metrics, evaluations, state } = this.#pending;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#news = noNews();
+    this.#pending = nothingPending();
     this.#lastSent = performance.now();
-    const parts = evaluations.map((one) => eventText("evaluation", one));
+    const parts = evaluations.map((evaluation) => eventText("evaluation", evaluation));
     if (metrics.length > 0) parts.unshift(eventText("metrics", thin(metrics)));
     if (state) parts.push(eventText("state", this.#state!));
     this.#broadcast(encode(parts.join("")));
   }
 
   #broadcast(bytes: Uint8Array): void {
-    for (const client of this.#clients) this.#give(client, bytes);
+    for (const client of this.#clients) this.#deliver(client, bytes);
   }
 
-  #give(client: Client, bytes: Uint8Array): void {
+  #deliver(client: Client, bytes: Uint8Array): void {
     if (!this.#clients.has(client)) return;
     const { controller, held, limit } = client;
     if (held !== undefined) held.push(bytes);
@@ -150,28 +150,28 @@ export class EventStream {
     if (waiting > limit) this.#drop(client, new Error("the page reads too slowly"));
   }
 
-  /** Ends a page's stream; with an error, also what waits for it is thrown away. */
+  /** Ends the stream of a page. With an error, the bytes that wait for it are discarded. */
   #drop(client: Client, error?: unknown): void {
     if (!this.#clients.delete(client)) return;
     try {
       if (error === undefined) client.controller.close();
       else client.controller.error(error);
     } catch {
-      // The page has closed it already.
+      // The page has already closed it.
     }
     if (this.#clients.size > 0) return;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#timer);
     this.#heartbeat = this.#timer = undefined;
-    this.#news = noNews();
+    this.#pending = nothingPending();
   }
 }
 
-function noNews(): { metrics: object[]; evaluations: object[]; state: boolean } {
+function nothingPending(): { metrics: object[]; evaluations: object[]; state: boolean } {
   return { metrics: [], evaluations: [], state: false };
 }
 
-/** At most `MAX_LINES` of the lines of training, evenly spread, with the last; and all others, which are rare. */
+/** At most `MAX_LINES` of the lines with a loss, evenly spaced and with the last one, and all other lines, which are rare. */
 function thin(lines: readonly object[]): readonly object[] {
   const every = Math.ceil(lines.length / MAX_LINES);
   return lines.filter((line, i) => (lines.length - 1 - i) % every === 0 || !("loss" in line));

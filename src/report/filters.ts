@@ -1,30 +1,30 @@
 /**
- * Pictures of what the first layer looks for: the weights of a model's first convolution, one small image a filter.
+ * Images of the filters of the first convolution: one small image per filter, made from its weights.
  *
  * @module
  */
 import { encode } from "fast-png";
 import type { StoredFile } from "../io/stored_tensor.ts";
 
-/** The most filters that are shown. */
+/** The most filters for which images are made. */
 const MAX_FILTERS = 128;
 
 /** The filters of a layer. */
 export interface Filters {
-  /** The weight's name in the state dict. */
+  /** The name of the weight in the state dict. */
   readonly name: string;
-  /** Pixels. */
+  /** In pixels. */
   readonly width: number;
   readonly height: number;
-  /** How many the layer has. */
+  /** The number of filters in the layer. */
   readonly count: number;
-  /** Data URIs of PNG files, of the first filters at least. */
+  /** PNG images as data URIs: of all filters, or of the first ones if there are very many. */
   readonly images: readonly string[];
 }
 
 /**
- * The filters of the first weight [O, I, kh, kw] that has one or three channels; undefined where there is none. Grey is 0.
- * All filters share one scale, at which the largest weight is black or white.
+ * The filters of the first weight [O, I, kh, kw] with one or three input channels; undefined if there is none. Grey is 0. All
+ * filters have the same scale: the weight of the largest magnitude is black or white.
  */
 export function filtersOf({ tensors }: Pick<StoredFile, "tensors">): Filters | undefined {
   for (const [name, { shape: [count = 0, channels = 0, height = 0, width = 0, ...more], data }] of tensors) {

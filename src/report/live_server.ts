@@ -1,6 +1,6 @@
 /**
- * The live page of a run that trains: it shows what `report.html` will, is told what is new, and has the run paused,
- * stopped, or its learning rate changed.
+ * Serves the live page of a run while it trains. The page shows the same as `report.html` and receives what is new. It can
+ * pause and stop the run, and change its learning rate.
  *
  * @module
  */
@@ -12,41 +12,41 @@ import type { RunView } from "./run_view.ts";
 
 export type { LiveEvents, LiveState } from "./event_stream.ts";
 
-/** The largest learning rate, as of `--lr`. */
+/** The largest learning rate, the same as for `--lr`. */
 const MAX_LR = 1e6;
 
-/** What a page may ask of the run. Each is called at most once a request, and what it throws is told to the page. */
+/** The actions that a page may request. A request calls at most one of them; if it throws, the page shows the error. */
 export interface Controls {
-  /** Lets no step begin until `resume`. */
+  /** Starts no further step until `resume()`. */
   pause(): void;
   resume(): void;
-  /** Ends the run after the steps under way, and saves. */
+  /** Ends the run after the steps that have started, and saves. */
   stop(): void;
   /** @param lr the learning rate from the next step on: a number from 0 to a million. */
   setLr(lr: number): void;
 }
 
-/** What the live page shows and moves. */
+/** Options of `startLive()`. */
 export interface LiveOptions extends ServerOptions {
   readonly controls: Controls;
-  /** Reads the run as it stands, for a page that has just been opened. */
+  /** Reads the present state of the run, for a page that has just been opened. */
   snapshot(): Promise<RunView>;
 }
 
-/** A served run. */
+/** The running server of a live page. */
 export interface LiveServer {
-  /** The address to print. */
+  /** The URL to print. */
   readonly url: string;
-  /** What others must know who open it from elsewhere; undefined where they cannot. */
+  /** How to open the page from another machine; undefined if that is not possible. */
   readonly note: string | undefined;
-  /** Tells the open pages what is new; without one this does nothing. */
+  /** Sends an event to the open pages. Without an open page, it does nothing. */
   publish<E extends keyof LiveEvents>(event: E, data: LiveEvents[E]): void;
-  /** Sends what has not been sent yet, and ends the server. */
+  /** Sends the remaining events, and stops the server. */
   close(): Promise<void>;
 }
 
 /**
- * Serves a run.
+ * Starts the server of a live page.
  *
  * @throws {UsageError} if the port is in use or the address cannot be bound.
  */
@@ -70,12 +70,12 @@ export function startLive({ controls, snapshot, ...where }: LiveOptions): LiveSe
   };
 }
 
-/** Does what a page asks for. */
+/** Answers a request for an action. */
 async function control(request: Request, controls: Controls): Promise<Response> {
   const body = await readJson(request);
   if (body instanceof Response) return body;
   try {
-    const error = act(body.value, controls);
+    const error = runAction(body.value, controls);
     return error === undefined ? json(200, { ok: true }) : json(400, { error });
   } catch (error) {
     if (error instanceof WgradError) return json(400, { error: error.message });
@@ -83,8 +83,8 @@ async function control(request: Request, controls: Controls): Promise<Response> 
   }
 }
 
-/** @returns what is wrong with what was asked for; undefined if it is done. */
-function act(value: unknown, controls: Controls): string | undefined {
+/** Runs the requested action. @returns what is wrong with the request; undefined if the action was run. */
+function runAction(value: unknown, controls: Controls): string | undefined {
   if (typeof value !== "object" || value === null) return "the body must be an object with an action";
   const { action, lr } = value as { action?: unknown; lr?: unknown };
   if (action === "pause") controls.pause();
@@ -92,7 +92,7 @@ function act(value: unknown, controls: Controls): string | undefined {
   else if (action === "stop") controls.stop();
   else if (action !== "lr") return "action must be one of pause, resume, stop, lr";
   else if (typeof lr !== "number" || !(lr >= 0 && lr <= MAX_LR)) return `lr must be a number from 0 to ${MAX_LR}`;
-  else if (lr > 0 && Math.fround(lr) === 0) return `lr ${lr} is so small that training would have it as 0`;
+  else if (lr > 0 && Math.fround(lr) === 0) return `lr ${lr} is so small that it is 0 in float32`;
   else controls.setLr(lr);
   return undefined;
 }

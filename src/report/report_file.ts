@@ -1,5 +1,5 @@
 /**
- * `report.html` of a run's folder, and what a page may be written over.
+ * Writes `report.html` into the folder of a run, and protects other files from being overwritten by a page.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import { readRun } from "./run_view.ts";
 /**
  * Reads a run, and writes its report into its folder.
  *
- * @param ended the caller has the run's lock, and has done with it. Default true.
- * @returns the file's path.
+ * @param ended true if the caller holds the lock of the run and the run is over. Default true.
+ * @returns the path of the report
  * @throws {DataError} if a file of the run cannot be read, or the report cannot be written.
  */
 export async function writeReport(folder: string, { ended = true } = {}): Promise<string> {
@@ -25,24 +25,24 @@ export async function writeReport(folder: string, { ended = true } = {}): Promis
 }
 
 /**
- * Asserts that a page may be written to a file: it is not there, or is a page of wgrad's.
+ * Checks that a page may be written to a path: there is no such file, or it is a page that wgrad has written.
  *
- * @throws {UsageError} if it is anything else.
+ * @throws {UsageError} if the file is anything else
  */
 export async function checkOverwrite(path: string): Promise<void> {
   const { isFile } = await Deno.stat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return { isFile: undefined };
     throw fileError("read", path, error);
   });
-  if (isFile === undefined || isFile && await isOwnPage(path)) return;
-  throw new UsageError(`${path} is there already, and is no page that wgrad has made: choose another file`);
+  if (isFile === undefined || isFile && await isWgradPage(path)) return;
+  throw new UsageError(`${path} exists and is not a page that wgrad has written: choose another file`);
 }
 
-/** Whether a file begins as `page.ts` has it. */
-async function isOwnPage(path: string): Promise<boolean> {
+/** Whether a file starts like the pages of `page.ts`. */
+async function isWgradPage(path: string): Promise<boolean> {
   for await (const chunk of fileChunks(path, 4096)) {
     const head = new TextDecoder().decode(chunk);
     return head.startsWith("<!DOCTYPE html>\n") && head.includes('\n<meta name="generator" content="wgrad ');
   }
-  return true; // Nothing is in it.
+  return true; // The file is empty.
 }

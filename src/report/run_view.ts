@@ -1,6 +1,6 @@
 /**
- * What there is to see of a run: its folder's files, read for the report. A run may be old, under way, or broken off, so
- * any file may be missing; only a folder that holds none of them is no run.
+ * Reads the folder of a run for the report. The run may be old, still training, or interrupted, so any file may be missing.
+ * Only a folder without any of the files is not a run.
  *
  * @module
  */
@@ -15,26 +15,26 @@ import { LOCK } from "../run/lock.ts";
 import { type Filters, filtersOf } from "./filters.ts";
 import { addLine, noSeries, type Series } from "./page/series.js";
 
-/** The most bytes of a JSON file, or of a line of metrics, that are read. */
+/** The largest JSON file, and the longest line of metrics, in bytes. */
 const MAX_TEXT = 1 << 26, MAX_LINE = 1 << 20;
 
-/** How a run stands. A stopped one ended before its test: it was interrupted, or failed and nobody saw it. */
+/** The state of a run. "stopped": it ended before its test, because it was interrupted or failed. */
 export type RunState = "running" | "paused" | "stopping" | "testing" | "finished" | "failed" | "stopped";
 
-/** All that a page shows of a run; it can be sent as JSON. */
+/** Everything that a page shows of a run. It can be sent as JSON. */
 export interface RunView {
-  /** The folder's own name. */
+  /** The name of the folder. */
   readonly name: string;
-  /** The folder, as it was named to us. */
+  /** The path of the folder, as the caller gave it. */
   readonly path: string;
   readonly state: RunState;
   /** The settings. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Where it ran: versions, the adapter. */
+  /** Versions, the adapter and other facts about the machine. */
   readonly environment: Readonly<Record<string, unknown>>;
   /** The curves, with at most a few thousand points each, and the events. */
   readonly series: Series;
-  /** Lines of `metrics.jsonl` that could not be read, besides a last one that is cut off. */
+  /** How many lines of `metrics.jsonl` could not be read, not counting a last line that is cut off. */
   readonly badLines: number;
   readonly evaluation?: EvaluationFile;
   readonly filters?: Filters;
@@ -43,18 +43,18 @@ export interface RunView {
 /**
  * Reads a run.
  *
- * @param ended it is the caller who has the run's lock, and has done with it. Default false.
- * @param weights read the weights too, for the filters. Default true.
- * @throws {DataError} if the folder is not there or holds no run, or a file in it holds something else.
+ * @param ended true if the caller holds the lock of the run and the run is over. Default false.
+ * @param weights whether to read the weights too, for the filters. Default true.
+ * @throws {DataError} if the folder does not exist or is not a run, or one of its files is damaged
  */
 export async function readRun(path: string, { ended = false, weights = true } = {}): Promise<RunView> {
   const has = async (name: string) => await fileSize(join(path, name)) !== undefined;
   const info = await Deno.stat(path).catch((error) => {
     throw fileError("read the run", path, error);
   });
-  if (!info.isDirectory) throw new DataError(`${path} is no folder of a run`);
+  if (!info.isDirectory) throw new DataError(`${path} is not the folder of a run`);
   if (!await has("config.json") && !await has("metrics.jsonl")) {
-    throw new DataError(`${path} holds no run: neither config.json nor metrics.jsonl is there`);
+    throw new DataError(`${path} is not a run: it has neither config.json nor metrics.jsonl`);
   }
   const { series, badLines } = await readMetrics(join(path, "metrics.jsonl"));
   const testFile = join(path, "evaluation.json"), test = await readText(testFile);
@@ -74,7 +74,7 @@ export async function readRun(path: string, { ended = false, weights = true } = 
   };
 }
 
-/** Adds up the lines of a file, if it is there. A last line without an end is being written, or was cut off. */
+/** Reads the lines of metrics, if the file exists. A last line without a line break is still being written, or cut off. */
 async function readMetrics(path: string): Promise<Pick<RunView, "series" | "badLines">> {
   const series = noSeries();
   let badLines = 0, rest = "";
@@ -95,18 +95,18 @@ async function readMetrics(path: string): Promise<Pick<RunView, "series" | "badL
     rest = lines.pop()!;
     for (const line of lines) if (line !== "" && !add(line)) badLines++;
     if (rest.length > MAX_LINE) {
-      throw new DataError(`${path} holds no metrics: a line is longer than ${MAX_LINE} bytes`);
+      throw new DataError(`${path} does not contain metrics: a line is longer than ${MAX_LINE} bytes`);
     }
   }
   add(rest);
   return { series, badLines };
 }
 
-/** The content of a text file; undefined if it is not there. */
+/** The content of a text file; undefined if it does not exist. */
 async function readText(path: string): Promise<string | undefined> {
   const size = await fileSize(path);
   if (size === undefined) return undefined;
-  if (size > MAX_TEXT) throw new DataError(`${path} is ${size} bytes long: a file of a run is not`);
+  if (size > MAX_TEXT) throw new DataError(`${path} has ${size} bytes, which is too large for this file of a run`);
   return await Deno.readTextFile(path).catch((error) => {
     throw fileError("read", path, error);
   });
@@ -121,10 +121,10 @@ async function readRecord(path: string): Promise<Record<string, unknown>> {
     throw new DataError(`${path} is not JSON: ${shorten((error as Error).message, 200)}`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new DataError(`${path} must hold one JSON object`);
+  throw new DataError(`${path} must contain one JSON object`);
 }
 
-/** The first layer's filters. A report can do without them, so weights that cannot be read are passed over. */
+/** The filters of the first layer; undefined if the weights cannot be read, since a report works without them. */
 async function readFilters(path: string): Promise<Filters | undefined> {
   try {
     const bytes = await readWholeFile(path);

@@ -1,6 +1,6 @@
 /**
- * The pages of past runs: the list of those in a folder, the report of each, and comparisons. Every request reads the
- * files anew, so that a page that is loaded again shows how far a run has come.
+ * The server of `wgrad dashboard`: the list of the runs in a folder, the report of each, and comparisons. Every request reads
+ * the files again, so that reloading a page shows the progress of a run.
  *
  * @module
  */
@@ -34,18 +34,18 @@ export async function startBrowsing(folder: string, where: ServerOptions): Promi
 }
 
 async function compare(folder: string, names: ReadonlySet<string>): Promise<Response> {
-  if (names.size < 2) return text(400, "Choose two runs or more.");
-  if (names.size > MAX_COMPARED) return text(400, `Choose ${MAX_COMPARED} runs at most.`);
+  if (names.size < 2) return text(400, "Choose at least two runs.");
+  if (names.size > MAX_COMPARED) return text(400, `Choose at most ${MAX_COMPARED} runs.`);
   const runs: RunView[] = [];
   for (const name of names) {
     const path = await pathOf(folder, name);
-    if (path === undefined) return text(404, "One of these runs is not there any more.");
+    if (path === undefined) return text(404, "One of these runs no longer exists.");
     runs.push(await readRun(path, { weights: false }));
   }
   return html(comparePage(runs, { home: "./" }));
 }
 
-/** One after the other: each may be large. */
+/** Reads the runs one after the other, since each may be large. */
 async function listRuns(folder: string): Promise<(RunView | UnreadableRun)[]> {
   const runs: (RunView | UnreadableRun)[] = [];
   for (const name of await namesOfRuns(folder)) {
@@ -59,13 +59,13 @@ async function listRuns(folder: string): Promise<(RunView | UnreadableRun)[]> {
   return runs;
 }
 
-/** The names of the folders in `folder` that hold a run, or cannot be looked into, in the order of their numbers. */
+/** The names of the folders in `folder` that contain a run or cannot be read, sorted with numbers in numeric order. */
 async function namesOfRuns(folder: string): Promise<string[]> {
   try {
-    if ((await Deno.stat(folder)).isFile) throw new DataError(`${folder} is a file, and no folder of runs`);
+    if ((await Deno.stat(folder)).isFile) throw new DataError(`${folder} is a file, not a folder of runs`);
     const names: string[] = [];
     for await (const { name } of Deno.readDir(folder)) {
-      // One that is locked to us must not hide the others; what is wrong with it, reading it says.
+      // A folder without permission must not hide the others. Reading it later gives the error.
       if (await pathOf(folder, name).catch(() => name) !== undefined) names.push(name);
     }
     return names.sort(new Intl.Collator("en", { numeric: true }).compare);
@@ -74,7 +74,7 @@ async function namesOfRuns(folder: string): Promise<string[]> {
   }
 }
 
-/** The path of a run; undefined if the name is not that of a run's folder in `folder`. Links are not followed. */
+/** The path of a run; undefined if `folder` has no run of that name. Links are not followed. */
 async function pathOf(folder: string, name: string): Promise<string | undefined> {
   if (name === "" || name === "." || name === ".." || /[/\\:\0]/.test(name)) return undefined;
   const path = join(folder, name), info = await Deno.lstat(path).catch(() => undefined);
@@ -85,7 +85,7 @@ async function pathOf(folder: string, name: string): Promise<string | undefined>
   return undefined;
 }
 
-/** A part of a path without its escapes, or "" where they are damaged. */
+/** Decodes a part of a URL path; "" if its escapes are invalid. */
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -1,6 +1,6 @@
 /**
- * The web server of the live page and of the browser of past runs: it binds an address, lets the guard look at each
- * request, and gives each answer its headers. What is served is the caller's.
+ * The web server of the live page and of `wgrad dashboard`: it binds an address, checks each request (`access.ts`), and adds
+ * the headers to each response. The caller's handler makes the pages.
  *
  * @module
  */
@@ -15,39 +15,39 @@ import {
   type ServedAddress,
 } from "./access.ts";
 
-/** The port that is tried first where none is asked for. */
+/** The port that is tried first if none is given. */
 export const DEFAULT_PORT = 8484;
 
-/** Ports after the default one that are tried where it is in use. */
+/** How many ports after the default one are tried if it is in use. */
 const MORE_PORTS = 20;
 
-/** Most bytes of a request's body. */
+/** The largest body of a request, in bytes. */
 const MAX_BODY = 4096;
 
 export interface ServerOptions {
-  /** The port; 0 for any free one. Default: `DEFAULT_PORT`, or the next free one after it. */
+  /** The port; 0 means any free port. Default: the first free port from `DEFAULT_PORT` on. */
   readonly port?: number | undefined;
-  /** The address to listen on. Default: 127.0.0.1, which this machine alone can reach. */
+  /** The address to listen on. Default: 127.0.0.1, which only this machine can reach. */
   readonly host?: Host | undefined;
 }
 
 /** A running server. */
 export interface Server {
-  /** The address to open, with its token. */
+  /** The URL to open, with the token. */
   readonly url: string;
-  /** What others must know who open it from elsewhere; undefined where they cannot. */
+  /** How to open the page from another machine; undefined if that is not possible. */
   readonly note: string | undefined;
-  /** The token, which every link of a page must carry. */
+  /** The token that every link of a page must carry. */
   readonly token: string;
-  /** Frees the port, and waits half a second at most for the answers under way. */
+  /** Frees the port, and waits at most half a second for responses that are not finished. */
   close(): Promise<void>;
 }
 
-/** Answers a request that has passed the guard; undefined where there is nothing at its path. */
+/** Answers a request that has passed the check; undefined if there is nothing at its path. */
 export type Handler = (request: Request, url: URL) => Promise<Response | undefined> | Response | undefined;
 
 /**
- * Starts to serve.
+ * Starts a server.
  *
  * @throws {UsageError} if the port is in use or the address cannot be bound.
  */
@@ -55,7 +55,7 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
   const token = makeToken();
   const answer = async (request: Request): Promise<Response> => {
     if (!isAllowed(request, guarded)) {
-      return text(403, "Forbidden: open the address that wgrad printed, with its token.");
+      return text(403, "Forbidden: open the address that wgrad printed, including its token.");
     }
     if (request.method !== "GET" && request.method !== "POST") {
       return text(405, "Only GET and POST are served.", { allow: "GET, POST" });
@@ -63,7 +63,7 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
     try {
       return await handler(request, new URL(request.url)) ?? text(404, "There is nothing here.");
     } catch (error) {
-      // What a run's folder holds is not in our hands; its fault is shown, and the server lives on.
+      // The files of a run may be damaged. The page shows the error, and the server continues.
       if (error instanceof WgradError) return text(500, error.message);
       throw error;
     }
@@ -71,7 +71,7 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
   const options = {
     hostname: host,
     onListen: () => {},
-    onError: () => text(500, "The server failed: a bug in wgrad."),
+    onError: () => text(500, "The server failed. This is a bug in wgrad."),
   };
   const server = bind(port, host, (port) => Deno.serve({ ...options, port }, answer));
   const guarded: ServedAddress = { host, port: server.addr.port, token };
@@ -80,15 +80,15 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
     note: remoteNote(host),
     token,
     async close() {
-      // The port is free at once. A client that does not end its request must not hold up the end of the process.
-      const { promise: late, resolve } = Promise.withResolvers<void>(), timer = setTimeout(resolve, 500);
-      await Promise.race([server.shutdown(), late]);
+      // The port is free at once. A client that keeps its connection open must not delay the end of the process.
+      const { promise: timeout, resolve } = Promise.withResolvers<void>(), timer = setTimeout(resolve, 500);
+      await Promise.race([server.shutdown(), timeout]);
       clearTimeout(timer);
     },
   };
 }
 
-/** An answer of plain text. */
+/** A response with plain text. */
 export function text(status: number, message: string, headers: Record<string, string> = {}): Response {
   return new Response(`${message}\n`, {
     status,
@@ -96,7 +96,7 @@ export function text(status: number, message: string, headers: Record<string, st
   });
 }
 
-/** A page. What it may load, it says itself: it knows its own scripts. That others may not frame it, only a header can say. */
+/** A response with a page. The page itself has a policy for its scripts; only a header can forbid others to frame it. */
 export function html(page: string): Response {
   return new Response(page, {
     headers: {
@@ -107,7 +107,7 @@ export function html(page: string): Response {
   });
 }
 
-/** An answer of JSON. */
+/** A response with JSON. */
 export function json(status: number, value: unknown): Response {
   return new Response(JSON.stringify(value), {
     status,
@@ -116,13 +116,13 @@ export function json(status: number, value: unknown): Response {
 }
 
 /**
- * The JSON of a request's body.
+ * Reads the body of a request as JSON.
  *
- * @returns the value, or the answer that says why there is none.
+ * @returns the value, or a response with the error
  */
 export async function readJson(request: Request): Promise<{ value: unknown } | Response> {
   const type = (request.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
-  // Also what keeps forms of other sites out: they cannot send this type.
+  // This also blocks forms on other sites: they cannot send this type.
   if (type !== "application/json") return json(415, { error: "the body must be application/json" });
   const bytes = new Uint8Array(MAX_BODY);
   let length = 0;
@@ -138,24 +138,24 @@ export async function readJson(request: Request): Promise<{ value: unknown } | R
   }
 }
 
-/** Binds the port that was asked for, or the first free one from the default on. */
-function bind<T>(asked: number | undefined, host: Host, listen: (port: number) => T): T {
-  const last = asked ?? DEFAULT_PORT + MORE_PORTS;
-  for (let port = asked ?? DEFAULT_PORT;; port++) {
+/** Binds the given port, or the first free one from the default on. */
+function bind<T>(requested: number | undefined, host: Host, listen: (port: number) => T): T {
+  const last = requested ?? DEFAULT_PORT + MORE_PORTS;
+  for (let port = requested ?? DEFAULT_PORT;; port++) {
     try {
       return listen(port);
     } catch (error) {
       const inUse = error instanceof Deno.errors.AddrInUse;
       if (inUse && port < last) continue;
       let why = error instanceof Error ? error.message : String(error);
-      if (inUse && asked === undefined) why = `and all ports after it up to ${last} are in use`;
-      else if (inUse) why = "it is in use; choose another, or let wgrad choose";
+      if (inUse && requested === undefined) why = `it and all ports up to ${last} are in use`;
+      else if (inUse) why = "it is in use; choose another port, or let wgrad choose";
       else if (error instanceof Deno.errors.NotCapable) why = "this program was started without permission for it";
       else if (error instanceof Deno.errors.PermissionDenied) {
-        why = "the system does not allow it; choose one over 1023";
-      } else if (error instanceof Deno.errors.AddrNotAvailable) why = "this machine does not have the address";
+        why = "the system does not allow it; choose a port above 1023";
+      } else if (error instanceof Deno.errors.AddrNotAvailable) why = "this machine does not have this address";
       const name = host.includes(":") ? `[${host}]` : host;
-      throw new UsageError(`cannot serve on port ${asked ?? DEFAULT_PORT} of ${name}: ${why}`);
+      throw new UsageError(`cannot serve on port ${requested ?? DEFAULT_PORT} of ${name}: ${why}`);
     }
   }
 }

@@ -67,7 +67,7 @@ async function picturesOf(
   return found;
 }
 
-/** The mistakes as a PNG file, the most confident first: under each image the class that was predicted, and its own. */
+/** The mistakes as a PNG file, the most confident first: under each image the predicted class and its label. */
 export function gridOfMistakes({ mistakes, classes }: EvaluationFile): Uint8Array {
   const pictures = mistakes.map(({ png, label, predicted }) => {
     const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");

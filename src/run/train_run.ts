@@ -238,7 +238,7 @@ async function trainAndSave(
   return summary;
 }
 
-/** Tests the weights that were saved, in a model of their own, and notes the result. */
+/** Loads the saved weights into a new model, tests it, and writes the result. */
 async function test(session: Session, dataset: Dataset, listener: RunListener): Promise<EvaluationFile> {
   const { trainer: { data: { gpu } }, folder } = session;
   const evaluation = await evaluateWeights(gpu, await loadWeights(folder.weights), dataset, "test");

@@ -1,13 +1,13 @@
 /**
  * The learning rates of a run with a schedule. The factors of the next steps are written to device memory before the steps
- * are submitted, and each step reads its own factor there, so that a new rate needs no wait.
+ * are submitted, and each step reads the factor there, so that a new rate needs no wait.
  *
  * @module
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { write } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
-import { pick } from "../ops/batch.ts";
+import { selectForStep } from "../ops/batch.ts";
 import { combine, scalar } from "../ops/elementwise/elementwise.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { Schedule } from "../optim/schedules.ts";
@@ -52,7 +52,7 @@ export class Rates {
 
   /** Records that every group gets the rate of the current step. */
   apply(counters: Tensor): void {
-    const factor = pick(this.#table.value, counters.value);
+    const factor = selectForStep(this.#table.value, counters.value);
     this.optimizer.paramGroups.forEach(({ rate }, i) => {
       rate.assign(combine("mul", factor, scalar(this.#bases[i]!)), "train");
     });

@@ -87,7 +87,7 @@ export class Trainer {
   /** The learning rates of the optimizer's groups, before schedule and scale. */
   readonly #bases: readonly number[];
   readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, lossOfEpoch: 0, seconds: 0 };
-  /** The factors of the rates, and the steps from which they hold: steps that were submitted keep the factor of then. */
+  /** The factors of the rates, and the steps from which they hold: steps that were submitted already keep theirs. */
   #scales = [{ from: 0, scale: 1 }];
   #stop = false;
   #pause: PromiseWithResolvers<void> | null = null;

@@ -1,6 +1,6 @@
 /**
- * The choices of variants that were tuned on a device, from one run to the next: a file for each adapter and driver under
- * the cache folder. Other choices round differently, so the same bits need the same file.
+ * The variants that were selected by tuning, kept from one run to the next in a file for each adapter and driver under the
+ * cache folder. Other variants round differently, so the same bits need the same file.
  *
  * @module
  */
@@ -14,24 +14,28 @@ import { variantsOf } from "../graph/variants.ts";
 import { VERSION } from "../version.ts";
 import { kernelsHash } from "./kernel_texts.ts";
 
-/** What was measured on: all that WebGPU tells of an adapter and its driver. */
+/** The device that was measured: everything that WebGPU says about an adapter and its driver. */
 function deviceOf({ adapter: { name, vendor, architecture, cpu } }: Gpu): Readonly<Record<string, string>> {
   return {
     name,
     vendor,
     architecture,
     backend: Deno.env.get("DENO_WEBGPU_BACKEND") || "default",
-    // Small batches run without the software driver's threads: another device, as far as times go.
+    // Small batches run without the software driver's threads, and so with other times.
     ...(cpu ? { threads: Deno.env.get("LP_NUM_THREADS") || "default" } : {}),
   };
 }
 
-/** What was measured. Deno's version is that of the compiler of kernels, too. */
+/** The program that was measured. Deno's version stands for its compiler of kernels, too. */
 async function programOf(): Promise<Readonly<Record<string, string>>> {
   return { wgrad: VERSION, deno: Deno.version.deno, kernels: await kernelsHash() };
 }
 
-/** Where the choices on `gpu` are kept. Throws `DataError` where no variable tells the cache folder. */
+/**
+ * The path of the file of choices on `gpu`.
+ *
+ * @throws {DataError} where no environment variable gives the cache folder.
+ */
 export async function choicesFile(gpu: Gpu): Promise<string> {
   const device = deviceOf(gpu), name = device.name!.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   const hash = await sha256([new TextEncoder().encode(JSON.stringify(device))]);
@@ -39,10 +43,10 @@ export async function choicesFile(gpu: Gpu): Promise<string> {
 }
 
 /**
- * Makes the choices that were tuned earlier those of `gpu`. A file of another version counts as none; one that is damaged,
- * another device's, or somebody else's is told to `warn`, in a line.
+ * Loads the choices that were tuned earlier on `gpu`. A file of another version is ignored; one that is damaged, or of
+ * another device, is ignored with a line to `warn`.
  *
- * @returns how many there are.
+ * @returns the number of choices.
  */
 export async function loadChoices(gpu: Gpu, warn: (line: string) => void): Promise<number> {
   let path = "the file of tuned kernels";
@@ -52,14 +56,14 @@ export async function loadChoices(gpu: Gpu, warn: (line: string) => void): Promi
     for (const [key, name] of choices) variantsOf(gpu).chosen.set(key, name);
     return choices.length;
   } catch (error) {
-    // Without a cache folder there is nothing to load; saving says so.
+    // Without a cache folder there is nothing to load; saving warns about it.
     if (error instanceof Deno.errors.NotFound || error instanceof DataError) return 0;
     warn(`warning: ${path} is not used: ${oneLine((error as Error).message)}; wgrad bench --tune makes it anew`);
     return 0;
   }
 }
 
-/** Throws where the file cannot be this device's. */
+/** The choices in the text of a file; none where it is of another version. Throws where it is not a file of this device. */
 async function choicesIn(text: string, gpu: Gpu): Promise<[string, string][]> {
   const file: unknown = JSON.parse(text);
   const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -73,7 +77,7 @@ async function choicesIn(text: string, gpu: Gpu): Promise<[string, string][]> {
   return entries;
 }
 
-/** Keeps the choices on `gpu`. Where they cannot be written, `warn` is told, in a line: they serve this run all the same. */
+/** Saves the choices on `gpu`. Where they cannot be written, they are only used in this run, and `warn` gets a line. */
 export async function saveChoices(gpu: Gpu, warn: (line: string) => void): Promise<void> {
   try {
     const choices = Object.fromEntries([...variantsOf(gpu).chosen].sort(([a], [b]) => a < b ? -1 : 1));

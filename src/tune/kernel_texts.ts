@@ -1,5 +1,5 @@
 /**
- * What all kernels together are known by: tuned choices are of use for the same kernels only.
+ * A hash of all kernels: tuned choices are only valid for the kernels that were measured.
  *
  * @module
  */

@@ -1,20 +1,20 @@
 /**
- * Timing: work is submitted many times in a row, then one element is read to wait for the device.
+ * Timing: work is submitted many times in a row; then the read of one element waits for the device.
  *
  * @module
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { allocateStorage, read, type Storage } from "../backend/webgpu/memory.ts";
 
-/** How long to measure. */
+/** The options of a measurement. */
 export interface TimeOptions {
-  /** The median of so many rounds counts. Default 5. */
+  /** The number of rounds, of which the median counts. Default 5. */
   readonly rounds?: number;
   /** Runs in each round. Default: as many as take about `roundMs`. */
   readonly runs?: number;
   /** Milliseconds. Default 80. */
   readonly roundMs?: number;
-  /** Milliseconds of each round that are not the program's: see `waitCost()`. Default 0: the wait counts. */
+  /** Milliseconds that are subtracted from each round: see `waitCost()`. Default 0. */
   readonly waitMs?: number;
 }
 
@@ -29,14 +29,14 @@ export interface Timing {
 
 const flags = new WeakMap<Gpu, Storage>();
 
-/** Resolves when the GPU has done all that was submitted. */
+/** Resolves when the GPU has finished all submitted work. */
 export async function wait(gpu: Gpu): Promise<void> {
   let flag = flags.get(gpu);
   if (!flag) flags.set(gpu, flag = allocateStorage(gpu, 4));
   await read(gpu, [flag]);
 }
 
-/** What `wait()` costs, in milliseconds, when there is nothing to wait for. Deno sleeps about 10 ms in each. */
+/** The milliseconds that `wait()` takes when there is no work. Deno sleeps about 10 ms in each. */
 export async function waitCost(gpu: Gpu): Promise<number> {
   await wait(gpu);
   const times: number[] = [];
@@ -63,7 +63,7 @@ export async function time(
   await wait(gpu);
   if (runs === undefined) {
     runs = 1;
-    // Doubled until a round is long enough to tell the rate from the jitter of the wait.
+    // The runs are doubled until a round is long in comparison with the jitter of the wait.
     for (let took = await round(runs);; took = await round(runs)) {
       if (took >= roundMs / 3 || runs >= 1 << 20) {
         runs = Math.max(1, Math.round(runs * roundMs / Math.max(took, 1e-3)));

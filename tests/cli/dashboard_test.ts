@@ -69,12 +69,12 @@ Deno.test("wgrad dashboard refuses a folder that is not there, a port in use and
     await Deno.writeTextFile(join(folder, "one.txt"), "");
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }), { port } = listener.addr;
     const cases: [string[], number, string][] = [
-      [["one.txt"], 1, "error: one.txt is a file, and no folder of runs"],
+      [["one.txt"], 1, "error: one.txt is a file, not a folder of runs"],
       [["nowhere"], 1, "error: cannot read the runs in nowhere: no such file or folder"],
       [
         ["--port", `${port}`],
         2,
-        `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another, or let`,
+        `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another port, or let`,
       ],
       [["--host", "10.0.0.1"], 2, "error: flag --host: 10.0.0.1 is not one of 127.0.0.1, ::1, 0.0.0.0, ::"],
       [["--port", "65536"], 2, "error: flag --port: 65536 is not an integer from 0 to 65535"],
@@ -159,9 +159,9 @@ Deno.test("nothing outside the folder is served, however its name is written", (
 Deno.test("a comparison needs two runs, and takes 24 at most", () =>
   withRuns(async (server) => {
     const few = await get(server, "/compare", "run=lenet-2&run=lenet-2&");
-    assertEquals([few.status, few.body], [400, "Choose two runs or more.\n"]);
+    assertEquals([few.status, few.body], [400, "Choose at least two runs.\n"]);
     const query = Array.from({ length: 25 }, (_, i) => `run=${i}&`).join("");
-    assertEquals((await get(server, "/compare", query)).body, "Choose 24 runs at most.\n");
+    assertEquals((await get(server, "/compare", query)).body, "Choose at most 24 runs.\n");
   }));
 
 Deno.test("a folder that goes away while it is served is an error on the page", () =>
@@ -181,7 +181,7 @@ Deno.test("wgrad train --dashboard with a port in use ends with exit code 2 befo
     assertEquals([code, out], [2, []]);
     assertEquals(
       err[0],
-      `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another, or let wgrad choose`,
+      `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another port, or let wgrad choose`,
     );
     assertEquals([...Deno.readDirSync(folder)], []);
   }));

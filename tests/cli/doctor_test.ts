@@ -109,8 +109,8 @@ Deno.test("wgrad doctor says where runs and data cannot be written", async () =>
     assertEquals(report.runs.folder, join(await Deno.realPath(folder), "runs"));
     const about = report.findings.filter(({ what }) => what.includes("cannot be written"));
     assertEquals(about.map(({ remedy }) => remedy), [
-      "set WGRAD_DATA to a folder elsewhere",
-      "`wgrad train --out DIR` with a folder elsewhere",
+      "set WGRAD_DATA to another folder",
+      "use `wgrad train --out DIR` with another folder",
     ]);
   });
 });

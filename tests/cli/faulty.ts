@@ -1,32 +1,55 @@
 /**
- * `wgrad train` on a GPU that fails: `deno run -A faulty.ts FAULT ARGS…`. FAULT is `lose:N`, the device is lost at the N-th
- * submission, `lose:N,M`, and once more, `memory:N`, of which no more than N bytes can be had, or `hang:N`, whose N-th read
- * and all after it take a minute.
+ * `wgrad train` on a GPU that fails: `deno run -A faulty.ts FAULT ARGS…`. FAULT is one of these:
+ *
+ * - `lose:N`: the device is lost at the N-th submission; `lose:N,M`: and once more at the M-th.
+ * - `hang:N`: the N-th read, and each after it, takes a minute.
+ * - `memory:N`: no more than N bytes of the GPU's memory can be had.
+ * - `block:FILE`: a folder takes the place of this file of the run, as soon as the run has begun.
+ *
+ * Behind `@` may be a file from whose existence on is counted: `lose:1@FILE`. How many steps go into a submission depends
+ * on the machine's speed, so that a number alone does not say whether a checkpoint was saved before.
  */
+import { existsSync } from "node:fs";
 import { command } from "../../src/cli/train.ts";
 import { parse } from "../../src/cli/flags.ts";
 import { DeviceLostError, WgradError } from "../../src/errors.ts";
 import { currentGpu } from "../../src/backend/webgpu/device.ts";
 
 const [fault = "", ...args] = Deno.args, [kind, numbers = ""] = fault.split(":");
-const at = numbers.split(",").map(Number);
+const [counts = "", since = ""] = numbers.split("@"), at = counts.split(",").map(Number);
+let count = 0;
+
+/** Counts one event. @returns whether it is one at which the fault happens. */
+function counted(): boolean {
+  return (since === "" || existsSync(since)) && at.includes(++count);
+}
 
 if (kind === "lose") {
   const { submit } = GPUQueue.prototype;
-  let count = 0;
   GPUQueue.prototype.submit = function (buffers: Iterable<GPUCommandBuffer>) {
-    if (at.includes(++count)) {
+    if (counted()) {
       currentGpu()!.fail(new DeviceLostError("the GPU device was lost (injected)", { remedy: "start again" }));
     }
     return submit.call(this, buffers as GPUCommandBuffer[]);
   };
 } else if (kind === "hang") {
   const { mapAsync } = GPUBuffer.prototype;
-  let count = 0;
+  let hangs = false;
   GPUBuffer.prototype.mapAsync = async function (...args) {
-    if (++count === at[0]) console.error("hanging");
-    if (count >= at[0]!) await new Promise((resolve) => setTimeout(resolve, 60_000));
+    if (!hangs && counted()) {
+      hangs = true;
+      console.error("hanging");
+    }
+    if (hangs) await new Promise((resolve) => setTimeout(resolve, 60_000));
     return await mapAsync.apply(this, args);
+  };
+} else if (kind === "block") {
+  const { log } = console;
+  console.log = (line: string) => {
+    log(line);
+    if (!line.startsWith("run:")) return;
+    if (existsSync(numbers)) Deno.removeSync(numbers);
+    Deno.mkdirSync(numbers);
   };
 } else if (kind === "memory") {
   const { createBuffer } = GPUDevice.prototype;

@@ -81,9 +81,10 @@ Deno.test({
     withFolder(async (folder) => {
       await writeData(folder);
       const script = fileURLToPath(new URL("faulty.ts", import.meta.url));
-      // The steps under way never end.
+      // The steps under way after the first checkpoint never end.
+      const saved = join("runs", "run", "checkpoints", "last.safetensors");
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "--quiet", "--no-check", "--allow-all", script, "hang:30", ...ENDLESS.slice(1)],
+        args: ["run", "--quiet", "--no-check", "--allow-all", script, `hang:2@${saved}`, ...ENDLESS.slice(1)],
         cwd: folder,
         stdin: "null",
         stdout: "piped",
@@ -149,14 +150,23 @@ for (const file of ["metrics.jsonl", "model.safetensors"]) {
   Deno.test(`${file} that cannot be written ends the run with one line and exit code 1`, () =>
     withFolder(async (folder) => {
       await writeData(folder);
-      const path = join(folder, "runs", "run", file);
-      let blocked = false;
-      const { code, err } = await wgrad(folder, [...ENDLESS, "--max-steps", "200"], (_, lines) => {
-        if (blocked || !lines.some((line) => line.startsWith("run:"))) return;
-        blocked = true;
-        if (file === "metrics.jsonl") Deno.removeSync(path);
-        Deno.mkdirSync(path);
-      });
+      const script = fileURLToPath(new URL("faulty.ts", import.meta.url)), path = join("runs", "run", file);
+      const { code, stderr } = await execute(
+        Deno.execPath(),
+        [
+          "run",
+          "--quiet",
+          "--no-check",
+          "--allow-all",
+          script,
+          `block:${path}`,
+          ...ENDLESS.slice(1),
+          "--max-steps",
+          "200",
+        ],
+        { cwd: folder, env: { XDG_RUNTIME_DIR: "/" } },
+      );
+      const err = stderr.trimEnd().split("\n");
       assertEquals(code, 1);
       assertEquals(err.filter((line) => line.startsWith("error:")).length, 1);
       assert(err.at(-1)!.startsWith(`error: cannot write ${join("runs", "run", file)}: `), err.at(-1));

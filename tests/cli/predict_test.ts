@@ -229,7 +229,7 @@ Deno.test("wgrad predict refuses what it cannot use in a line each", async () =>
       [
         ["--weights", "few.safetensors", "good.png"],
         1,
-        'error: few.safetensors: its "classes" are not the names of 10 classes',
+        'error: few.safetensors: its "classes" are not a list of 10 names',
       ],
     ] as const
   ) {

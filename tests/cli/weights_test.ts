@@ -113,12 +113,16 @@ Deno.test("wgrad export and import refuse what they cannot do, in one line, and 
       [
         "export --weights net.pth --to net.bin",
         2,
-        /net\.bin ends in none of \.safetensors, \.pth, \.npz, \.onnx: give --format/,
+        /net\.bin does not end in \.safetensors, \.pth, \.npz, \.onnx: give --format/,
       ],
       ["export --weights net.pth --to old.npz", 2, /old\.npz exists already; --force replaces it/],
       ["export --weights none.pth --to a.pth", 1, /cannot read none\.pth: no such file/],
-      ["export --weights evil.pth --to a.npz", 1, /evil\.pth is no PyTorch file .* its pickle names "posix\.system"/],
-      ["export --weights legacy.pth --to a.npz", 1, /legacy\.pth is of PyTorch before 1\.6: save it again/],
+      [
+        "export --weights evil.pth --to a.npz",
+        1,
+        /evil\.pth is not a valid PyTorch file: its pickle names "posix\.system"/,
+      ],
+      ["export --weights legacy.pth --to a.npz", 1, /legacy\.pth was written by PyTorch before 1\.6: save it again/],
       ["export --weights text.pth --to a.npz", 1, /text\.pth is not a weights file: it is neither safetensors nor/],
       [
         "export --weights net.pth --to a.pth --model lenet-gray",

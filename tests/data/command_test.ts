@@ -35,7 +35,7 @@ Deno.test("wgrad data show writes a PNG grid and names the images", () =>
     assertEquals([code, err], [0, []]);
     assert(out[0]!.includes("SYNTHETIC"));
     assert(/^(\w+ \(\d+\) {2}){5}\w+ \(\d+\)$/.test(out[1]!), out[1]);
-    assertEquals(out[2], "data: 6 images of the test set of synthetic are in a.png");
+    assertEquals(out[2], "data: wrote 6 images of the test set of synthetic to a.png");
     const image = decodeRgbPng(await Deno.readFile(`${folder}/a.png`), "a.png");
     assertEquals([image.width, image.height], [3 * 132 + 4, 2 * (128 + 18 + 4) + 4]);
   }));
@@ -63,7 +63,7 @@ Deno.test("wgrad data show --json ends stdout with one JSON object, and says all
     assertEquals(err, [
       "data: a.bin is a single file: it is used as the training set and as the test set",
       "cat (1)",
-      "data: 1 images of the train set of a.bin are in batch.png",
+      "data: wrote 1 images of the train set of a.bin to batch.png",
     ]);
   }));
 
@@ -73,7 +73,7 @@ Deno.test("wgrad data verify reads all of a data set, and tells whether it is th
     await Deno.writeFile(`${folder}/set.tar.gz`, await makeArchive(makeFiles()));
     for (const data of ["set", "set.tar.gz"]) {
       const { code, out, err } = await wgrad(folder, "verify", "--data", data, "--json");
-      assertEquals([code, out.length, err.at(-1)], [0, 1, `data: ${data} is whole`]);
+      assertEquals([code, out.length, err.at(-1)], [0, 1, `data: ${data} is complete`]);
       const result = JSON.parse(out[0]!);
       assertEquals([result.train.records, result.test.records], [25, 8]);
       assertEquals([result.files.length, result.official], [6, false]);
@@ -104,8 +104,8 @@ Deno.test("wgrad data refuses impossible command lines: exit 2, one line", () =>
   withFolder(async (folder) => {
     for (
       const [args, message] of [
-        [["fetch", "--data", "synthetic"], "data fetch: --data synthetic is nothing to fetch, only cifar10 is"],
-        [["fetch", "--force", "--offline"], "data fetch: --force needs the network, which --offline forbids"],
+        [["fetch", "--data", "synthetic"], "data fetch: only cifar10 can be downloaded, not --data synthetic"],
+        [["fetch", "--force", "--offline"], "data fetch: --force needs the network, but --offline forbids it"],
         [["show", "--force"], "flag --force belongs to `wgrad data fetch`, not to `show`"],
         [["verify", "--batch-size", "3"], "flag --batch-size belongs to `wgrad data show`, not to `verify`"],
         [["show", "--data", "cifar11"], "--data cifar11: no such data set, file or folder"],

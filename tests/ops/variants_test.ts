@@ -118,11 +118,11 @@ const convolutions: [string, number[], number[], Options?][] = [
   ["1x1 kernel", [3, 6, 4, 5], [17, 6, 1, 1]],
   ["more channels than a tile has rows", [2, 36, 5, 4], [35, 36, 3, 3], { padding: 1 }],
   ["stride 2, padding 2", [3, 2, 9, 8], [7, 2, 5, 5], { stride: 2, padding: 2 }],
-  ["more channels and places than the largest tile", [3, 4, 8, 6], [130, 4, 1, 1]],
+  ["more channels and positions than the largest tile", [3, 4, 8, 6], [130, 4, 1, 1]],
   ["more channels and weights than the largest tile", [2, 15, 5, 5], [130, 15, 3, 3], { padding: 1 }],
-  ["more input channels and places than the largest tile", [1, 132, 12, 11], [5, 132, 1, 1]],
+  ["more input channels and positions than the largest tile", [1, 132, 12, 11], [5, 132, 1, 1]],
   ["every option", [2, 6, 9, 11], [9, 2, 3, 2], { groups: 3, stride: [2, 1], padding: [1, 2], dilation: [1, 2] }],
-  ["places for several parts", [5, 3, 12, 9], [6, 3, 3, 3]],
+  ["positions for several chunks", [5, 3, 12, 9], [6, 3, 3, 3]],
   ["stride that leaves the last rows out", [1, 2, 8, 8], [3, 2, 3, 3], { stride: 3 }],
 ];
 
@@ -170,8 +170,8 @@ Deno.test("a kernel merges only while every device has the memory that its workg
   }
 });
 
-/** The variant that the estimate takes for the node behind `value`, on a GPU and on a software driver. */
-function picks(value: Value): string[] {
+/** The variant with the lowest estimate for the node behind `value`, on a GPU and on a software driver. */
+function estimated(value: Value): string[] {
   return [GPU, SOFTWARE_GPU].map((profile) => {
     const variants = new Variants(), node = value.node!, first: string[] = [];
     const place = () => ({ block: null as never, offset: 0, size: 0 });
@@ -183,11 +183,11 @@ function picks(value: Value): string[] {
 }
 
 /** The families of the same. */
-const families = (value: Value) => picks(value).map((name) => name.split(" ")[0]!);
+const families = (value: Value) => estimated(value).map((name) => name.split(" ")[0]!);
 
 const f32 = (...shape: number[]) => new Value(shape, "f32");
 
-Deno.test("the estimate takes shared tiles for large problems on a GPU, and never on a software driver", () => {
+Deno.test("the estimate selects shared tiles for large problems on a GPU, and never on a software driver", () => {
   for (const [m, n, k] of [[512, 64, 64], [1024, 1024, 1024], [129, 300, 65], [256, 131, 400]] as const) {
     assertEquals(families(product(f32(m, k), f32(k, n), false, false)), ["shared", "registers"], `${m} ${n} ${k}`);
   }
@@ -206,10 +206,10 @@ Deno.test("the estimate takes shared tiles for large problems on a GPU, and neve
   }
 });
 
-Deno.test("on a GPU the estimate takes large tiles for large products, small ones for smaller", () => {
+Deno.test("on a GPU the estimate selects large tiles for large products, small ones for smaller", () => {
   const cases = [[1024, 1024, 1024, [128, 64]], [4096, 4096, 64, [128]], [256, 256, 64, [32]]] as const;
   for (const [m, n, k, sides] of cases) {
-    const [name] = picks(product(f32(m, k), f32(k, n), false, false));
+    const [name] = estimated(product(f32(m, k), f32(k, n), false, false));
     assert(sides.some((side) => name!.startsWith(`shared ${side}x${side}x`)), `${m} ${n} ${k}: ${name}`);
   }
 });

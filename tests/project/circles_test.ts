@@ -11,26 +11,6 @@ const ALLOWED: readonly { files: readonly string[]; reason: string }[] = [
   },
   {
     files: [
-      "src/measure/self_test.ts",
-      "src/measure/self_test_cases.ts",
-      "src/measure/self_test_updates.ts",
-    ],
-    reason: "still to be untied: the cases use the comparison of the module that lists them",
-  },
-  {
-    files: [
-      "src/ops/elementwise/elementwise.ts",
-      "src/ops/reduce/reduce.ts",
-      "src/ops/shape/shape.ts",
-    ],
-    reason: "the gradient of each family of ops is made of ops of the others: a broadcast is undone by a sum",
-  },
-  {
-    files: ["src/ops/matmul/matmul.ts", "src/ops/matmul/shared.ts"],
-    reason: "still to be untied: one product with two families of kernels",
-  },
-  {
-    files: [
       "src/tensor/grad.ts",
       "src/tensor/operations.ts",
       "src/tensor/realize.ts",

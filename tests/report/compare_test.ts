@@ -59,7 +59,7 @@ Deno.test("wgrad compare prints a table and writes a page; runs are found by fol
     const none = await wgrad(folder, ["compare", "a", "nope"]);
     assertEquals([none.code, none.err], [1, ["error: cannot read the run nope: no such file or folder"]]);
     const one = await wgrad(folder, ["compare", "a"]);
-    assertEquals([one.code, one.err], [2, ["error: compare needs two runs or more; see wgrad compare --help"]]);
+    assertEquals([one.code, one.err], [2, ["error: compare needs at least two runs; see wgrad compare --help"]]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -76,12 +76,12 @@ Deno.test("wgrad compare shows control characters as text, keeps files of others
     assertEquals((await wgrad(folder, ["compare", "a", "b"])).code, 0); // The page is its own.
     for (const file of [join("a", "config.json"), "a"]) {
       const { code, out, err } = await wgrad(folder, ["compare", "a", "b", "--out", file]);
-      const why = "is there already, and is no page that wgrad has made: choose another file";
+      const why = "exists and is not a page that wgrad has written: choose another file";
       assertEquals([code, out, err], [2, [], [`error: ${file} ${why}`]]);
     }
     assert((await Deno.readTextFile(join(folder, "a", "config.json"))).startsWith("{"));
     const many = await wgrad(folder, ["compare", ...Array(25).fill("a")]);
-    assertEquals([many.code, many.err], [2, ["error: compare shows 24 runs at most, got 25"]]);
+    assertEquals([many.code, many.err], [2, ["error: compare takes at most 24 runs, but got 25"]]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

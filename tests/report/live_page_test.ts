@@ -156,7 +156,7 @@ await browserTest(
       await page.getByText("Too many pages of this run are open").waitFor({ state: "hidden" });
       assertEquals(await page.getByRole("button", { name: "Pause" }).isEnabled(), true);
       await run.live.close();
-      await page.getByText("The run's server does not answer").waitFor();
+      await page.getByText("The server of the run does not respond").waitFor();
     }),
 );
 

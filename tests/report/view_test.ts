@@ -86,10 +86,10 @@ Deno.test("readRun() refuses in a line what is no run", () =>
       assert(why.test(message) && !message.includes("\n"), message);
     };
     await refuses(join(folder, "none"), /cannot read the run .*none: no such file/);
-    await refuses(folder, /holds no run: neither config\.json nor metrics\.jsonl/);
+    await refuses(folder, /is not a run: it has neither config\.json nor metrics\.jsonl/);
     await write(folder, "config.json", "[1]");
-    await refuses(join(folder, "config.json"), /is no folder/);
-    await refuses(folder, /config\.json must hold one JSON object/);
+    await refuses(join(folder, "config.json"), /is not the folder of a run/);
+    await refuses(folder, /config\.json must contain one JSON object/);
     await write(folder, "config.json", '{"a\n');
     await refuses(folder, /config\.json is not JSON/);
     await write(folder, "config.json", "{}");
@@ -97,7 +97,7 @@ Deno.test("readRun() refuses in a line what is no run", () =>
     await refuses(folder, /evaluation\.json is no result of a test/);
     await Deno.remove(join(folder, "evaluation.json"));
     await write(folder, "metrics.jsonl", "x".repeat(3 << 20));
-    await refuses(folder, /metrics\.jsonl holds no metrics/);
+    await refuses(folder, /metrics\.jsonl does not contain metrics/);
   }));
 
 Deno.test("evaluationFromJson() takes no image but a PNG, no label that is no class, and no ragged matrix", () => {

@@ -1,5 +1,5 @@
 /**
- * The file that keeps the choices of variants: what is stored, who reads it, and what is not taken for it.
+ * The file of selected variants: what is stored, who reads it, and which files are ignored.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";

@@ -1,12 +1,12 @@
 /**
- * Tests that choose variants: without choices of before, and with a cache folder of their own.
+ * Helpers for tests that select variants: without earlier choices, and with a temporary cache folder.
  *
  * @module
  */
 import type { Gpu } from "../../src/backend/webgpu/device.ts";
 import { variantsOf } from "../../src/graph/variants.ts";
 
-/** Runs `fn` with no choices made, and takes back those that it makes. */
+/** Runs `fn` without choices, and restores the earlier ones after it. */
 export async function clean<T>(gpu: Gpu, fn: () => Promise<T>): Promise<T> {
   const { chosen } = variantsOf(gpu), before = new Map(chosen);
   chosen.clear();

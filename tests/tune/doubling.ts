@@ -1,6 +1,5 @@
 /**
- * An op with variants of its own, some of which are wrong: y = 2 x. As a program, it prints what the choices that were kept
- * make of it.
+ * An op with variants, some of which are wrong: y = 2 x. Run as a program, it prints the result with the saved choices.
  *
  * @module
  */
@@ -22,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** The factor of each variant, the estimate's pick first. "broken" does not compile. */
+/** The factor of each variant; the first has the lowest estimate. "broken" does not compile. */
 export const FACTORS: Readonly<Record<string, number>> = { "plain 1": 2, "plain 2": 2, "wrong 1": 3, "broken 1": 2 };
 
 /** @param names the variants that it offers, in order. */
@@ -43,7 +42,7 @@ export function doubling(names: readonly string[], name = "doubling"): Op<object
   };
 }
 
-/** What the op makes of 1, 2, 3, with the choices on `gpu`; and what it offered. */
+/** The op's result for 1, 2, 3, with the choices on `gpu`, and its offers. */
 export async function doubled(gpu: Gpu, op: Op<object>, attrs: object = {}): Promise<{ y: number[]; offers: Offer[] }> {
   const [y] = record(op, [constant(Float32Array.of(1, 2, 3), [3])], attrs) as [Value];
   const offers = await offersOf(gpu, () => evaluate(gpu, [y], []));

@@ -38,7 +38,7 @@ interface Log {
   at: number;
 }
 
-/** Trials by name: each takes 100 ms to prepare, and what it says to run, on a clock of their own. */
+/** Fake trials by name, with a fake clock: each takes 100 ms to prepare, and its `ms` to run. */
 function fake(fakes: Readonly<Record<string, Fake>>, expected: readonly Sample[] = []) {
   const log: Log = { timed: [], open: 0, at: 0 };
   const options: TuneOptions = {
@@ -127,7 +127,7 @@ Deno.test("the estimate's pick is refused where it is not what the CPU computes"
     assertEquals(variantsOf(gpu).chosen.size, 0);
   }));
 
-Deno.test("a budget is kept; the dearest comes first, and what is not reached is left to the estimate", () =>
+Deno.test("a budget is kept; the most expensive offer comes first, and the estimate selects for those that are not reached", () =>
   clean(gpu, async () => {
     const offers = [offer("small", ["a", "b"], 1), offer("large", ["a", "b"], 100), offer("middle", ["a", "b"], 10)];
     const reached: [number, number][] = [];
@@ -146,7 +146,7 @@ Deno.test("a budget is kept; the dearest comes first, and what is not reached is
 
 Deno.test("a measurement for which time runs out chooses nothing", () =>
   clean(gpu, async () => {
-    // Both fit the first look, and the rounds that would tell them apart do not.
+    // There is time for the first run of both, but not for the rounds that would show the difference.
     const { log, options } = fake({ a: { ms: 90 }, b: { ms: 80 } });
     assertEquals(await tune(gpu, [offer("op", ["a", "b"])], { ...options, budget: 500 }), []);
     assert(log.timed.length > 0 && log.at <= 500, `${log.timed} ${log.at}`);

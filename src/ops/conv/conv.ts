@@ -15,6 +15,7 @@ import { type ConvAttrs, type ConvOptions, ONE, outputShape, type Pooled, sizeOf
 import { convGradWeightOp } from "./grad_weight.ts";
 import { convDispatches } from "./launch.ts";
 
+/** Inputs: x, w, and the bias if there is one. */
 export const convOp: Op<ConvAttrs> = {
   name: "conv2d",
   gradName: "ConvolutionBackward0",
@@ -42,6 +43,7 @@ export const convOp: Op<ConvAttrs> = {
   multiplyAdds: ({ inputs: [, w], outputs: [y] }) => y!.size * sizeOf(w!.shape.slice(1)),
 };
 
+/** The attributes of the gradient of a convolution's input. */
 export interface GradInputAttrs extends ConvAttrs {
   /** Height and width of x. */
   readonly size: Pair;

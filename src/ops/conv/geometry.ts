@@ -14,6 +14,7 @@ export interface ConvOptions {
   readonly groups: number;
 }
 
+/** The attributes of a convolution; with `relu`, its result is max(y, 0). */
 export interface ConvAttrs extends ConvOptions {
   readonly relu: boolean;
 }
@@ -25,6 +26,7 @@ export interface Pooled {
   readonly size: Pair;
 }
 
+/** A step, or a window, of 1 x 1. */
 export const ONE: Pair = [1, 1];
 
 /** The number of positions at which a window of `kernel` fits into `size`. */

@@ -27,6 +27,7 @@ import { sharedWeight, type SharedWeightTile, sharedWeightTiles } from "./shared
 
 const kernel = shader("conv/conv2d_grad_weight.wgsl");
 
+/** The attributes of the gradients of a convolution's weight and bias. */
 export interface ConvGradWeightAttrs extends ConvAttrs {
   readonly kernel: Pair;
   /** The gradient of the bias is wanted too. */
@@ -61,12 +62,7 @@ export const convGradWeightOp: Op<ConvGradWeightAttrs> = {
   expand(node, device) {
     const { inputs, attrs } = node;
     if (attrs.tile) return null;
-    const [n, , lines] = inputs[1]!.shape as [number, number, number];
-    const counts = divisors(n * lines, n * lines); // A chunk is whole rows.
-    const tiles = counts.flatMap((chunks) => weightTiles(inputs, attrs, chunks, device));
-    const weights = inputs[0]!.shape[1]! / attrs.groups * attrs.kernel[0] * attrs.kernel[1];
-    const shared = attrs.pooled ? [] : sharedWeightTiles(inputs[1]!, attrs.groups, weights, device);
-    const tile = selectTile(node, [...tiles, ...shared], device);
+    const tile = selectTile(node, () => candidates(inputs, attrs, device), device);
     return record(convGradWeightOp, inputs, { ...attrs, tile }).map(sumChunks);
   },
   dispatches(node, target) {
@@ -129,6 +125,15 @@ function launch(
     grid: linearGrid(invocations / count, lanes),
   };
   return splitDispatch(dispatch, count, dispatch.bindings.map(() => batchSlices(count)), target);
+}
+
+/** The tiles of both kernels. A chunk of the first is whole rows of dy. */
+function candidates(inputs: readonly Value[], attrs: ConvGradWeightAttrs, device: Device) {
+  const [x, dy] = inputs as [Value, Value], [n, , lines] = dy.shape as [number, number, number];
+  const counts = divisors(n * lines, n * lines);
+  const tiles = counts.flatMap((chunks) => weightTiles(inputs, attrs, chunks, device));
+  const weights = x.shape[1]! / attrs.groups * attrs.kernel[0] * attrs.kernel[1];
+  return [...tiles, ...(attrs.pooled ? [] : sharedWeightTiles(dy, attrs.groups, weights, device))];
 }
 
 /** The tiles of a weight's gradient whose sums are split into `chunks`. */

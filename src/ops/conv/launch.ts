@@ -61,8 +61,8 @@ interface Job {
  */
 export function convDispatches(node: Node, y: Value, walk: Walk, constants: Constants, target: Target): Dispatch[] {
   const job = jobOf(node, y, walk, target), { groups } = walk;
-  const shared = job.pooled ? [] : sharedConvTiles(y, groups, job.terms, target);
-  const tile = selectTile(node, [...registerTiles(job, target), ...shared], target);
+  const shared = () => job.pooled ? [] : sharedConvTiles(y, groups, job.terms, target);
+  const tile = selectTile(node, () => [...registerTiles(job, target), ...shared()], target);
   const common = { ...commonConstants(job), ...constants };
   if ("side" in tile) return [sharedConv([...node.inputs, y], { N: walk.from[0]!, ...common }, tile)];
   return launch(job, common, tile, target);

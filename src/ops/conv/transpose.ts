@@ -1,8 +1,8 @@
 /**
  * Transposed convolution: x [N, C, H, W], w [C, O/groups, kh, kw], b [O] to y [N, O, OH, OW] with
- * OH = (H − 1) s − 2 p + d (kh − 1) + outputPadding + 1. It is the gradient of the input of the convolution that takes
- * y's shape to x's, with the same weight, plus the bias. So its own gradients are that convolution (x) and its weight's
- * gradient.
+ * OH = (H − 1) s − 2 p + d (kh − 1) + outputPadding + 1. It is the gradient of the input of a convolution from y's shape
+ * to x's, with the same weight, plus the bias. So the gradient of x is that convolution, and the gradient of the weight is
+ * that of its weight.
  *
  * @module
  */
@@ -18,16 +18,19 @@ import { sumTo } from "../reduce/dims.ts";
 import { requireType, text } from "../shape/shape.ts";
 import { view } from "../shape/view.ts";
 
+/** The options of a transposed convolution, as PyTorch has them. */
 export interface ConvTransposeOptions extends ConvOptions {
   /** Additional rows at the bottom, and columns at the right. */
   readonly outputPadding: Pair;
 }
 
+/** The attributes of a transposed convolution. */
 export interface ConvTransposeAttrs extends ConvOptions {
   /** Height and width of y. */
   readonly size: Pair;
 }
 
+/** Inputs: x, w, and the bias if there is one. */
 export const convTransposeOp: Op<ConvTransposeAttrs> = {
   name: "convTranspose2d",
   gradName: "ConvolutionBackward0",
@@ -37,7 +40,7 @@ export const convTransposeOp: Op<ConvTransposeAttrs> = {
     let dx: Value | null = null;
     if (needs[0]) {
       dx = record(convOp, [dy!, w!], conv)[0]!;
-      // Output padding of a whole step lets the convolution take one more.
+      // With an output padding of a whole step, the convolution has one more row or column.
       for (const dim of [2, 3]) dx = narrow(dx, dim, 0, x!.shape[dim]!);
     }
     const [dw] = needs[1] ? record(convGradWeightOp, [dy!, x!], { ...conv, kernel, bias: false }) : [];

@@ -9,6 +9,7 @@ import { linearGrid, requireType } from "../shape/shape.ts";
 
 const kernel = shader("elementwise/activation.wgsl");
 
+/** The names of the activations. */
 export type Activation =
   | "sigmoid"
   | "tanh"

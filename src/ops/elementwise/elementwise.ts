@@ -13,7 +13,7 @@ import { broadcast, broadcastStrides, linearGrid, requireType, walk } from "../s
 const unary = shader("elementwise/unary.wgsl");
 const binary = shader("elementwise/binary.wgsl");
 
-/** Refuses what `dtype` cannot hold. */
+/** Refuses numbers that `dtype` cannot hold. */
 export function checkNumber(value: number, dtype: DType): void {
   const fits = dtype === "f32" || (Number.isInteger(value) && value >= 0 && value <= 0xffffffff);
   if (typeof value !== "number" || !fits) throw new ShapeError(`${value} is no ${dtype}`);
@@ -27,6 +27,7 @@ export function scalar(value: number, dtype: DType = "f32"): Value {
 
 // --- one operand -----------------------------------------------------------------------------------------------------
 
+/** The names of the ops of one operand. */
 export type Unary = "neg" | "exp" | "log" | "sqrt" | "abs" | "relu" | "sign" | "square";
 
 /** Each op's number in `elementwise/unary.wgsl`, its gradient's name, and its gradient from x, y and dy. */
@@ -63,6 +64,7 @@ export function apply(name: Unary, x: Value): Value {
   return record(unaryOps[name], [x], null)[0]!;
 }
 
+/** y = max(x, 0). */
 export const reluOp = unaryOps.relu;
 
 // --- two operands ----------------------------------------------------------------------------------------------------
@@ -70,6 +72,7 @@ export const reluOp = unaryOps.relu;
 type Comparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 type Arithmetic = "add" | "sub" | "mul" | "div" | "maximum" | "minimum";
 type GradientPart = "reluGrad" | "powGradBase" | "powGradExponent" | "same";
+/** The names of the ops of two operands. */
 export type Binary = Arithmetic | Comparison | "pow" | GradientPart;
 
 type BinaryGrad = (a: Value, b: Value, y: Value, dy: Value) => Value;
@@ -181,7 +184,9 @@ export function combine(name: Binary, a: Value, b: Value): Value {
   return record(binaryOps[name], [a, b], null)[0]!;
 }
 
+/** dx = dy where y > 0; inputs: dy, y. */
 export const reluGradOp = binaryOps.reluGrad;
+/** The product of two operands. */
 export const mulOp = binaryOps.mul;
 
 /** dx = dy where y > 0, y being the output of relu. */

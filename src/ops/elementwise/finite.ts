@@ -1,5 +1,5 @@
 /**
- * Looking for NaN and infinities, for anomaly mode: one list of flags, to which the checks append in their order.
+ * Checks for NaN and infinities, for anomaly mode. They append to one list of flags, in their order.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { constant, type Op, record, type Value } from "../../graph/node.ts";
 
 const checkKernel = shader("elementwise/check_finite.wgsl");
 
-/** Inputs: the list of flags, and what is checked. */
+/** Inputs: the list of flags, and the tensor that is checked. */
 const checkOp: Op<null> = {
   name: "checkFinite",
   outputs: ([flags]) => [flags!],
@@ -21,12 +21,12 @@ const checkOp: Op<null> = {
   }],
 };
 
-/** An empty list with room for the flags of `count` checks: u32 [1 + count], the first of which counts. */
+/** An empty list for the flags of `count` checks: u32 [1 + count], where the first element is the number of flags. */
 export function noFlags(count: number): Value {
   return constant(new Uint32Array(1 + count), [1 + count]);
 }
 
-/** `flags` and that of x (f32): 1 if it holds NaN, 2 if it holds an infinity, 3 if both. */
+/** `flags` with one more for x (f32): 1 if it has NaN, 2 if it has an infinity, 3 if both. */
 export function checkFinite(flags: Value, x: Value): Value {
   return record(checkOp, [flags, x], null)[0]!;
 }

@@ -13,6 +13,7 @@ import { view } from "../shape/view.ts";
 const logSoftmaxKernel = shader("loss/log_softmax.wgsl");
 const logSoftmaxGradKernel = shader("loss/log_softmax_grad.wgsl");
 
+/** The dimension along which rows run. */
 export interface RowsAttrs {
   readonly dim: number;
 }
@@ -24,6 +25,7 @@ export const rows = (x: Value, { dim }: RowsAttrs): Record<"ROWS" | "CLASSES" | 
   INNER: sizeOf(x.shape.slice(dim + 1)),
 });
 
+/** y = x − log Σ exp(x), along a dimension. */
 export const logSoftmaxOp: Op<RowsAttrs> = {
   name: "logSoftmax",
   gradName: "LogSoftmaxBackward0",

@@ -24,28 +24,31 @@ const nllKernel = shader("loss/nll_loss.wgsl");
 const nllGradKernel = shader("loss/nll_loss_grad.wgsl");
 const softCrossEntropyKernel = shader("loss/soft_cross_entropy.wgsl");
 
+/** The reductions of a loss. */
 export const REDUCTIONS = ["mean", "sum", "none"] as const;
+/** The reduction of a loss: the mean of the rows' losses, their sum, or none. */
 export type Reduction = typeof REDUCTIONS[number];
 
 // --- negative log-likelihood -----------------------------------------------------------------------------------------
 
-/** How the losses of rows become one. */
+/** The losses of rows become one by their reduction. */
 export interface SoftAttrs {
   readonly reduction: Reduction;
 }
 
+/** The attributes of a loss of labels. */
 export interface NllAttrs extends SoftAttrs {
-  /** How much of the target is spread evenly over all classes. */
+  /** The share of the target that is spread evenly over all classes. */
   readonly smoothing: number;
-  /** Rows with this label count nothing. */
+  /** Rows with this label do not count; null: all do. */
   readonly ignored: number | null;
-  /** Classes have weights. */
+  /** The classes have weights. */
   readonly weighted: boolean;
 }
 
 type NllGradAttrs = NllAttrs & { readonly shape: Shape };
 
-/** Whether a mean is over the weights of the labels, which are not known beforehand. */
+/** Whether a mean divides by the sum of the labels' weights, which is only known when the labels are. */
 const isDivided = ({ reduction, weighted, ignored }: NllAttrs) =>
   reduction === "mean" && (weighted || ignored !== null);
 
@@ -61,7 +64,7 @@ const nllConstants = (p: Value, attrs: NllAttrs) => ({
   SMOOTHING: attrs.smoothing,
 });
 
-/** What the sum of the losses of rows is multiplied by, as far as it is known beforehand. */
+/** The factor of the sum of the rows' losses, as far as it does not depend on the labels. */
 const scaleOf = (p: Value, reduction: Reduction) => reduction === "mean" ? 1 / rows(p, { dim: 1 }).ROWS : 1;
 
 const nllGradConstants = (dx: Value, attrs: NllAttrs) => ({
@@ -71,7 +74,7 @@ const nllGradConstants = (dx: Value, attrs: NllAttrs) => ({
   SCALE: isDivided(attrs) ? 1 : scaleOf(dx, attrs.reduction),
 });
 
-/** The shape of the labels of `p`, which is that of the losses of rows. */
+/** The shape of the labels of `p`, and of the losses of its rows. */
 const labelShape = ({ shape }: Value) => shape.filter((_, i) => i !== 1);
 
 /** The loss of each row. */
@@ -99,7 +102,8 @@ const labelWeightsOp: Op<NllAttrs & { classes: number }> = {
 };
 
 /**
- * Inputs: p, the labels; the weights of classes, if they have some; the sum of the labels' weights, if that divides.
+ * Inputs: p, the labels; the weights of classes, if there are any; the sum of the labels' weights, if the mean divides by
+ * it.
  */
 export const nllOp: Op<NllAttrs> = {
   name: "nllLoss",
@@ -120,8 +124,8 @@ export const nllOp: Op<NllAttrs> = {
 const nll2dOp = formOf(nllOp, "NllLoss2DBackward0");
 
 /**
- * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is their mean. The third input,
- * the loss, is not read: it tells the fusion rules what this is the gradient of.
+ * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is a mean. The third input, the
+ * loss, is not read: it tells the fusion rules which loss this is the gradient of.
  */
 export const nllGradOp: Op<NllGradAttrs> = {
   name: "nllLossGrad",
@@ -146,17 +150,17 @@ export const crossEntropyGradOp: Op<NllGradAttrs> = {
   }],
 };
 
-/** The most rows that one workgroup takes alone: more would leave a device idle. */
-const MOST_ROWS = 1024;
+/** The most rows for a kernel with one workgroup: with more, most of the device would be idle for too long. */
+const MAX_ROWS = 1024;
 
-/** Whether `crossEntropyOp` or `softCrossEntropyOp` serves: one loss of few rows. */
+/** Whether `crossEntropyOp` or `softCrossEntropyOp` can compute the loss: a mean or a sum of few rows. */
 export function fitsCrossEntropy(logits: Value, { reduction }: SoftAttrs): boolean {
-  return reduction !== "none" && rows(logits, { dim: 1 }).ROWS <= MOST_ROWS;
+  return reduction !== "none" && rows(logits, { dim: 1 }).ROWS <= MAX_ROWS;
 }
 
 /**
- * The loss of logits and labels, and the gradient of the logits where that of the loss is 1. A last input may have the
- * weights of classes.
+ * The loss of logits and labels, and the gradient of the logits for a gradient of the loss of 1. The last input may be the
+ * weights of the classes.
  */
 export const crossEntropyOp: Op<NllAttrs> = {
   name: "crossEntropy",
@@ -173,7 +177,7 @@ export const crossEntropyOp: Op<NllAttrs> = {
   }],
 };
 
-/** What a loss of classes depends on beside scores and targets. */
+/** The options of a loss of classes. */
 export interface NllOptions extends Omit<NllAttrs, "weighted"> {
   /** The weight of each class, f32 [C]. */
   readonly weight: Value | null;
@@ -182,7 +186,7 @@ export interface NllOptions extends Omit<NllAttrs, "weighted"> {
 /** The scores of one sample, [C], as a batch, [1, C]. */
 const batched = (x: Value) => x.shape.length === 1 ? view(x, [1, ...x.shape]) : x;
 
-/** Refuses scores f32 [N, C, …] or [C] that do not go with `targets`, which should have `shape`, or with weights. */
+/** Refuses scores that are not f32 [N, C, …] or [C], `targets` that do not have `shape`, and weights that are not [C]. */
 function checkScores(x: Value, targets: Value, shape: Shape, weight: Value | null, action: string): void {
   requireType(x, "f32", action);
   if (x.shape.length === 0 || text(targets.shape) !== text(shape)) {
@@ -208,12 +212,12 @@ function checkLabels(x: Value, labels: Value, { weight, ignored }: NllOptions, a
   if (wrong !== undefined) throw new ShapeError(`${action}: label ${wrong} of ${classes} classes`);
 }
 
-/** The reduction that gives one sample a scalar, and a batch what was asked for. */
+/** The reduction; for a single sample, "none" gives a scalar, as "sum" does. */
 const reductionOf = (x: Value, reduction: Reduction) =>
   x.shape.length === 1 && reduction === "none" ? "sum" : reduction;
 
-function likelihood(p: Value, labels: Value, { weight, ...own }: NllOptions): Value {
-  const attrs = { ...own, weighted: weight !== null },
+function likelihood(p: Value, labels: Value, { weight, ...options }: NllOptions): Value {
+  const attrs = { ...options, weighted: weight !== null },
     given = [view(labels, labelShape(p)), ...(weight ? [weight] : [])];
   const total = () =>
     reduce("sum", record(labelWeightsOp, given, { ...attrs, classes: p.shape[1]! })[0]!, undefined, false);
@@ -223,8 +227,8 @@ function likelihood(p: Value, labels: Value, { weight, ...own }: NllOptions): Va
 
 /**
  * The negative log-likelihood of labels u32 [N, …], given log-probabilities f32 [N, C, …]; or of one label [], given
- * [C]. A label of C or more makes the loss NaN, which training reports: a kernel cannot throw. Labels that are still on
- * the CPU are checked at once.
+ * [C]. A label of C or more makes the loss NaN, which training reports, since a kernel cannot throw. Labels that are still
+ * in CPU memory are checked at once.
  */
 export function nllLoss(p: Value, labels: Value, options: NllOptions): Value {
   checkLabels(p, labels, options, "nllLoss");
@@ -241,13 +245,14 @@ export function crossEntropy(logits: Value, targets: Value, options: NllOptions)
 
 // --- cross-entropy of probabilities ----------------------------------------------------------------------------------
 
-/** x times what the gradient of the loss gives each row, negated. */
+/** x times the gradient of each row's loss, negated. */
 function minusShare(x: Value, dy: Value, { reduction }: SoftAttrs): Value {
   const by = combine("mul", dy, scalar(-scaleOf(x, reduction)));
   const [n, , ...inner] = x.shape;
   return combine("mul", x, reduction === "none" ? view(by, [n!, 1, ...inner]) : by);
 }
 
+/** The negative log-likelihood −Σ t p of probabilities t. Inputs: the log-probabilities p, and t. */
 export const softNllOp: Op<SoftAttrs> = {
   name: "softNllLoss",
   gradName: "CrossEntropyLossBackward0",
@@ -270,7 +275,7 @@ export const softNllGradOp: Op<SoftAttrs> = {
   expand: ({ inputs: [dy, t], attrs }) => [minusShare(t!, dy!, attrs)],
 };
 
-/** The loss of logits and probabilities, and the gradient of the logits where that of the loss is 1. */
+/** The loss of logits and probabilities, and the gradient of the logits for a gradient of the loss of 1. */
 export const softCrossEntropyOp: Op<SoftAttrs> = {
   name: "softCrossEntropy",
   outputs: ([logits]) => [{ shape: [], dtype: "f32" }, logits!],

@@ -1,5 +1,5 @@
 /**
- * Losses of elements: each compares an input with its target, element by element, and the results become one.
+ * Elementwise losses: an input is compared with its target element by element, and the results are reduced.
  *
  * @module
  */
@@ -24,22 +24,22 @@ const LOSSES = {
 
 interface LossAttrs {
   readonly loss: keyof typeof LOSSES;
-  /** Where a loss becomes linear: beta or delta. */
+  /** The difference beyond which a loss is linear: beta or delta. */
   readonly bound: number;
-  /** There are weights of elements, and of positives. */
+  /** There are weights of the elements, and of the positive ones. */
   readonly weighted: boolean;
   readonly positive: boolean;
 }
 
 interface EachAttrs extends LossAttrs {
-  /** The loss itself, its slope along the input, or along the target. */
+  /** 0: the loss itself; 1: its derivative by the input; 2: by the target. */
   readonly slope: 0 | 1 | 2;
-  /** What the result is multiplied by. */
+  /** The factor of the result. */
   readonly scale: number;
 }
 
 /**
- * Inputs: x and its targets; weights of elements and of positives, if there are some; for slopes, what to multiply by.
+ * Inputs: x and its targets; the weights of elements and of positives, if there are any; for derivatives, their factor.
  */
 const eachOp: Op<EachAttrs> = {
   name: "lossOfEach",

@@ -31,6 +31,7 @@ const sharedKernel = shader("matmul/matmul_shared.wgsl");
 const scalarKernel = shader("matmul/matmul.wgsl");
 const vectorKernel = shader("matmul/matmul_vec4.wgsl");
 
+/** The attributes of a product. */
 export interface MatmulAttrs {
   readonly batch: Shape;
   readonly m: number;
@@ -63,6 +64,7 @@ interface RegisterTile extends Tile {
 /** The fewest terms of a chunk of a sum that is split. */
 const LEAST = 32;
 
+/** Inputs: a, b; then the bias, and the mask, if there are any. */
 export const matmulOp: Op<MatmulAttrs> = {
   name: "matmul",
   gradName: "MmBackward0",
@@ -79,7 +81,7 @@ export const matmulOp: Op<MatmulAttrs> = {
   expand(node, device) {
     const { op, inputs, attrs } = node;
     if (attrs.tile) return null;
-    const candidates = chunksOf(attrs).flatMap((chunks) => tilesOf(inputs, attrs, chunks, device));
+    const candidates = () => chunksOf(attrs).flatMap((chunks) => tilesOf(inputs, attrs, chunks, device));
     const tile = selectTile(node, candidates, device), { chunks } = tile;
     if (chunks === 1) return record(op, inputs, { ...attrs, tile });
     const [a, b] = inputs.map((one) => view(one, [chunks, attrs.k / chunks, one.shape[1]!]));

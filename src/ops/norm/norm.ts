@@ -21,6 +21,7 @@ const gradKernel = shader("norm/norm_grad.wgsl");
 const normKernel = shader("norm/norm.wgsl");
 const sumsKernel = shader("norm/norm_sums.wgsl");
 
+/** The attributes of a normalisation: `weight` and `bias` say whether there is one. */
 export interface NormAttrs extends Layout {
   readonly eps: number;
   readonly weight: boolean;
@@ -29,7 +30,7 @@ export interface NormAttrs extends Layout {
   readonly given: boolean;
 }
 
-/** Inputs: x, mean, variance, and the weight and the bias where there are any. */
+/** Inputs: x, mean, variance; the weight and the bias, if there are any. */
 const applyOp: Op<NormAttrs> = {
   name: "normApply",
   outputs: ([x]) => [x!],
@@ -52,7 +53,7 @@ const applyOp: Op<NormAttrs> = {
   },
 };
 
-/** Inputs: x, mean and variance if they are given, and the weight and the bias where there are any. */
+/** Inputs: x; the mean and the variance, if they are given; the weight and the bias, if there are any. */
 const normOp: Op<NormAttrs> = {
   name: "norm",
   outputs: ([x], { sets }) => [x!, { shape: [sets], dtype: "f32" }, { shape: [sets], dtype: "f32" }],
@@ -78,11 +79,11 @@ export const normOps = {
   layer: formOf(normOp, "NativeLayerNormBackward0"),
 };
 
-/** What a normalisation is of, besides x. */
+/** The inputs of a normalisation besides x. */
 export interface NormInputs {
   readonly weight: Value | null;
   readonly bias: Value | null;
-  /** Mean and variance [sets], in place of those of x. */
+  /** The mean and the variance [sets] that are used instead of those of x. Default null. */
   readonly given?: readonly [Value, Value] | null;
 }
 
@@ -102,7 +103,7 @@ export function normalize(
 // --- gradient --------------------------------------------------------------------------------------------------------
 
 interface SumsAttrs extends Work, NormAttrs {
-  /** What is summed: dy, x as [over, sums, run]. */
+  /** dy and x are seen as [over, sums, run], and summed over the first and the last dimension. */
   readonly over: number;
   readonly sums: number;
   readonly run: number;
@@ -139,8 +140,8 @@ const sumsOp: Op<SumsAttrs> = {
 };
 
 /**
- * Inputs: dy, x, mean, variance, and the weight if there is one. Outputs: the gradients of x, of weight and bias. What
- * nobody reads of them is not computed.
+ * Inputs: dy, x, mean, variance, and the weight if there is one. Outputs: the gradients of x, weight and bias. Those that
+ * nothing reads are not computed.
  */
 const gradOp: Op<NormAttrs> = {
   name: "normGrad",

@@ -81,13 +81,13 @@ export function statistics(x: Value, { outer, sets, inner }: Layout): readonly V
 // --- running statistics ----------------------------------------------------------------------------------------------
 
 interface RunningAttrs {
-  /** Elements of each channel. */
+  /** The elements of each channel. */
   readonly count: number;
   /** Null: the mean of all batches so far. */
   readonly momentum: number | null;
 }
 
-/** Inputs: running mean and variance, batches so far if they are counted, and mean and variance of this one. */
+/** Inputs: running mean and variance, the batches so far if they are counted, and mean and variance of this batch. */
 const runningOp: Op<RunningAttrs> = {
   name: "normRunning",
   outputs: (inputs) => inputs.slice(0, -2),
@@ -101,7 +101,7 @@ const runningOp: Op<RunningAttrs> = {
       COUNTED: outputs.length > 2,
       CUMULATIVE: momentum === null,
     },
-    // What is overwritten may be a copy: the output, not the input.
+    // Of overwritten tensors, the outputs are bound: they may be copies of the inputs.
     bindings: [...outputs, ...inputs.slice(-2)],
     grid: [1, 1, 1],
   }],

@@ -14,6 +14,7 @@ import { linearGrid, requireType, text } from "../shape/shape.ts";
 
 const kernel = shader("pool/avg_pool2d.wgsl");
 
+/** The options of average pooling with windows of one size, as PyTorch has them. */
 export interface AvgPoolOptions {
   readonly kernel: Pair;
   readonly stride: Pair;
@@ -25,6 +26,7 @@ export interface AvgPoolOptions {
   readonly divisorOverride: number;
 }
 
+/** The attributes of average pooling. */
 export interface AvgPoolAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
@@ -57,6 +59,7 @@ function dispatch(source: Value, result: Value, { from, to, windows }: AvgPoolAt
   return [{ kernel, constants, bindings: [source, result], grid: linearGrid(result.size) }];
 }
 
+/** Average pooling, by windows of one size or adaptive ones. */
 export const avgPoolOp: Op<AvgPoolAttrs> = {
   name: "avgPool2d",
   gradName: "AvgPool2DBackward0",

@@ -14,6 +14,7 @@ import { linearGrid, requireType, text } from "../shape/shape.ts";
 const poolKernel = shader("pool/max_pool2d.wgsl");
 const gradKernel = shader("pool/max_pool2d_grad.wgsl");
 
+/** The options of max pooling, as PyTorch has them. */
 export interface PoolAttrs {
   readonly kernel: Pair;
   readonly stride: Pair;
@@ -35,6 +36,7 @@ const geometry = (x: Shape, y: Shape, { kernel, stride, padding }: PoolAttrs) =>
   PAD_W: padding[1],
 });
 
+/** Outputs: y, and the index of each maximum. */
 export const maxPoolOp: Op<PoolAttrs> = {
   name: "maxPool2d",
   gradName: "MaxPool2DWithIndicesBackward0",
@@ -59,6 +61,7 @@ export const maxPoolOp: Op<PoolAttrs> = {
   }],
 };
 
+/** The attributes of the gradient of max pooling. */
 export interface MaxPoolGradAttrs extends PoolAttrs {
   /** The shape of x. */
   readonly shape: Shape;

@@ -22,6 +22,7 @@ const LANES = 64, LONG = 64;
 /** The longest run that is not split, where fewer than `FEW` others are reduced beside it; and the size of a chunk. */
 const MAX_RUN = 8192, FEW = 256, CHUNK = 1024;
 
+/** A reduction of x [outer, run, inner]. */
 export interface ReduceAttrs {
   readonly kind: Kind;
   readonly outer: number;
@@ -45,6 +46,7 @@ function attributes(kind: Kind, [outer, run, inner]: Extents, chunk: number, sca
 /** x is seen as [outer, run, inner]. */
 type Extents = readonly [number, number, number];
 
+/** The reduction of each chunk of a run, [outer, chunks, inner]. */
 export const reduceOp: Op<ReduceAttrs> = {
   name: "reduce",
   outputs: ([x], attrs) => [{

@@ -16,6 +16,7 @@ import { reduceDims, reduceRun } from "./dims.ts";
 
 const selectKernel = shader("shape/select_index.wgsl");
 
+/** The dimensions that are reduced, sorted, and the shape of the result. */
 export interface DimsAttrs {
   readonly dims: readonly number[];
   readonly shape: Shape;
@@ -23,7 +24,7 @@ export interface DimsAttrs {
 
 const keptShape = (x: Value, dims: readonly number[]) => x.shape.map((extent, i) => dims.includes(i) ? 1 : extent);
 
-/** An op over dimensions that is made of reductions. */
+/** An op over dimensions that consists of reductions. */
 function overDims(
   name: string,
   gradName: string,
@@ -42,9 +43,9 @@ function overDims(
 const count = (x: Value, dims: readonly number[]) => dims.reduce((size, dim) => size * x.shape[dim]!, 1);
 
 /**
- * The gradient of an extremum over several dimensions: shared evenly by all elements that equal it. Where it is NaN,
- * they are those that are NaN too for "same"; for "eq" there are none, and the gradient is 0 / 0. PyTorch has it both
- * ways.
+ * The gradient of an extremum over several dimensions is shared equally by the elements that are equal to it. If it is NaN,
+ * these are the elements that are NaN with "same"; with "eq" there are none, and the gradient is 0 / 0. PyTorch does the
+ * former for max and min, the latter for amax and amin.
  */
 const shareAmongTies =
   (tie: "same" | "eq") => ({ inputs, outputs: [y], attrs: { dims } }: Node<DimsAttrs>, dy: Value) => {
@@ -110,12 +111,14 @@ export function argmax(x: Value, dim: number | undefined, keepdim: boolean): Val
 
 // --- max and min over one dimension: the gradient goes to the first extremum ------------------------------------------
 
+/** A maximum or minimum over one dimension, and the shape of the result. */
 export interface ExtremumAttrs {
   readonly name: "max" | "min";
   readonly dim: number;
   readonly shape: Shape;
 }
 
+/** The maximum or minimum over one dimension. */
 export const extremumOp: Op<ExtremumAttrs> = {
   name: "extremum",
   gradName: "MaxBackward0",

@@ -14,11 +14,13 @@ import { view } from "./view.ts";
 
 const kernel = shader("shape/cat.wgsl");
 
+/** The shape of the result, and the dimension along which it is joined. */
 export interface CatAttrs {
   readonly shape: Shape;
   readonly dim: number;
 }
 
+/** Inputs: the tensors that are joined, in order. */
 export const catOp: Op<CatAttrs> = {
   name: "cat",
   gradName: "CatBackward0",

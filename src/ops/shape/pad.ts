@@ -16,8 +16,10 @@ const kernel = shader("shape/pad.wgsl");
 
 /** What the input is padded with; the index is the mode's number in `shape/pad.wgsl`. */
 export const PAD_MODES = ["constant", "reflect", "replicate", "circular"] as const;
+/** What the input is padded with. */
 export type PadMode = typeof PAD_MODES[number];
 
+/** The attributes of padding two neighbouring dimensions, rows and columns. */
 export interface PadAttrs {
   readonly mode: PadMode;
   /** x as [planes, H, W], and y likewise. */

@@ -24,7 +24,7 @@ export function requireType(value: Value, dtype: DType, action: string): void {
   if (value.dtype !== dtype) throw new ShapeError(`${action}: expected a tensor of ${dtype}, got ${value.dtype}`);
 }
 
-/** Refuses numbers that are not in an array: PyTorch takes them one by one as well. */
+/** Refuses numbers that are not in an array. (PyTorch also accepts them as separate arguments.) */
 export function requireList(numbers: readonly number[], action: string): void {
   if (!Array.isArray(numbers)) {
     throw new ShapeError(`${action}: expected an array of numbers, got ${describe(numbers)}`);

@@ -28,10 +28,12 @@ function stridedDispatch(x: Value, y: Value, own: readonly number[]) {
   };
 }
 
+/** The input's dimension for each dimension of the output. */
 export interface PermuteAttrs {
   readonly dims: readonly number[];
 }
 
+/** Reorders dimensions. */
 export const permuteOp: Op<PermuteAttrs> = {
   name: "permute",
   gradName: "PermuteBackward0",
@@ -79,6 +81,7 @@ export function transposedFrom(node: Node): Value | null {
   return swap ? x! : null;
 }
 
+/** Repeats along dimensions. */
 export const expandOp: Op<StridedAttrs> = {
   name: "expand",
   gradName: "ExpandBackward0",

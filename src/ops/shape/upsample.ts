@@ -12,6 +12,7 @@ import { linearGrid, requireType, text } from "./shape.ts";
 
 const kernel = shader("shape/upsample_nearest2d.wgsl");
 
+/** The attributes of resizing. */
 export interface UpsampleAttrs {
   /** The shapes of x and y. */
   readonly from: Shape;
@@ -34,6 +35,7 @@ function dispatch(source: Value, result: Value, { from, to, scale }: UpsampleAtt
   return [{ kernel, constants, bindings: [source, result], grid: linearGrid(result.size) }];
 }
 
+/** Resizes by the nearest element. */
 export const upsampleOp: Op<UpsampleAttrs> = {
   name: "upsampleNearest2d",
   gradName: "UpsampleNearest2DBackward1",

@@ -62,6 +62,7 @@ export function flatten(x: Value, start: number, end: number): Value {
   return view(x, [...x.shape.slice(0, from), joined, ...x.shape.slice(to + 1)]);
 }
 
+/** A view through which no gradient flows. */
 export const detachOp: Op<null> = { name: "detach", view: true, outputs: ([x]) => [x!] };
 
 /** The same elements, through which no gradient flows. */

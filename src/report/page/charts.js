@@ -1,5 +1,5 @@
 /**
- * The charts: uPlot, in the colours of the page. A chart is given curves and draws them; it can be redrawn with others.
+ * The charts, drawn by uPlot in the colours of the page. A chart can be drawn again when its curves have changed.
  *
  * @module
  */
@@ -7,17 +7,17 @@ import { h, panel, tick } from "./dom.js";
 import { clock, loss, number, percent, time } from "./format.js";
 import { MAX_POINTS, secondsAt, smooth, thin } from "./series.js";
 
-/** Pixels. */
+/** The height of a chart in pixels. */
 const HEIGHT = 230;
 
-/** How much of the past a smoothed curve keeps from point to point: about a twentieth of `count` points, 20 at most. */
+/** The decay of the moving average: a smoothed curve averages over about a twentieth of its `count` points, 20 at most. */
 const decayOf = (count) => Math.min(0.95, Math.max(0.6, 1 - 20 / count));
 
-/** Seconds between the ticks of an axis of time. */
+/** Possible distances between the ticks of a time axis, in seconds. */
 const TIMES = [1, 2, 5, 10, 15, 30].flatMap((n) => [n, 60 * n, 3600 * n]).concat(86400, 172800, 432000, 864000)
   .sort((a, b) => a - b);
 
-/** The charts of one run. A curve is [its name, what it is called]. */
+/** The charts of one run. A curve is [the key in the metrics, its label]. */
 const CHARTS = [
   {
     title: "Loss",
@@ -36,7 +36,7 @@ const CHARTS = [
   },
 ];
 
-/** The charts of several runs: each has one curve of each run. */
+/** The charts of several runs: each has one curve per run. */
 const COMPARED = [
   { ...CHARTS[0], title: "Training loss", curves: [["loss"]] },
   { title: "Validation loss", curves: [["valLoss"]], format: loss, logarithmic: true },
@@ -44,20 +44,20 @@ const COMPARED = [
   ...CHARTS.slice(2),
 ];
 
-/** The curves of one run that have not the first colour, and those that are single points. */
+/** The colours of those curves of one run that do not have the first colour, and the curves that are drawn as points. */
 const COLOURS = { valLoss: 2, valAccuracy: 2, testLoss: 3, testAccuracy: 3 };
 const POINTS = ["testLoss", "testAccuracy"];
 
-/** The kinds of lines: the first eight of several runs have the first, the next eight the second. */
+/** The kinds of lines: the first eight runs have the first kind, the next eight the second. */
 const LOOKS = ["line", "dashed", "dotted"];
 
 /** The dashes and gaps of a line, in pixels. */
 const DASHES = { dashed: [7, 4], dotted: [2, 4] };
 
-/** One of several runs: its colour in the style sheet, and its kind of line. */
+/** The colour in the style sheet, and the kind of line, for one of several runs. */
 const styleOf = (run) => [`--run-${run % 8 + 1}`, LOOKS[Math.floor(run / 8)]];
 
-/** A line as the background of a small box. */
+/** The background of a small box that looks like a line. */
 function patch(stroke, look) {
   const full = `var(${stroke})`;
   if (look === "faint") return `color-mix(in srgb, ${full} 35%, transparent)`;
@@ -65,16 +65,16 @@ function patch(stroke, look) {
   return look === "dotted" ? `repeating-linear-gradient(90deg, ${full} 0 2px, #0000 0 4px)` : full;
 }
 
-/** The line of one of several runs as the background of a small box. */
+/** The background of a small box that looks like the line of one of several runs. */
 export const patchOf = (run) => patch(...styleOf(run));
 
-/** The value of a colour of the style sheet, as it is now: light, dark or on paper. */
+/** The present value of a colour in the style sheet, which differs for light, dark and print. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** All charts on the page, to be redrawn where its colours change. */
+/** All charts on the page. They are drawn again when the colours change. */
 const drawn = new Set();
 
-/** Draws all charts in other colours. */
+/** Draws all charts again, in the present colours. */
 function recolour() {
   for (const chart of drawn) chart.redraw(false);
 }
@@ -90,10 +90,10 @@ addEventListener("afterprint", () => {
 });
 
 /**
- * The panels of all charts. Those without a curve of two points or more are hidden.
+ * Makes the panels of all charts. A chart is hidden until one of its curves has two points.
  *
- * @param runs what is drawn: `{ name, series }` each.
- * @returns the panels, and what draws them anew after the runs have changed.
+ * @param runs the runs to draw, each as `{ name, series }`.
+ * @returns the panels, and a function that draws them again after the runs have changed.
  */
 export function charts(runs) {
   const made = (runs.length > 1 ? COMPARED : CHARTS).map((chart) => new Chart(chart, runs));
@@ -108,7 +108,7 @@ class Chart {
   #logarithmic = false;
   #byTime = false;
   #uplot;
-  /** What the present chart was made for; another needs a new one. */
+  /** The options of the present uPlot chart, as JSON. Other options need a new chart. */
   #made = "";
 
   constructor(what, runs) {
@@ -137,13 +137,13 @@ class Chart {
     const lines = this.#lines();
     this.panel.hidden = !lines.some(({ x }) => x.length > 1);
     if (this.panel.hidden) return;
-    // Points of nothing or less have no place on a logarithmic scale.
+    // A logarithmic scale cannot show values of 0 or less.
     const shown = (y) => this.#logarithmic ? y.map((value) => value > 0 ? value : null) : y;
-    // Copied, since the curves grow, and what is drawn is compared with what it was.
+    // Copied, because the curves grow, and the next update compares with the data drawn now.
     const data = uPlot.join(lines.map(({ x, y }) => [x.slice(), shown(y)]));
     const made = JSON.stringify([this.#logarithmic, this.#byTime, lines.map(({ label, look }) => [label, look])]);
     if (made === this.#made) {
-      // Who looks at a part goes on seeing that part.
+      // If the reader has zoomed in, keep the zoom.
       const { scales: { x: { min, max } }, data: [steps] } = this.#uplot, part = min > steps[0] || max < steps.at(-1);
       this.#uplot.setData(data, !part);
       if (part) this.#uplot.redraw();
@@ -158,7 +158,7 @@ class Chart {
     this.#uplot.ctx.canvas.setAttribute("aria-label", this.#description(lines));
   }
 
-  /** What is drawn, in order: each run's curves, a smoothed one over its own values. */
+  /** The lines to draw, in order: the curves of each run, with a smoothed curve on top of its measured values. */
   #lines() {
     const { curves, smoothed: noisy } = this.#what, several = this.#runs.length > 1;
     return this.#runs.flatMap(({ name, series }, run) =>
@@ -171,7 +171,7 @@ class Chart {
         const line = { label: several ? name : kind, stroke, look, x, y };
         if (key !== noisy || !this.#smooth || x.length < 8) return [line];
         const smoothed = { ...line, y: smooth(y, decayOf(x.length)) };
-        // What was measured shows faintly behind; of several runs that would be too much: there the legend alone says it.
+        // The measured values are drawn faintly behind. For several runs that would be too much; there, only the legend has them.
         return several
           ? [{ ...smoothed, measured: new Map(x.map((x, i) => [x, y[i]])) }]
           : [{ ...line, look: "faint" }, { ...smoothed, label: `${kind}, smoothed` }];
@@ -197,7 +197,7 @@ class Chart {
         sync: { key: byTime ? "seconds" : "steps" },
         y: false,
         points: { size: 7 },
-        dataIdx: ({ data }, i, place) => nearest(data[i], place),
+        dataIdx: ({ data }, i, index) => nearest(data[i], index),
       },
       axes: [
         {
@@ -232,8 +232,8 @@ class Chart {
           },
           value: ({ data }, value, _, i) => {
             if (value === null || value === undefined) return "–";
-            const own = measured?.get(data[0][i]);
-            return own === undefined ? format(value) : `${format(own)} (smoothed ${format(value)})`;
+            const raw = measured?.get(data[0][i]);
+            return raw === undefined ? format(value) : `${format(raw)} (smoothed ${format(value)})`;
           },
         })),
       ],
@@ -254,7 +254,7 @@ class Chart {
     };
   }
 
-  /** Upright lines where a run was resumed or its learning rate was changed. */
+  /** Draws a vertical line where a run was resumed or its learning rate was changed. */
   #drawEvents({ ctx, bbox, valToPos, scales }) {
     ctx.save();
     ctx.strokeStyle = colour("--muted");
@@ -271,7 +271,7 @@ class Chart {
     ctx.restore();
   }
 
-  /** The chart in words. */
+  /** Describes the chart in words, for screen readers. */
   #description(lines) {
     const { format, title } = this.#what, at = (x) => this.#byTime ? `at ${time(x)}` : `at step ${number(x)}`;
     const parts = lines.filter(({ look }) => look !== "faint").map(({ label, x, y, measured = new Map() }) => {
@@ -282,21 +282,21 @@ class Chart {
   }
 }
 
-/** The place nearest to `place` that has a value. */
-function nearest(values, place) {
-  for (let far = 0; far < values.length; far++) {
-    for (const i of [place - far, place + far]) if (values[i] !== undefined && values[i] !== null) return i;
+/** The index nearest to `index` that has a value. */
+function nearest(values, index) {
+  for (let distance = 0; distance < values.length; distance++) {
+    for (const i of [index - distance, index + distance]) if (values[i] !== undefined && values[i] !== null) return i;
   }
-  return place;
+  return index;
 }
 
-/** Has the legend say the last values, where the reader points nowhere. */
+/** Shows the last values in the legend while the mouse is not over the chart. */
 function showLast(chart) {
   if (typeof chart.cursor.idx === "number") return;
   chart.setLegend({ idxs: chart.data.map((values) => nearest(values, values.length - 1)) }, false);
 }
 
-/** `5k`, `12k`: as short as labels of an axis must be, and all in the unit of the last. */
+/** Short labels for the ticks of an axis, such as `5k` and `12k`, all in the unit of the largest. */
 function short(ticks) {
   const most = Math.max(...ticks), [divisor, unit] = most >= 1e6 ? [1e6, "M"] : most >= 1e4 ? [1e3, "k"] : [1, ""];
   return ticks.map((value) => value === null ? "" : `${number(value / divisor)}${value === 0 ? "" : unit}`);

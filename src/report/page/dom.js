@@ -1,5 +1,5 @@
 /**
- * Making elements of the page. Text only ever enters as text, never as HTML.
+ * Makes the elements of the page. Text is always inserted as text, never as HTML.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 /**
  * Makes an element.
  *
- * @param {string} tag `p`, or with classes `p.note`.
- * @param {Record<string, unknown>} attributes `onclick` and the like are listeners; true is an attribute without a value;
- * false and undefined are none; `style` is a record of CSS properties.
+ * @param {string} tag the tag with its classes, such as `p.note`.
+ * @param {Record<string, unknown>} attributes a function is a listener (`onclick`); true is an attribute without a value;
+ * false and undefined are left out; `style` is a record of CSS properties.
  * @param {...(Node | string | undefined)} children
  * @returns {HTMLElement}
  */
@@ -29,7 +29,7 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 /**
- * A part of the page with a heading.
+ * Makes a part of the page with a heading.
  *
  * @param {string} title
  * @param {{ note?: string, tools?: Node, wide?: boolean }} options
@@ -47,7 +47,7 @@ export function panel(title, { note, tools, wide = false }, ...children) {
 }
 
 /**
- * A box to tick.
+ * Makes a checkbox with a label.
  *
  * @param {string} label
  * @param {boolean} checked

@@ -1,14 +1,14 @@
 /**
- * Numbers as a reader wants them.
+ * Formats numbers for readers.
  *
  * @module
  */
 
-/** What stands where there is no value. */
+/** The text for a missing value. */
 export const NOTHING = "–";
 
 /**
- * Four digits or fewer: `1.504`, `0.001`, `12,500`, `3.2e-7`.
+ * A number with about four digits: `1.504`, `0.001`, `12,500`, `3.2e-7`.
  *
  * @param {unknown} value
  * @returns {string}
@@ -22,7 +22,7 @@ export function number(value) {
 }
 
 /**
- * A loss, with three digits behind the point, so that a column lines up.
+ * A loss with three decimals, so that the numbers of a column line up.
  *
  * @param {unknown} value
  * @returns {string}
@@ -32,7 +32,7 @@ export function loss(value) {
 }
 
 /**
- * A share from 0 to 1 as `54.3 %`.
+ * A fraction from 0 to 1, as `54.3 %`.
  *
  * @param {unknown} value
  * @param {number} digits
@@ -43,7 +43,7 @@ export function percent(value, digits = 1) {
 }
 
 /**
- * Seconds as `42 s`, `3 min 20 s`, `2 h 05 min`.
+ * A time in seconds, as `42 s`, `3 min 20 s` or `2 h 05 min`.
  *
  * @param {unknown} value
  * @returns {string}
@@ -57,7 +57,7 @@ export function time(value) {
 }
 
 /**
- * Seconds as a label of an axis has them: `0:42`, `3:20`, `2:05:00`.
+ * A time in seconds as a label of an axis: `0:42`, `3:20`, `2:05:00`.
  *
  * @param {number} value
  * @returns {string}
@@ -69,7 +69,7 @@ export function clock(value) {
 }
 
 /**
- * A value of a setting as text.
+ * The value of a setting, as text.
  *
  * @param {unknown} value
  * @returns {string}

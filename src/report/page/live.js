@@ -1,5 +1,5 @@
 /**
- * The page while its run trains: what is new comes in as server-sent events, and what the buttons ask for goes out.
+ * The page while its run trains: it receives server-sent events, and its buttons send actions to the run.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { loss, number, percent, time } from "./format.js";
 import { stateLabel } from "./sections.js";
 import { addLine } from "./series.js";
 
-/** States after which nothing more comes. */
+/** The states after which there are no more events. */
 const ENDED = ["finished", "failed", "stopped"];
 
-/** The token that the page's own address carries, and every request must. */
+/** The token in the URL of the page. Every request must carry it. */
 export const token = new URLSearchParams(location.search).get("token") ?? "";
 
 /**
@@ -27,9 +27,9 @@ export function withToken(path) {
 /**
  * Follows a run.
  *
- * @param show draws a run's view anew as a whole.
- * @param update draws what changes from moment to moment.
- * @returns the bar that shows how far the run is, and its controls.
+ * @param show draws the whole view of the run again.
+ * @param update draws only what changes all the time.
+ * @returns the bar with the progress of the run and its controls.
  */
 export function follow({ show, update }) {
   let run, ended = false, stream;
@@ -60,7 +60,7 @@ export function follow({ show, update }) {
     run.state = state.state;
     show(run);
   });
-  /** Listens, but for a page that nobody sees: it would keep its place from another. */
+  /** Connects, unless the page is hidden: only a limited number of pages can be connected. */
   const listen = () => {
     stream?.close();
     stream = undefined;
@@ -68,14 +68,14 @@ export function follow({ show, update }) {
     stream = new EventSource(withToken("events"));
     for (const [name, act] of listeners) stream.addEventListener(name, act);
   };
-  /** An event source does not tell why it has failed: this asks, and tries again. */
+  /** An EventSource does not tell why it failed. This asks the server for the reason, and tries again. */
   const lost = async () => {
     const failed = stream;
     failed.close();
     if (ended) return;
     bar.connected(false);
     const status = await statusOf(withToken("events"));
-    if (stream !== failed) return; // It was hidden meanwhile, or shown again.
+    if (stream !== failed) return; // The page was hidden or shown again in the meantime.
     bar.say(LOST[status] ?? LOST[0]);
     if (status !== 403) setTimeout(() => stream === failed && listen(), status === 503 ? 5000 : 2000);
   };
@@ -84,15 +84,15 @@ export function follow({ show, update }) {
   return bar.element;
 }
 
-/** What is said of a stream that was lost, by what the server answers then; 0 where it does not. */
+/** The message after the connection was lost, by the HTTP status of the next request; 0 if the server does not respond. */
 const LOST = {
-  0: "The run's server does not answer: the run has ended, or the connection is lost. Trying again …",
+  0: "The server of the run does not respond: the run has ended, or the connection is lost. Trying again …",
   200: "The connection was lost. Trying again …",
-  403: "Another run has this address now, or this one was started anew: open the address that it printed.",
-  503: "Too many pages of this run are open: close one. Trying again …",
+  403: "Another run has this address now, or this run was started again: open the address that it printed.",
+  503: "Too many pages of this run are open: close one of them. Trying again …",
 };
 
-/** The status of an answer that is not read; 0 where there is none. */
+/** The status of a response, without reading its body; 0 if the server does not respond. */
 async function statusOf(path) {
   const asking = new AbortController();
   const status = await fetch(path, { signal: asking.signal }).then(({ status }) => status, () => 0);
@@ -100,7 +100,7 @@ async function statusOf(path) {
   return status;
 }
 
-/** The bar, its buttons, and a line for what there is to say. */
+/** Makes the bar with the progress, the buttons, and a line for messages. */
 function makeBar() {
   const progress = h("progress", { max: "1", value: "0", "aria-label": "Steps done" });
   const facts = h("p.facts", {}), label = h("span", {}, stateLabel("connecting"));
@@ -117,7 +117,7 @@ function makeBar() {
         event.preventDefault();
         const lr = Number(rate.value);
         if (rate.value.trim() === "" || !Number.isFinite(lr) || lr < 0) {
-          say("The learning rate must be a number of at least 0.");
+          say("The learning rate must be a number that is 0 or more.");
         } else send({ action: "lr", lr });
       },
     },
@@ -141,13 +141,13 @@ function makeBar() {
       });
       const done = {
         pause: "Pausing …",
-        resume: "Going on.",
-        stop: "Stopping: the run saves first.",
+        resume: "Resuming …",
+        stop: "Stopping: the run saves its state first.",
         lr: "Learning rate set.",
       };
       const { error } = answer.ok
         ? {}
-        : await answer.json().catch(() => ({ error: `the server said ${answer.status}` }));
+        : await answer.json().catch(() => ({ error: `the server responded ${answer.status}` }));
       say(error === undefined ? done[what.action] : `That did not work: ${error}`);
     } catch {
       say("The run cannot be reached.");

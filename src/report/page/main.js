@@ -1,6 +1,5 @@
 /**
- * Puts a page together from the data that it holds: a run's report, a run that is under way, several runs, or the list of
- * all.
+ * Draws a page from the data inside it: the report of a run, a run that is training, a comparison, or the list of runs.
  *
  * @module
  */
@@ -17,7 +16,7 @@ const page = document.getElementById("page"), icon = document.querySelector("lin
 
 const back = home === undefined ? [] : [h("a.back", { href: withToken(home) }, "All runs")];
 
-/** The head of a page: its name, and a line below. */
+/** The head of a page: its title, and a line below. */
 function head(title, line) {
   return h(
     "header.head",
@@ -28,7 +27,7 @@ function head(title, line) {
   );
 }
 
-/** A run in a line: `lenet on cifar10, sgd`. */
+/** Describes a run in one line, such as `lenet on cifar10 · sgd`. */
 function about({ state, config, environment }) {
   const { model, data, optimizer } = config, { started, adapter } = environment;
   const parts = [
@@ -39,23 +38,23 @@ function about({ state, config, environment }) {
       ? started.slice(0, 16).replace("T", " ") + (started.endsWith("Z") ? " UTC" : "")
       : undefined,
   ];
-  // The bar of a live page says it.
+  // On a live page, the bar shows the state.
   const label = mode === "live" ? undefined : stateLabel(state);
   return h("p.about", {}, label, parts.filter((part) => typeof part === "string").join(" · "));
 }
 
-/** Nested records as one: `adapter name`. */
+/** Flattens nested records: the key of an inner value becomes `adapter name`. */
 function flat(record) {
   return Object.fromEntries(
     Object.entries(record).flatMap(([name, value]) =>
       typeof value === "object" && value !== null && !Array.isArray(value)
-        ? Object.entries(value).map(([inner, one]) => [`${name} ${inner}`, one])
+        ? Object.entries(value).map(([inner, item]) => [`${name} ${inner}`, item])
         : [[name, value]]
     ),
   );
 }
 
-/** What the run's view holds below the charts. */
+/** The parts of the page below the charts. */
 function details(run) {
   return [
     perClass([run]),
@@ -76,7 +75,7 @@ function details(run) {
 }
 
 function foot() {
-  return h("footer", {}, `wgrad ${version}. Charts: uPlot. Drag over a chart to look closer; double-click to see all.`);
+  return h("footer", {}, `wgrad ${version}. Charts: uPlot. Drag over a chart to zoom in; double-click to zoom out.`);
 }
 
 function report(run) {
@@ -90,7 +89,7 @@ function report(run) {
   drawing.update();
 }
 
-/** The report of a run that grows: the charts stay, all else is made anew when there is more to see. */
+/** The report of a run that is training: the charts are updated; the other parts are made again when they change. */
 function live() {
   const top = h("div"), below = h("div.grid"), shown = { name: "", series: undefined };
   let drawing;

@@ -1,5 +1,5 @@
 /**
- * The parts of the page besides the charts, each made from a run's view.
+ * The parts of the page other than the charts, each made from the view of a run.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { h, panel } from "./dom.js";
 import { loss, NOTHING, number, percent, setting, time } from "./format.js";
 import { figuresOf } from "./series.js";
 
-/** What the states are called, and the colour that goes with them. */
+/** The text and the colour of each state. */
 const STATES = {
   running: ["running", "good"],
   paused: ["paused", "warn"],
@@ -25,7 +25,7 @@ export function stateLabel(state) {
   return h(`span.state.${look}`, {}, text);
 }
 
-/** The figures that sum a run up. The first is the one that counts. */
+/** The summary of a run in numbers. The first one is the main result. */
 export function figures(run) {
   const of = figuresOf(run), { testAccuracy, valAccuracy } = of;
   const main = testAccuracy === null && valAccuracy !== null
@@ -43,7 +43,7 @@ export function figures(run) {
   return h("dl.figures", {}, ...rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))));
 }
 
-/** Accuracy by class, a bar each, of one run or of several. */
+/** The accuracy of each class as bars, for one run or several. */
 export function perClass(runs) {
   const tested = runs.map((run, i) => ({ ...run, i })).filter(({ evaluation }) => evaluation !== undefined);
   if (tested.length === 0) return undefined;
@@ -70,7 +70,7 @@ export function perClass(runs) {
   const rows = classes.map((name, label) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, ...same.map((run) => bar(run, label))))
   );
-  const note = runs.length > 1 ? "In the colours of the runs." : `On ${imagesOf(tested[0].evaluation)}.`;
+  const note = runs.length > 1 ? "The bars have the colours of the runs." : `On ${imagesOf(tested[0].evaluation)}.`;
   const names = `${Math.max(...classes.map(({ length }) => length))}ch`;
   return panel(
     "Accuracy by class",
@@ -83,27 +83,27 @@ function imagesOf({ images, split }) {
   return `${number(images)} ${split} images`;
 }
 
-/** The confusion matrix as a table: a row is a true class, a column what the model said. */
+/** The confusion matrix as a table: rows are the true classes, columns the predicted classes. */
 export function confusion({ evaluation }) {
   if (evaluation === undefined) return undefined;
   const { classes, confusion } = evaluation;
   const rows = confusion.map((counts, label) => {
     const sum = counts.reduce((sum, count) => sum + count, 0) || 1;
     const cells = counts.map((count, predicted) => {
-      // The root, so that rare mistakes are seen beside what is right. Where white text is read better than black is
-      // worked out from the colours of the style sheet.
+      // The square root makes rare mistakes visible. From 0.82 and 0.86 on, white text is more readable on the colours of
+      // the style sheet than black text.
       const strength = Math.sqrt(count / sum), right = label === predicted;
       const look = `${right ? ".right" : ".wrong"}${strength > (right ? 0.82 : 0.86) ? ".strong" : ""}${
         count === 0 ? ".none" : ""
       }`;
-      const what = `${classes[label]} taken for ${classes[predicted]}: ${number(count)} (${percent(count / sum)})`;
+      const what = `${classes[label]} predicted as ${classes[predicted]}: ${number(count)} (${percent(count / sum)})`;
       return h(`td${look}`, { style: { "--share": `${(100 * strength).toFixed(1)}%` }, title: what }, number(count));
     });
     return h("tr", {}, h("th", { scope: "row" }, classes[label]), ...cells);
   });
   return panel(
     "Confusion matrix",
-    { note: "Rows: what an image is. Columns: what the model took it for.", wide: true },
+    { note: "Rows: the true class. Columns: the predicted class.", wide: true },
     h(
       "div.scroll",
       { tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
@@ -128,7 +128,7 @@ export function confusion({ evaluation }) {
   );
 }
 
-/** The mistakes that the model was the surest of. */
+/** The mistakes with the highest predicted probability. */
 export function mistakes({ evaluation }) {
   if (evaluation === undefined || evaluation.mistakes.length === 0) return undefined;
   const items = evaluation.mistakes.map(({ index, label, predicted, probability, png }) => {
@@ -136,13 +136,13 @@ export function mistakes({ evaluation }) {
     return h(
       "figure",
       {},
-      h("img", { src: png, alt: `Image ${index}: ${is}, taken for ${said}`, width: "32", height: "32" }),
+      h("img", { src: png, alt: `Image ${index}: ${is}, predicted as ${said}`, width: "32", height: "32" }),
       h("figcaption", {}, h("span.is", {}, is), h("span.taken", {}, said), h("span.sure", {}, percent(probability))),
     );
   });
   return panel(
     "Most confident mistakes",
-    { note: "What each image is, what the model took it for, and how sure it was.", wide: true },
+    { note: "The true class of each image, the predicted class, and its probability.", wide: true },
     h("div.mistakes", {}, ...items),
   );
 }
@@ -159,7 +159,7 @@ export function filters({ filters }) {
   );
 }
 
-/** A list of names and values. */
+/** A panel with a list of names and values. */
 export function table(title, values, options = {}) {
   const rows = Object.entries(values).filter(([, value]) => setting(value) !== NOTHING);
   if (rows.length === 0) return undefined;
@@ -172,12 +172,12 @@ function words(name) {
   return name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
 }
 
-/** What happened on the way: resumed, another learning rate. */
+/** The events of a run, such as resuming or a changed learning rate. */
 export function events({ series }) {
   if (series.events.length === 0) return undefined;
   const items = series.events.map(({ step, event, ...more }) => {
     const rest = Object.entries(more).map(([name, value]) => `${words(name)} ${setting(value)}`).join(", ");
     return h("li", {}, h("b", {}, `Step ${number(step)}: ${event}`), rest === "" ? undefined : ` (${rest})`);
   });
-  return panel("Events", { note: "The dotted lines in the charts." }, h("ol.events", {}, ...items));
+  return panel("Events", { note: "Dotted lines in the charts mark these events." }, h("ol.events", {}, ...items));
 }

@@ -1,11 +1,11 @@
 /**
- * The curves of a run: lines of metrics in, points out, thinned so that a run of any length takes little memory. Both the
- * program, which reads `metrics.jsonl`, and the page, which is told of new lines, use this file.
+ * Makes the curves of a run from its lines of metrics. Long curves are thinned out, so that a run of any length needs little
+ * memory. The program uses this file to read `metrics.jsonl`, and the live page to add new lines.
  *
  * @module
  */
 
-/** What is drawn over steps. */
+/** The values that have a curve over the steps. */
 export const CURVES = [
   "loss",
   "valLoss",
@@ -17,14 +17,14 @@ export const CURVES = [
   "seconds",
 ];
 
-/** The most points that a curve is drawn with. */
+/** The most points of a curve that is drawn. */
 export const MAX_POINTS = 2000;
 
-/** The most events that are kept, the first ones. */
+/** The most events that are kept; later ones are dropped. */
 const MAX_EVENTS = 500;
 
 /**
- * Points with rising x: y[i] at x[i].
+ * A curve has the points (x[i], y[i]), in the order of x.
  *
  * @typedef {{ x: number[], y: number[] }} Curve
  * @typedef {{ step: number, event: string }} RunEvent
@@ -32,7 +32,7 @@ const MAX_EVENTS = 500;
  */
 
 /**
- * No points yet.
+ * Makes curves without points.
  *
  * @returns {Series}
  */
@@ -41,7 +41,7 @@ export function noSeries() {
 }
 
 /**
- * Adds a line of metrics. A run that was resumed does steps again: then what there is of them from before goes.
+ * Adds a line of metrics. A resumed run repeats some steps: the new points replace the old ones of those steps.
  *
  * @param {Series} series
  * @param {Record<string, unknown>} line
@@ -52,7 +52,7 @@ export function addLine({ curves, events }, line) {
   if (typeof step !== "number" || !Number.isFinite(step)) return;
   if (typeof line.event === "string") {
     if (events.length < MAX_EVENTS) events.push({ ...line, step, event: line.event });
-    // The run went back: the steps after this one are still to come.
+    // The run went back to this step, and will repeat those after it.
     if (["restore", "device-lost"].includes(line.event)) {
       for (const curve of Object.values(curves)) cut(curve, step + 1);
     }
@@ -60,7 +60,7 @@ export function addLine({ curves, events }, line) {
   }
   for (const name of CURVES) {
     const y = line[name], curve = curves[name];
-    // The time of an evaluation would repeat that of its step.
+    // A line of an evaluation repeats the time of its step.
     if (typeof y !== "number" || !Number.isFinite(y) || (name === "seconds" && line.loss === undefined)) continue;
     cut(curve, step);
     curve.x.push(step);
@@ -70,7 +70,7 @@ export function addLine({ curves, events }, line) {
 }
 
 /**
- * Drops the points from a step on.
+ * Removes the points from a step on.
  *
  * @param {Curve} curve
  * @param {number} step
@@ -84,8 +84,8 @@ function cut({ x, y }, step) {
 }
 
 /**
- * At most `count` of a curve's points (4 or more): the first, the last, and of each stretch between them the lowest and the
- * highest, so that no peak is lost.
+ * Thins out a curve to at most `count` points (4 or more). It keeps the first and the last point, divides the rest into
+ * intervals, and keeps the lowest and the highest point of each, so that no peak is lost.
  *
  * @param {Curve} curve
  * @param {number} count
@@ -93,10 +93,10 @@ function cut({ x, y }, step) {
  */
 export function thin({ x, y }, count) {
   if (x.length <= count) return { x, y };
-  const last = x.length - 1, stretches = Math.floor((count - 2) / 2);
+  const last = x.length - 1, intervals = Math.floor((count - 2) / 2);
   const kept = [0];
-  for (let i = 0; i < stretches; i++) {
-    const from = 1 + Math.floor((last - 1) * i / stretches), to = 1 + Math.floor((last - 1) * (i + 1) / stretches);
+  for (let i = 0; i < intervals; i++) {
+    const from = 1 + Math.floor((last - 1) * i / intervals), to = 1 + Math.floor((last - 1) * (i + 1) / intervals);
     let low = from, high = from;
     for (let j = from; j < to; j++) {
       if (y[j] < y[low]) low = j;
@@ -110,25 +110,24 @@ export function thin({ x, y }, count) {
 }
 
 /**
- * When a run did a step.
+ * The time at which a run finished a step.
  *
- * @param {Curve} seconds the curve of that name: the time that the steps took.
+ * @param {Curve} seconds the curve `seconds`.
  * @param {number} step
- * @returns {number} in seconds; between and beyond what was measured, as if all steps took the same time.
+ * @returns {number} in seconds, by linear interpolation or extrapolation.
  */
 export function secondsAt({ x, y }, step) {
-  const after = x.findIndex((one) => one >= step), to = after < 0 ? x.length - 1 : after;
+  const after = x.findIndex((value) => value >= step), to = after < 0 ? x.length - 1 : after;
   if (to < 0) return 0;
   const [x0, y0] = to > 0 ? [x[to - 1], y[to - 1]] : [0, 0];
   return y0 + (y[to] - y0) * (step - x0) / (x[to] - x0 || 1);
 }
 
 /**
- * Smooths values by an exponential average of each and those before it, corrected for its start as Adam's are. It is what
- * TensorBoard draws.
+ * Smooths values by an exponential moving average, with the same bias correction as in Adam. TensorBoard does the same.
  *
  * @param {readonly number[]} values
- * @param {number} decay from 0, which changes nothing, to below 1.
+ * @param {number} decay from 0 (no smoothing) to less than 1.
  * @returns {number[]}
  */
 export function smooth(values, decay) {
@@ -141,7 +140,7 @@ export function smooth(values, decay) {
 }
 
 /**
- * The settings of a run; its learning rate says so where another was set on the way.
+ * The settings of a run. If the learning rate was changed while it trained, the value of `lr` says so.
  *
  * @param {{ series: Series, config: Readonly<Record<string, unknown>> }} run
  * @returns {Readonly<Record<string, unknown>>}
@@ -152,11 +151,11 @@ export function settingsOf({ series, config }) {
 }
 
 /**
- * The figures that sum a run up; null where there is none.
+ * The summary of a run in numbers; null if a value is missing.
  *
  * @param {{ series: Series, evaluation?: { loss: number, accuracy: number } }} run
  * @returns {Record<"steps" | "lastLoss" | "bestLoss" | "valLoss" | "valAccuracy" | "testLoss" | "testAccuracy" | "seconds" |
- * "imagesPerSecond", number | null>} accuracies from 0 to 1. Of the validations it is the best of each.
+ * "imagesPerSecond", number | null>} accuracies from 0 to 1. For the validation, these are the best values.
  */
 export function figuresOf({ series: { curves }, evaluation }) {
   const last = (/** @type {string} */ name) => curves[name]?.y.at(-1) ?? null;

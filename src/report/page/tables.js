@@ -1,5 +1,5 @@
 /**
- * Pages of several runs: the table that compares some, and the list of all.
+ * The parts of pages with several runs: the table of a comparison, and the list of runs.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { loss, number, percent, time } from "./format.js";
 import { token, withToken } from "./live.js";
 import { stateLabel } from "./sections.js";
 
-/** The table of a comparison: a column is a run, a row a setting or a result. */
+/** The table of a comparison: a column per run, a row per setting or result. */
 export function comparison({ names, rows }) {
   const heads = names.map((name, i) =>
     h("th", { scope: "col" }, h("span.swatch", { style: { background: patchOf(i) } }), name)
@@ -24,7 +24,7 @@ export function comparison({ names, rows }) {
   );
   return panel(
     "Settings and results",
-    { note: "Settings that differ are marked; the best results are bold.", wide: true },
+    { note: "Settings that differ are marked. The best results are bold.", wide: true },
     h(
       "div.scroll",
       { tabindex: "0", role: "region", "aria-label": "Settings and results" },
@@ -33,9 +33,9 @@ export function comparison({ names, rows }) {
   );
 }
 
-/** The list of the runs of a folder, with boxes to choose those to compare. */
+/** The list of the runs in a folder, with checkboxes to choose runs to compare. */
 export function list(runs) {
-  if (runs.length === 0) return h("p.note", {}, "There are no runs here yet: wgrad train makes one.");
+  if (runs.length === 0) return h("p.note", {}, "There are no runs in this folder yet. Start one with wgrad train.");
   const button = h("button", { type: "submit", disabled: true }, "Compare");
   const changed = (event) => {
     const chosen = event.currentTarget.querySelectorAll("input:checked").length;

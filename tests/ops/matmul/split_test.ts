@@ -1,6 +1,6 @@
 /**
- * Weight gradients of linear layers whose sums over the rows are dealt out to parts, and batches of products that are dealt
- * out to dispatches.
+ * Weight gradients of linear layers whose sums over the rows are split into chunks, and batches of products that are split
+ * among dispatches.
  */
 import { assert, assertEquals } from "@std/assert";
 import { currentGpu } from "../../../src/backend/webgpu/device.ts";
@@ -10,9 +10,9 @@ import { gradcheck } from "../../support/gradcheck.ts";
 import { uniform } from "../../support/random.ts";
 import { linear, linearGrads, matmul, matmulGrads } from "../../support/reference.ts";
 
-/** x [rows, inputs], of which a part's rows fill half a uniform window or two of them; with vectors and without. */
+/** x [rows, inputs], where the rows of a chunk fill half a uniform window or two of them; with vectors and without. */
 for (const [rows, inputs, outputs] of [[128, 36, 12], [256, 400, 8], [192, 5, 3], [96, 8, 6]] as const) {
-  Deno.test(`a weight's gradient in parts: ${rows} rows of ${inputs}, ${outputs} outputs`, async () => {
+  Deno.test(`a weight's gradient in chunks: ${rows} rows of ${inputs}, ${outputs} outputs`, async () => {
     await tensor([1]).add(1).data();
     const variants = variantsOf(currentGpu()!), names = new Set<string>();
     const check = () =>
@@ -28,10 +28,10 @@ for (const [rows, inputs, outputs] of [[128, 36, 12], [256, 400, 8], [192, 5, 3]
       await check();
       variants.listener = null;
       const split = [...names].filter((name) => / of \d+$/.test(name));
-      const parts = new Set(split.map((name) => Number(name.split(" of ")[1])));
-      assertEquals([...parts].sort((a, b) => a - b), [2, 4, 8].filter((one) => rows / one >= 32 && rows % one === 0));
+      const counts = new Set(split.map((name) => Number(name.split(" of ")[1])));
+      assertEquals([...counts].sort((a, b) => a - b), [2, 4, 8].filter((one) => rows / one >= 32 && rows % one === 0));
       for (const family of ["registers", "shared"]) {
-        for (const count of parts) {
+        for (const count of counts) {
           const name = split.find((name) => name.startsWith(`${family} `) && name.endsWith(` of ${count}`));
           assert(name, `${family} of ${count}`);
           variants.family = name!;
@@ -44,7 +44,7 @@ for (const [rows, inputs, outputs] of [[128, 36, 12], [256, 400, 8], [192, 5, 3]
   });
 }
 
-Deno.test("a batch of products too large for uniform buffers is dealt out to dispatches", () =>
+Deno.test("a batch of products too large for uniform buffers is split among dispatches", () =>
   gradcheck({
     inputs: [uniform(3, [16, 32, 64]), uniform(4, [16, 64, 40])],
     op: (a, b) => a.matmul(b),
