@@ -58,7 +58,9 @@ export async function time(
     const start = performance.now();
     await run(times);
     await wait(gpu);
-    return Math.max(performance.now() - start - waitMs, 0);
+    const elapsed = performance.now() - start;
+    // On a busy machine a single wait can take longer than all runs: never subtract everything.
+    return Math.max(elapsed - waitMs, elapsed / 10);
   };
   await wait(gpu);
   if (runs === undefined) {
