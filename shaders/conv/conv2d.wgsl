@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
           let y_ok = y >= 0 && y < i32(H / POOL_H * POOL_H);
           // @unroll
           for (var k = 0u; k < SPAN; k += POOL_W) {
-            // @where (FIRST < k + POOL_W) * (k < END)
+            // @where FIRST < k + POOL_W && k < END
             {
               let at = from_x + i32(k);
               let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
@@ -149,7 +149,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
             for (var kx = 0u; kx < KW; kx++) {
               // @unroll
               for (var t = 0u; t < ACROSS; t++) {
-                // @where (FIRST < t * u32(STEP_W) + kx * u32(DIL_W) + 1u) * (t * u32(STEP_W) + kx * u32(DIL_W) < END)
+                // @where FIRST < t * u32(STEP_W) + kx * u32(DIL_W) + 1u && t * u32(STEP_W) + kx * u32(DIL_W) < END
                 total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weights[ky * KW + kx];
               }
             }

@@ -6,7 +6,7 @@
  */
 import type { Gpu } from "../backend/webgpu/device.ts";
 import { align, type Block, type Storage } from "../backend/webgpu/memory.ts";
-import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
+import { merge as mergeModules, mergedBindings, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
 import { type Binding, rangesOf, type Shader } from "../backend/webgpu/pipeline.ts";
 import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
 import type { Copy } from "./commands.ts";
@@ -110,7 +110,7 @@ class Stage {
     // Lanes that a part has not must not keep the others waiting.
     if (outlines.some((one) => one.waits && one.lanes !== lanes)) return false;
     if (outlines.reduce((sum, one) => sum + one.sharedBytes, 0) > MOST_SHARED) return false;
-    const { storage, uniform } = bindingsOf(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
+    const { storage, uniform } = mergedBindings(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
     return storage <= MOST_STORAGE && uniform <= MOST_UNIFORM;
   }
 
@@ -147,7 +147,7 @@ const outlines = new WeakMap<Shader, Outline | null>();
 
 function outlineFor(shader: Shader): Outline | null {
   let outline = outlines.get(shader);
-  if (outline === undefined) outlines.set(shader, outline = outlineOf(shader.code));
+  if (outline === undefined) outlines.set(shader, outline = outlineOf(shader.module));
   return outline;
 }
 
@@ -166,7 +166,7 @@ function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): 
 
 /** One dispatch for all. */
 function joined(dispatches: readonly Pending[], outlines: readonly Outline[]): Pending {
-  const parts = partsOf(dispatches, outlines), { numbers } = bindingsOf(parts);
+  const parts = partsOf(dispatches, outlines), { numbers } = mergedBindings(parts);
   const bindings: Binding[] = [], windows: Window[] = [], storages: Storage[] = [], taken = new Set<number>();
   dispatches.forEach(({ shader, storages: own }, i) => {
     const numberOf = (old: number) => numbers[i]!.get(old)!;
@@ -183,7 +183,7 @@ function joined(dispatches: readonly Pending[], outlines: readonly Outline[]): P
   });
   const shader = {
     file: dispatches.map((one) => one.shader.file).join("+"),
-    code: mergeTexts(parts),
+    module: mergeModules(parts),
     bindings,
     windows,
   };

@@ -23,17 +23,32 @@ for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl"))) 
   });
 }
 
-Deno.test("an error in a kernel names file, line, column and the source line", async () => {
-  const source = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+const broken = (statement: string) =>
+  `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(1)
 fn main() {
-  y[0] = nothing;
+  ${statement}
 }
 `;
+
+Deno.test("an error in a kernel names file, line, column and the source line", () => {
+  const kernel = { file: "broken.wgsl", source: broken("y[0] = nothing;") };
+  const error = assertThrows(() => shaderOf(gpu, kernel, {}));
+  assert(error instanceof Error);
+  assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
+});
+
+Deno.test("an error that only the driver finds names them too", async () => {
+  const source = `// A comment, which is not compiled.
+fn nothing() -> f32 {
+  if (true) {
+  }
+}
+${broken("y[0] = nothing();")}`;
   pipelineOf(gpu, shaderOf(gpu, { file: "broken.wgsl", source }, {}));
   const error = await assertRejects(compiled, GpuError);
-  assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
+  assertMatch(error.message, /^shaders\/broken\.wgsl:2:\d+: .* in "fn nothing\(\) -> f32 \{"$/s);
   await compiled(); // Said once.
 });
 

@@ -8,6 +8,7 @@ import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/p
 import { type Command, type Copy, submit } from "../../src/graph/commands.ts";
 import { merge, MOST_WORKGROUPS, type Pending } from "../../src/graph/merge.ts";
 import { compile, F, nn, optim, type Tensor } from "../../src/mod.ts";
+import { print } from "../../src/wgsl/print.ts";
 import { assertSameBits } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
@@ -127,7 +128,7 @@ Deno.test("a merged dispatch binds eight storage buffers at most, and each input
   assertEquals(shape(all), [5, 1]);
   const [merged] = merge(all) as [Pending];
   assertEquals([merged.storages.length, merged.shader.bindings.length, merged.grid], [8, 8, [5, 1, 1]]);
-  assertEquals(merged.shader.code.match(/@binding/g)!.length, 8);
+  assertEquals(print(merged.shader.module).match(/@binding/g)!.length, 8);
   // Uniform buffers, where inputs are bound as such, count apart: twelve.
   if (!gpu.adapter.cpu) return;
   const inputs = [...b, ...c, ...many], some = (from: number, to: number) => inputs.slice(from, to);

@@ -5,15 +5,17 @@
  */
 import { GpuError } from "../../errors.ts";
 import { counters, type Gpu, oneLine } from "./device.ts";
+import { buffersOf, type Module } from "../../wgsl/ast.ts";
+import { print, sourceOf } from "../../wgsl/print.ts";
 import { type Constants, type Kernel, specialize } from "../../wgsl/specialize.ts";
 import type { Storage } from "./memory.ts";
-import { type Window, withUniforms } from "../../wgsl/uniforms.ts";
+import { asUniforms, type Window } from "../../wgsl/uniforms.ts";
 
-/** A kernel's text, ready to compile, and what it binds. */
+/** A kernel's tree, ready to print and compile, and what it binds. */
 export interface Shader {
   /** The kernel's file, or those of all parts. */
   readonly file: string;
-  readonly code: string;
+  readonly module: Module;
   /** The buffers that the kernel's file binds, in the order of their declarations; optional ones may leave gaps. */
   readonly bindings: readonly Binding[];
   /** Those of them that are bound as uniform buffers, in one part or several. */
@@ -52,20 +54,19 @@ export function shaderOf(gpu: Gpu, kernel: Kernel, constants: Constants, sizes: 
   const key = `${kernel.file} ${JSON.stringify(constants)} ${small}`;
   let shader = shaders.get(key);
   if (!shader) {
-    const plain = specialize(kernel, constants), bindings = declaredIn(plain);
+    const plain = specialize(kernel, constants), bindings = bindingsOf(plain);
     const bytes = new Map(bindings.map(({ number }, i) => [number, small[i] ?? 0]));
-    const { text: code, windows } = withUniforms(plain, bytes);
-    shaders.set(key, shader = { file: kernel.file, code, bindings, windows });
+    shaders.set(key, shader = { file: kernel.file, bindings, ...asUniforms(plain, bytes) });
   }
   return shader;
 }
 
 /** The pipeline of `shader`, compiled once for each text. Errors of compilation are thrown by the next `compiled()`. */
 export function pipelineOf(gpu: Gpu, shader: Shader): Pipeline {
-  const { pipelines } = cacheOf(gpu), { code } = shader;
+  const { pipelines } = cacheOf(gpu), code = print(shader.module);
   let pipeline = pipelines.get(code);
   // One that did not compile is forgotten, so that its next use says so again.
-  if (!pipeline) pipelines.set(code, pipeline = compile(gpu, shader, () => pipelines.delete(code)));
+  if (!pipeline) pipelines.set(code, pipeline = compile(gpu, shader, code, () => pipelines.delete(code)));
   return pipeline;
 }
 
@@ -74,11 +75,12 @@ export async function compiled(): Promise<void> {
   if (checks.length > 0) await Promise.all(checks.splice(0));
 }
 
-function compile({ device }: Gpu, { file, code, bindings, windows }: Shader, forget: () => void): Pipeline {
+function compile({ device }: Gpu, shader: Shader, code: string, forget: () => void): Pipeline {
+  const { file, bindings, windows } = shader;
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: file, code });
   const layout = device.createBindGroupLayout({
-    entries: declaredIn(code).map(({ number, type }) => ({
+    entries: bindingsOf(shader.module).map(({ number, type }) => ({
       binding: number,
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type },
@@ -94,31 +96,26 @@ function compile({ device }: Gpu, { file, code, bindings, windows }: Shader, for
     device.popErrorScope().then(async (error) => {
       if (!error) return;
       forget();
-      throw new GpuError(oneLine(await explain(file, code, module, error.message)));
+      throw new GpuError(oneLine(await explain(shader, module, error.message)));
     }),
   );
   checks.at(-1)!.catch(() => {});
   return { pipeline, layout, bindings, windows };
 }
 
-const TYPES: Readonly<Record<string, GPUBufferBindingType>> = {
-  "storage, read": "read-only-storage",
-  "storage, read_write": "storage",
-  "uniform": "uniform",
-};
-
-function declaredIn(code: string): Binding[] {
-  const declared = code.matchAll(/@binding\((\d+)\) *var<(storage, read_write|storage, read|uniform)>/g);
-  return Array.from(declared, ([, number, access]) => ({ number: Number(number), type: TYPES[access!]! }));
+function bindingsOf(module: Module): Binding[] {
+  return buffersOf(module).map(({ binding, space, writes }) => (
+    { number: binding, type: space === "uniform" ? "uniform" : writes ? "storage" : "read-only-storage" }
+  ));
 }
 
-/** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the specialised text has it. */
-async function explain(file: string, code: string, module: GPUShaderModule, fallback: string): Promise<string> {
-  const { messages } = await module.getCompilationInfo();
+/** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the kernel's file has it. */
+async function explain({ file, module }: Shader, compiled: GPUShaderModule, fallback: string): Promise<string> {
+  const { messages } = await compiled.getCompilationInfo();
   const message = messages.find((message) => message.type === "error");
-  if (!message) return `shaders/${file}: ${fallback}`;
-  const line = code.split("\n")[message.lineNum - 1]?.trim() ?? "";
-  return `shaders/${file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
+  const source = message && sourceOf(module, message.lineNum);
+  if (!source) return `shaders/${file}: ${message?.message ?? fallback}`;
+  return `shaders/${source.at}: ${message.message} in "${source.text}"`;
 }
 
 /** What each binding of a shader's text gets of `storages`, which are in the order of its bindings. */
