@@ -4,26 +4,13 @@
 // An invocation computes DOWN rows of ACROSS neighbours for DEEP output channels, in registers. It loads the rows of x that
 // it needs for all taps at once, or, without WHOLE, for one row of taps after the other.
 
+alias T = f32;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const GROUPS: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const SPREAD_H: i32 = 1;
 const SPREAD_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
 // Where a weight lies: by group, output channel and input channel; the taps of a kernel follow each other.
 const W_GROUP: u32 = 1u;
 const W_OUT: u32 = 1u;
@@ -169,12 +156,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
           if (top + r < OH && left + t < OW) {
             let to = ((n * GROUPS * O + channel) * OH + top + r) * OW + left + t;
             var value = total[o * PATCH + r * ACROSS + t];
-            // @if BIAS
-            value += bias[channel];
-            // @if RELU
-            value = select(value, 0.0, value < 0.0);
-            // @if MASK
-            value = select(value, 0.0, mask[to] <= 0.0);
+            // @include "parts/epilogue.wgsl"
             y[to] = value;
           }
         }

@@ -11,22 +11,8 @@ const WIDE: bool = false;
 const NARROW: bool = true;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const GROUPS: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const POOLED: bool = false;
 const POOL_H: u32 = 1u;
 const POOL_W: u32 = 1u;

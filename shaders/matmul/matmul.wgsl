@@ -2,6 +2,7 @@
 // sums [batch, M] = the sums of a over K, for any sizes. An invocation computes a tile of
 // ROWS x COLS outputs in registers. Loads past an edge are moved onto it, and only what is inside is stored.
 
+alias T = f32;
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
@@ -83,12 +84,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (row + r < M) {
           let to = (z * M + row + r) * N + col + s;
           var value = total[r * COLS + s];
-          // @if BIAS
-          value += bias[col + s];
-          // @if RELU
-          value = select(value, 0.0, value < 0.0);
-          // @if MASK
-          value = select(value, 0.0, mask[to] <= 0.0);
+          let channel = col + s;
+          // @include "parts/epilogue.wgsl"
           c[to] = value;
         }
       }

@@ -2,6 +2,7 @@
 // sums [batch, M] = the sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a
 // tile of ROWS x COLS outputs, four steps along K at a time, for which it loads ROWS vectors of a and COLS vectors of b.
 
+alias T = vec4f;
 const M: u32 = 4u;
 const N: u32 = 4u;
 const K: u32 = 4u;
@@ -96,12 +97,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (row + r < M) {
           let to = ((z * M + row + r) * N + col + s) / 4u;
           var value = vec4f(total[r * COLS + s], total[r * COLS + s + 1u], total[r * COLS + s + 2u], total[r * COLS + s + 3u]);
-          // @if BIAS
-          value += bias[(col + s) / 4u];
-          // @if RELU
-          value = select(value, vec4f(0.0), value < vec4f(0.0));
-          // @if MASK
-          value = select(value, vec4f(0.0), mask[to] <= vec4f(0.0));
+          let channel = (col + s) / 4u;
+          // @include "parts/epilogue.wgsl"
           c[to] = value;
         }
       }

@@ -204,20 +204,20 @@ export interface Formula extends Pick<Update, "states">, Pick<Change, "name" | "
   readonly product?: boolean;
 }
 
-/** The shared kernel `file` with the functions of `kernel` in place of its own. */
-const joined = (frame: Kernel, formula: Kernel): Kernel => ({
+/** A kernel that all optimizers share, with the functions of one optimizer's file. */
+const withFormula = (frame: Kernel, formula: Kernel): Kernel => ({
   file: `${frame.file}+${formula.file}`,
-  source: `${frame.source}\n${formula.source}`,
+  source: frame.source,
+  includes: { ...frame.includes, "optim/formula.wgsl": formula },
 });
 
 export function updateOf({ name, kernel, constants, states, ...formula }: Formula): Update {
   const { weightDecay = 0, decoupled = false, maximize = false, decays, product = false } = formula;
   const change = {
     name,
-    kernel: joined(shader("optim/optimizer_update.wgsl"), kernel),
+    kernel: withFormula(shader("optim/optimizer_update.wgsl"), kernel),
     constants: {
       ...constants,
-      ALONE: false,
       STATES: Object.keys(states).length,
       WEIGHT_DECAY: weightDecay,
       DECOUPLED: decoupled && weightDecay !== 0,
@@ -242,10 +242,9 @@ const countOp: Op<Counting> = {
   ],
   overwrites: ({ attrs: { product } }) => product ? [0, 3] : [0],
   dispatches: ({ inputs, outputs, attrs: { kernel, constants, decays, product } }) => [{
-    kernel: joined(shader("optim/optimizer_scalars.wgsl"), kernel),
+    kernel: withFormula(shader("optim/optimizer_scalars.wgsl"), kernel),
     constants: {
       ...constants,
-      ALONE: false,
       COUNT: inputs[2]!.size,
       // The power of 0 is 0, as that of so small a number.
       DECAYS: range(0, 3).map((i) => Math.log(Math.max(decays[i] ?? 1, Number.MIN_VALUE))),

@@ -7,16 +7,20 @@ import { type Backend, checkLimits, counters, Gpu, remedy, requestGpu } from "..
 import { allocate, allocateStorage, read, write } from "../../src/backend/webgpu/memory.ts";
 import { filesOf, read as readFile, ROOT } from "../project/support.ts";
 import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/pipeline.ts";
+import { print } from "../../src/wgsl/print.ts";
+import { specialize } from "../../src/wgsl/specialize.ts";
+import { shader, type SHADERS } from "../../shaders/mod.ts";
 
 const gpu = await requestGpu();
 
-for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl"))) {
-  Deno.test(`${path} compiles as it lies`, async () => {
-    const source = readFile(path);
+for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl") && !path.startsWith("shaders/parts/"))) {
+  Deno.test(`${path} compiles as it lies, with what it includes`, async () => {
+    const file = readFile(path), kernel = shader(path.slice("shaders/".length) as keyof typeof SHADERS);
+    const code = file.includes("// @include") ? print(specialize(kernel, {})) : file;
     gpu.device.pushErrorScope("validation");
-    const module = gpu.device.createShaderModule({ code: source });
-    // The formulas of optimizers have no entry: `optim/optimizer_update.wgsl` takes them up.
-    if (source.includes("@compute")) {
+    const module = gpu.device.createShaderModule({ code });
+    // What others include has no entry.
+    if (code.includes("@compute")) {
       gpu.device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
     }
     assertEquals((await gpu.device.popErrorScope())?.message, undefined);
