@@ -305,7 +305,7 @@ class Body {
     counter.value = Number(value);
     return this.#scope.within(() => {
       this.#declare(at, initial.name, counter);
-      for (let turn = 0; holds(this.#resolver, condition, "unroll"); turn++) {
+      for (let turn = 0; this.#goesOn(condition, bound); turn++) {
         if (turn === MOST_TURNS) fail(at, `a loop of more than ${MOST_TURNS} turns cannot be expanded`);
         copies.push(...flattened(at, this.#inside("expanded", () => this.#block(body))));
         if (copies.length > 0 && leaves(copies.at(-1)!)) break;
@@ -313,6 +313,12 @@ class Body {
       }
       return copies;
     });
+  }
+
+  #goesOn(condition: ExpressionSyntax, bound: string): boolean {
+    const { type, value } = this.#resolver.constant(condition, bound);
+    if (type !== BOOL) build.refuseType(condition.at, BOOL, type);
+    return Boolean(value);
   }
 
   /** The loop variable's next value. */

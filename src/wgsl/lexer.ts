@@ -97,7 +97,7 @@ function include(
   tokens: Token[],
 ): void {
   const name = /^"([^"]+)"$/.exec(quoted)?.[1];
-  if (name === undefined) throw new WgslError(at, '@include needs a file\'s name, such as "matmul/epilogue.wgsl"');
+  if (name === undefined) throw new WgslError(at, '@include needs a file\'s name, such as "matmul/tile.wgsl"');
   const included = Object.hasOwn(includes, name) ? includes[name] : undefined;
   if (!included) throw new WgslError(at, `there is no file "${name}" to include`);
   if (depth === MOST_INCLUDES) throw new WgslError(at, `"${name}" is included too deeply`);
