@@ -134,18 +134,23 @@ export function unary(at: Position, operator: Unary["operator"], operand: Expres
 }
 
 export function binary(at: Position, operator: BinaryOperator, first: Expression, second: Expression): Expression {
+  // Most of what loops repeat is arithmetic on two floats.
+  if (first.type === F32 && second.type === F32 && (operator === "*" || operator === "+")) {
+    if (first.kind !== "literal" || second.kind !== "literal") {
+      return { kind: "binary", at, type: F32, operator, left: first, right: second };
+    }
+  }
   if (operator === "&&" || operator === "||") return logical(at, operator, first, second);
   const shifts = operator === "<<" || operator === ">>";
-  const [left, right] = shifts
-    ? [first, withConcrete(second, U32)] as const
-    : unified([first, second]) as [Expression, Expression];
-  const type = typeOf(operator, left.type, right.type);
-  if (!type) return fail(at, `${typeName(left.type)} ${operator} ${typeName(right.type)}`);
-  if (left.kind === "literal" && right.kind === "literal") {
-    const value = folded(at, () => foldBinary(operator, left.value, right.value, left.type));
+  const [left, right] = shifts ? [first, withConcrete(second, U32)] : unified([first, second]);
+  const type = typeOf(operator, left!.type, right!.type);
+  if (!type) return fail(at, `${typeName(left!.type)} ${operator} ${typeName(right!.type)}`);
+  if (left!.kind === "literal" && right!.kind === "literal") {
+    const { value: a, type: scalar } = left!, { value: b } = right!;
+    const value = folded(at, () => foldBinary(operator, a, b, scalar));
     if (value !== UNKNOWN) return literal(at, type as Scalar, value);
   }
-  return { kind: "binary", at, type, operator, left, right };
+  return { kind: "binary", at, type, operator, left: left!, right: right! };
 }
 
 /** The right side counts only if the left one does not decide. */

@@ -102,6 +102,7 @@ class Body {
 
   /** Whether no mark drops a statement. What a dropped one declares must not be used. */
   #isKept(syntax: StatementSyntax): boolean {
+    if (syntax.marks.length === 0) return true;
     for (const mark of syntax.marks) {
       const { name, argument } = mark;
       if (name === "unroll") {

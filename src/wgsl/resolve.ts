@@ -29,8 +29,11 @@ export class Resolver {
   ) {}
 
   expression(syntax: ExpressionSyntax): Expression {
-    const { at } = syntax, known = this.#known(syntax);
-    if (known) return known;
+    const { at } = syntax;
+    if (syntax.kind === "binary" || syntax.kind === "call") {
+      const known = this.#known(syntax);
+      if (known) return known;
+    }
     switch (syntax.kind) {
       case "number":
         return build.literal(at, SCALARS[syntax.type]!, syntax.value);
@@ -55,8 +58,7 @@ export class Resolver {
 
   /** The value of an expression that is compiled, or can be. */
   #known(syntax: ExpressionSyntax): Literal | null {
-    if (!this.constants || (syntax.kind !== "binary" && syntax.kind !== "call")) return null;
-    const found = this.constants.find(syntax);
+    const found = this.constants?.find(syntax);
     if (!found) return null;
     try {
       return { kind: "literal", at: syntax.at, type: found.type, value: found.value() };

@@ -5,16 +5,16 @@
  *
  * @module
  */
-import type {
-  Declaration,
-  Expression,
-  FunctionDeclaration,
-  Index,
-  Module,
-  Name,
-  Statement,
-  Value,
-  Variable,
+import {
+  type Declaration,
+  type Expression,
+  type FunctionDeclaration,
+  isBuffer,
+  type Module,
+  type Name,
+  type Statement,
+  type Value,
+  type Variable,
 } from "./ast.ts";
 import * as build from "./build.ts";
 import { Rewriter } from "./rewrite.ts";
@@ -55,6 +55,7 @@ export function asUniforms(
   bytes: ReadonlyMap<number, number>,
 ): { readonly module: Module; readonly windows: readonly Window[] } {
   const pass = new Uniforms(module, bytes);
+  if (!module.declarations.some((one) => pass.fits(one))) return { module, windows: [] };
   for (const declaration of module.declarations) pass.declaration(declaration);
   if (pass.windows.length === 0) return { module, windows: [] };
   return { module: { ...module, declarations: pass.declarations, names: pass.names }, windows: pass.windows };
@@ -89,10 +90,16 @@ class Uniforms extends Rewriter {
     if (replacement !== old) this.replace(old, replacement);
   }
 
+  /** Whether it is an input that has a size. */
+  fits(one: Declaration): boolean {
+    if (!isBuffer(one) || one.space !== "storage" || one.writes || one.type.kind !== "array") return false;
+    return one.type.count === null && (this.#bytes.get(one.binding) ?? 0) > 0;
+  }
+
   /** Declares an input's windows, if it can have them. */
   #input(input: Variable): boolean {
-    const { binding, type, space, writes } = input, size = binding === null ? 0 : this.#bytes.get(binding) ?? 0;
-    if (space !== "storage" || writes || size === 0 || type.kind !== "array" || type.count !== null) return false;
+    const { binding, type } = input, size = binding === null ? 0 : this.#bytes.get(binding) ?? 0;
+    if (!this.fits(input) || type.kind !== "array") return false;
     const vector = vectorFor(type.element), count = Math.ceil(size / UNIFORM_BYTES);
     if (!vector || count > MOST_WINDOWS || this.windows.length + count > MOST_UNIFORM) return false;
     const parts = Array.from({ length: count }, (_, i) => {
@@ -151,8 +158,9 @@ class Uniforms extends Rewriter {
   }
 
   override expression(old: Expression): Expression {
-    const load = old.kind === "index" && old.base.kind === "name" && this.#loadFor(old.base);
-    return load ? load(old.at, unsigned(this.expression((old as Index).index))) : super.expression(old);
+    if (old.kind !== "index" || old.base.kind !== "name") return super.expression(old);
+    const load = this.#loadFor(old.base);
+    return load ? load(old.at, unsigned(this.expression(old.index))) : super.expression(old);
   }
 
   override name(old: Name): Expression {
