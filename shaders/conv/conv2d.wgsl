@@ -1,6 +1,7 @@
 // y [N, GROUPS O, OH, OW] = the convolution of x [N, GROUPS C, H, W], spread out by SPREAD with zeros between, with w
 // (+ bias) (relu), or 0 where mask is not positive. Serves the forward pass and, with SPREAD = stride and FLIP, the gradient
-// of the input. With POOL_H and POOL_W, x is given by its max-pooled windows: xp holds their values, and index their places.
+// of the input. With POOL_H and POOL_W, x is given by its max-pooled windows: x holds the maxima, and index where
+// each was in its plane.
 // An invocation computes DOWN rows of ACROSS neighbours for DEEP output channels, in registers. It loads the rows of x that
 // it needs for all taps at once, or, without WHOLE, for one row of taps after the other.
 

@@ -1,6 +1,6 @@
 // dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]. The rows
-// of dy are dealt out to PARTS, in turn, and each part sums its own. With POOL_H and POOL_W, dy is given by its max-pooled
-// windows: dy holds their values and index their places, and a row is a row of windows.
+// of dy are split into PARTS, in turn, each with its own partial sums. With POOL_H and POOL_W, dy is given by its max-pooled
+// windows: dy holds the gradients of the maxima, index where each was in its plane, and a row is a row of windows.
 // An invocation sums TAPS rows of taps of DEEP output channels for one input channel, in registers, taking ACROSS neighbours
 // at a time.
 

@@ -6,9 +6,9 @@ alias T = f32;
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
-// The columns of c that one dispatch computes, where c and what lies like it are bound from the first of them on.
+// The columns of c that one dispatch computes; c, bias and mask are then bound from the first of these columns on.
 const WIDTH: u32 = N;
-// The operand lies as [K, M] or [N, K].
+// The operand is stored as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
 // Elements from one matrix of the batch to the next; 0 where one matrix serves all.

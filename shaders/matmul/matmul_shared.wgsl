@@ -7,7 +7,7 @@ alias T = f32;
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
-// The operand lies as [K, M] or [N, K].
+// The operand is stored as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
 // Elements from one matrix of the batch to the next; 0 where one matrix serves all.

@@ -1,7 +1,8 @@
 // What the kernels that compute a tile through workgroup memory share: a workgroup stages DEPTH steps of both operands, and
 // each invocation sums EACH x EACH outputs from there, by parts/tile_sum.wgsl.
 
-// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
+// The side of the tile, a multiple of 16, and of the part that an invocation computes: 4 or 8, as vectors at a distance of
+// ACROSS vectors.
 const SIDE: u32 = 64u;
 const EACH: u32 = 4u;
 const DEPTH: u32 = 16u;

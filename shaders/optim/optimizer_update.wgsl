@@ -1,7 +1,7 @@
 // One step of an optimizer: p [4 SIZE], and as many of its states a, b, c as it has, given the gradients g. What a step
 // does is in the optimizer's own file, such as adam.wgsl, which is included instead of formula.wgsl.
 
-// In vectors of four. The tensors of a group lie in one block, each from a multiple of 16 vectors on, with gaps between
+// In vectors of four. The tensors of a group are in one block, each from a multiple of 16 vectors on, with gaps between
 // them that may hold anything.
 const SIZE: u32 = 1u;
 const STATES: u32 = 3u;
@@ -13,7 +13,7 @@ const DECOUPLED: bool = false;
 // vectors. The first of them are FIRST of the owners. Otherwise the rate is all that there is.
 const COUNTED: u32 = 1u;
 const FIRST: u32 = 0u;
-// 1: what p and the states were lies in buffers of its own, which are read instead.
+// 1: the old values of p and the states are read from other buffers.
 const APART: u32 = 1u;
 
 const PLAIN: bool = COUNTED < 1u;
