@@ -13,6 +13,8 @@ import { ABSTRACT_INT, BOOL, I32, isInteger, type Scalar, SCALARS, U32 } from ".
 /** A constant expression of integers or truth values. `value` throws a `RangeError` where it has none. */
 export interface ConstantExpression {
   readonly type: Scalar;
+  /** The variable of an expanded loop is in it. */
+  readonly varies: boolean;
   value(): ConstantValue;
 }
 
@@ -32,7 +34,7 @@ export class ConstantExpressions {
    */
   find(syntax: ExpressionSyntax): ConstantExpression | null {
     let found = this.#compiled.get(syntax);
-    if (found === undefined) this.#compiled.set(syntax, found = this.#compile(syntax));
+    if (found === undefined) this.#compiled.set(syntax, found = settled(this.#compile(syntax)));
     return found;
   }
 
@@ -45,13 +47,14 @@ export class ConstantExpressions {
       case "name": {
         const meaning = syntax.template.length === 0 ? this.#scope.find(syntax.name) : null;
         if (meaning?.kind === "literal") return constant(meaning.type, meaning.value);
-        return meaning?.kind === "counter" ? { type: meaning.type, value: () => meaning.value } : null;
+        return meaning?.kind === "counter" ? { type: meaning.type, varies: true, value: () => meaning.value } : null;
       }
       case "unary": {
         const { operator } = syntax, operand = this.find(syntax.operand);
         if (!operand || operator === "*" || operator === "&") return null;
         if ((operator === "!") !== (operand.type === BOOL) || (operator === "-" && operand.type === U32)) return null;
-        return { type: operand.type, value: () => foldUnary(operator as "-", operand.value(), operand.type) };
+        const { type, varies } = operand;
+        return { type, varies, value: () => foldUnary(operator as "-", operand.value(), type) };
       }
       case "binary": {
         const left = this.find(syntax.left), right = this.find(syntax.right);
@@ -74,13 +77,24 @@ export class ConstantExpressions {
       const value = foldConversion(inner.value(), inner.type, type);
       return value === UNKNOWN ? unknown() : value;
     };
-    return { type, value: convert };
+    return { type, varies: inner.varies, value: convert };
   }
 }
 
 /** Floats are left to the tree, which rounds them. */
 function constant(type: Scalar, value: ConstantValue): ConstantExpression | null {
-  return type === BOOL || isInteger(type) ? { type, value: () => value } : null;
+  return type === BOOL || isInteger(type) ? { type, varies: false, value: () => value } : null;
+}
+
+/** What does not vary is computed now; null where it has no value, which the tree's way tells better. */
+function settled(found: ConstantExpression | null): ConstantExpression | null {
+  if (!found || found.varies) return found;
+  try {
+    return constant(found.type, found.value());
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 function compiledBinary(
@@ -92,28 +106,29 @@ function compiledBinary(
   const type = left.type === ABSTRACT_INT ? right.type : left.type;
   if (right.type !== type && right.type !== ABSTRACT_INT) return null;
   if ((type === BOOL) !== (operator === "&&" || operator === "||")) return null;
+  const varies = left.varies || right.varies;
   switch (operator) {
     case "&&":
-      return { type: BOOL, value: () => left.value() && right.value() };
+      return { type: BOOL, varies, value: () => left.value() && right.value() };
     case "||":
-      return { type: BOOL, value: () => left.value() || right.value() };
+      return { type: BOOL, varies, value: () => left.value() || right.value() };
     case "<":
-      return { type: BOOL, value: () => left.value() < right.value() };
+      return { type: BOOL, varies, value: () => left.value() < right.value() };
     case "<=":
     case ">":
     case ">=":
     case "==":
     case "!=":
-      return { type: BOOL, value: () => compared(foldBinary(operator, left.value(), right.value(), type)) };
+      return { type: BOOL, varies, value: () => compared(foldBinary(operator, left.value(), right.value(), type)) };
     case "+":
-      return { type, value: () => checked((left.value() as number) + (right.value() as number), type) };
+      return { type, varies, value: () => checked((left.value() as number) + (right.value() as number), type) };
     case "-":
-      return { type, value: () => checked((left.value() as number) - (right.value() as number), type) };
+      return { type, varies, value: () => checked((left.value() as number) - (right.value() as number), type) };
     case "*":
-      return { type, value: () => checked((left.value() as number) * (right.value() as number), type) };
+      return { type, varies, value: () => checked((left.value() as number) * (right.value() as number), type) };
     case "/":
     case "%":
-      return { type, value: () => compared(foldBinary(operator, left.value(), right.value(), type)) };
+      return { type, varies, value: () => compared(foldBinary(operator, left.value(), right.value(), type)) };
     default:
       return null;
   }

@@ -31,7 +31,7 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
 const UNARY: ReadonlySet<string> = new Set(["-", "!", "~", "*", "&"]);
 
 /** How tightly a binary operator binds; 0 where it is none. */
-export function precedenceOf(operator: string): number {
+function precedenceOf(operator: string): number {
   return Object.hasOwn(PRECEDENCE, operator) ? PRECEDENCE[operator]! : 0;
 }
 

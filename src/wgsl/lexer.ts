@@ -31,7 +31,7 @@ const SPACE = 0x20, SLASH = 0x2f;
 /** Spaces, a comment, a name, a number, or a symbol: the first character tells which. */
 const TOKEN =
   /\s+|\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|0[xX][\da-fA-F.]+(?:[pP][+-]?\d+)?[iuf]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iuf]?|->|\+\+|--|&&|\|\||==|!=|<=|<<=|<<|[-+*/%&|^]=|[-+*/%&|^!~<>=.,:;@(){}[\]]/y;
-const NAME = /^[A-Za-z_]/, NUMBER = /^\.?\d/;
+const NUMBER = /^\.?\d/;
 /** `// @word rest`. */
 const MARK = /^\/\/\s*@(\w*)[ \t]*(.*)$/;
 
@@ -60,12 +60,18 @@ function lex(
     if (first > SPACE) {
       const word = text.slice(offset, next);
       if (first === SLASH && word.startsWith("//")) lexMark(source, offset, word, includes, depth, tokens);
-      else if (NAME.test(word)) tokens.push({ kind: "name", text: word, source, offset });
+      else if (isLetter(first)) tokens.push({ kind: "name", text: word, source, offset });
       else if (NUMBER.test(word)) tokens.push({ kind: "number", text: word, source, offset });
       else if (!word.startsWith("/*")) tokens.push({ kind: "symbol", text: word, source, offset });
     }
     offset = next;
   }
+}
+
+/** Whether a name begins with this character. */
+function isLetter(code: number): boolean {
+  const lower = code | 0x20;
+  return (lower >= 0x61 && lower <= 0x7a) || code === 0x5f;
 }
 
 function lexMark(

@@ -101,7 +101,7 @@ class Uniforms extends Rewriter {
     const { binding, type } = input, size = binding === null ? 0 : this.#bytes.get(binding) ?? 0;
     if (!this.fits(input) || type.kind !== "array") return false;
     const vector = vectorFor(type.element), count = Math.ceil(size / UNIFORM_BYTES);
-    if (!vector || count > MOST_WINDOWS || this.windows.length + count > MOST_UNIFORM) return false;
+    if (!vector || !fitsUniform(size) || this.windows.length + count > MOST_UNIFORM) return false;
     const parts = Array.from({ length: count }, (_, i) => {
       const offset = i * UNIFORM_BYTES, bytes = Math.ceil(Math.min(size - offset, UNIFORM_BYTES) / 16) * 16;
       const number = i === 0 ? binding! : FURTHER + this.windows.length;
