@@ -61,12 +61,7 @@ export async function loadWeights(path: string, given: Partial<WeightsConfig> = 
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const count = classesIn(tensors, model), module = MODELS[model].make({ classes: count });
   applyWeights(module, tensors, path);
-  const classes = given.classes ?? namesIn(metadata.classes, path) ?? await readClassNames(namesFileOf(path));
-  if (classes && classes.length !== count) {
-    throw new WeightsError(
-      `${path}: the model has ${count} classes, and ${classes.length} names of classes were given`,
-    );
-  }
+  const classes = await classesOf(path, metadata.classes, given.classes, count);
   const source = dataSourceIn(metadata.data);
   return {
     module,
@@ -86,16 +81,34 @@ function classesIn(tensors: ReadonlyMap<string, StoredTensor>, model: keyof type
   return rows[0]! > 0 && rows.every((one) => one === rows[0]) ? rows[0]! : classes;
 }
 
-/** The names in the metadata of a file. @throws {WeightsError} if they are something else than a list of names. */
-function namesIn(text: string | undefined, path: string): readonly string[] | undefined {
-  if (text === undefined) return undefined;
+/**
+ * The names of the `count` classes of a model: those that are given, else those in the metadata of its file, in the file of
+ * names beside it, or numbers.
+ */
+async function classesOf(
+  path: string,
+  metadata: string | undefined,
+  given: readonly string[] | undefined,
+  count: number,
+): Promise<readonly string[]> {
+  const refuse = (names: readonly string[], where: string) => {
+    throw new WeightsError(`${path}: the model has ${count} classes, and ${where} has ${names.length} names`);
+  };
+  if (given) return given.length === count ? given : refuse(given, "--classes");
+  if (metadata !== undefined) return namesIn(metadata, count, path);
+  const beside = namesFileOf(path), names = await readClassNames(beside) ?? numberedClasses(count);
+  return names.length === count ? names : refuse(names, beside);
+}
+
+/** The names in the metadata of a file. @throws {WeightsError} if they are something else than a list of `count` names. */
+function namesIn(text: string, count: number, path: string): readonly string[] {
   try {
     const names = JSON.parse(text);
-    if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
+    if (Array.isArray(names) && names.length === count && names.every((name) => typeof name === "string")) return names;
   } catch {
     // It is not JSON: the same error.
   }
-  throw new WeightsError(`${path}: its "classes" are not a list of names`);
+  throw new WeightsError(`${path}: its "classes" are not a list of ${count} names`);
 }
 
 /** `value` if it is a key of `table`, else undefined. */

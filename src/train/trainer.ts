@@ -6,7 +6,6 @@
  */
 import type { Dataset } from "../data/dataset.ts";
 import { AnomalyError, DIVERGED_REMEDY, DivergedError, UsageError } from "../errors.ts";
-import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
@@ -363,7 +362,7 @@ export class Trainer {
 
   /** Reads what `count` steps after the first `step` recorded. To be called before any later steps are submitted. */
   async #results(step: number, count: number): Promise<StepResults> {
-    const { gpu } = this.data, [bytes] = await read(gpu, [upload(gpu, this.#ring.value)]);
+    const { gpu } = this.data, [bytes] = await gpu.read([upload(gpu, this.#ring.value)]);
     const ring = new Float32Array(bytes!);
     const column = (which: 0 | 1) =>
       Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS * 2 + which]!);
