@@ -69,7 +69,7 @@ export const command = defineCommand({
   ],
   async run({ values: { json, quiet, progress, config: file, resume, force, dashboard, host, ...settings }, given }) {
     const givenSettings = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
-    const output = new Output({ json, quiet, progress });
+    const output = new Output({ json, quiet, progress, goesOn: true });
     if (given.has("host") && dashboard === undefined) throw new UsageError("--host goes with --dashboard");
     const page = dashboard === undefined ? null : { port: dashboard, host };
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { cacheFolder, checkFiles } from "../../src/data/cache.ts";
-import { CIFAR100_LAYOUT, CIFAR10_CLASSES, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
+import { CIFAR100_LAYOUT, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { openDataset, type OpenOptions } from "../../src/data/open_dataset.ts";
 import { countClasses, identifyFiles, selectRecords } from "../../src/data/inspect.ts";
 import { permute, permuteKey } from "../../src/random.ts";
