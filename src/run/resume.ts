@@ -4,7 +4,6 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { fileError } from "../files/file_error.ts";
 import { fileSize } from "../files/read.ts";
 import { isTemporary, removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
@@ -13,6 +12,7 @@ import { CheckpointFolder, namesIn, readCheckpoint } from "./checkpoints.ts";
 import { configFromJson, makeConfig } from "../config/config.ts";
 import { CHECKPOINTS, type Claim } from "./folder.ts";
 import { lockRun } from "./lock.ts";
+import { checkOwn, readOwnText } from "./own_file.ts";
 import { readRunFile } from "./run_file.ts";
 import { camelCase, type Setting, type Value } from "../config/setting.ts";
 import { type GivenConfig, type RunConfig, SETTINGS } from "../config/settings.ts";
@@ -102,7 +102,7 @@ export interface ReopenedRun extends Claim {
  * @param given settings that override those of the run.
  * @param force allows settings that make it another run.
  * @param warn called with a line for each damaged checkpoint.
- * @throws {UsageError} if another process uses the folder, or for a setting that would make it another run.
+ * @throws {UsageError} if another process uses the folder, its files are links, or a setting would make it another run.
  * @throws {WeightsError} if the checkpoints are all damaged.
  */
 export async function reopen(
@@ -115,6 +115,7 @@ export async function reopen(
   try {
     if (lock.stale) warn(`NOTE: process ${lock.stale}, which had ${folder}, ended without tidying up`);
     const checkpoints = new CheckpointFolder(join(folder, CHECKPOINTS), 1);
+    await checkOwn(checkpoints.path, true);
     for (const path of [folder, checkpoints.path]) await removeTemporaryFiles(path);
     const checkpoint = await (file === null ? checkpoints.newest(warn) : readCheckpoint(file)) ?? null;
     const saved = checkpoint && configFromJson(JSON.stringify(checkpoint.state.config), file ?? checkpoints.path);
@@ -151,12 +152,10 @@ export async function reopen(
 /** Reads the settings in a run's folder. Throws `UsageError` if they cannot be read. */
 async function readSettings(folder: string): Promise<RunConfig> {
   const file = join(folder, "config.json");
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    throw new UsageError(`--resume: ${fileError("read", file, error).message}`);
-  }
+  const text = await readOwnText(file).catch((error) => {
+    throw new UsageError(`--resume: ${error.message}`);
+  });
+  if (text === undefined) throw new UsageError(`--resume: cannot read ${file}: no such file or folder`);
   return configFromJson(text, file);
 }
 
