@@ -5,8 +5,7 @@
  */
 import { areNamed } from "../data/class_names.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { WeightsResult } from "../run/evaluation_file.ts";
-import type { RunWeights } from "../run/final_weights.ts";
+import type { RunWeights, WeightsResult } from "../run/evaluation_file.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import type { Output } from "./output.ts";
 

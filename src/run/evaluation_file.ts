@@ -4,7 +4,6 @@
  * @module
  */
 import { DataError } from "../errors.ts";
-import type { RunWeights } from "./final_weights.ts";
 
 /** An image that the model got wrong. */
 export interface Mistake {
@@ -18,6 +17,29 @@ export interface Mistake {
   readonly probability: number;
   /** The image as a data URI of a PNG file. */
   readonly png: string;
+}
+
+/** Some weights of a run. */
+export interface RunWeights {
+  /** "best": those with the smallest loss in validation. "last": those of the last step. */
+  readonly weights: "best" | "last";
+  /** The epoch, from 1, and the step after which the run had them. */
+  readonly epoch: number;
+  readonly step: number;
+  /** Whether they are the averages of `--ema`. */
+  readonly averaged: boolean;
+  /** Their validation; null if they were not validated. */
+  readonly validation: Validation | null;
+}
+
+/** The result of a validation. */
+export interface Validation {
+  /** The number of images that are held out of training. */
+  readonly images: number;
+  /** The mean cross-entropy, in nats. */
+  readonly loss: number;
+  /** The share of images whose class was predicted, 0 to 1. */
+  readonly accuracy: number;
 }
 
 /** The result of testing some weights of a run. */

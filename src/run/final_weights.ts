@@ -10,31 +10,9 @@ import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { type BestSoFar, weightsIn } from "./checkpoint.ts";
 import { readCheckpoint } from "./checkpoints.ts";
+import type { RunWeights } from "./evaluation_file.ts";
 import type { Session } from "./session.ts";
 import { applyWeights } from "./weights.ts";
-
-/** Some weights of a run. */
-export interface RunWeights {
-  /** "best": those with the smallest loss in validation. "last": those of the last step. */
-  readonly weights: "best" | "last";
-  /** The epoch, from 1, and the step after which the run had them. */
-  readonly epoch: number;
-  readonly step: number;
-  /** Whether they are the averages of `--ema`. */
-  readonly averaged: boolean;
-  /** Their validation; null if they were not validated. */
-  readonly validation: Validation | null;
-}
-
-/** The result of a validation. */
-export interface Validation {
-  /** The number of images that are held out of training. */
-  readonly images: number;
-  /** The mean cross-entropy, in nats. */
-  readonly loss: number;
-  /** The share of images whose class was predicted, 0 to 1. */
-  readonly accuracy: number;
-}
 
 /** Weights in a model that can be tested and saved. */
 export interface FinalWeights extends RunWeights {
