@@ -110,7 +110,7 @@ async function train(
   if (!evaluation) {
     output.say(howToGoOn(path));
     live?.trained("stopped");
-    output.json({ interrupted: true, ...done });
+    output.json({ interrupted: true, ...done, weights: result.saved });
     return listener.exitCode;
   }
   live?.evaluation(evaluation);
