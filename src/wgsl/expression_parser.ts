@@ -142,18 +142,17 @@ export class ExpressionParser {
       const { text: operator, kind } = this.token, precedence = kind === "symbol" ? precedenceOf(operator) : 0;
       if (precedence < least || precedence === 0) return left;
       const at = this.next(), right = this.expression(precedence + 1);
-      this.#checkGrammar(at, left, right);
+      this.#checkOperand(at, left, false);
+      this.#checkOperand(at, right, true);
       left = { kind: "binary", at, operator, left, right };
     }
   }
 
   /** WGSL has no precedence where C's surprises: it wants parentheses there. */
-  #checkGrammar(at: Token, left: ExpressionSyntax, right: ExpressionSyntax): void {
-    for (const [operand, isRight] of [[left, false], [right, true]] as const) {
-      if (operand.kind !== "binary" || this.#parenthesized.has(operand)) continue;
-      if (needsParentheses(at.text, operand.operator, isRight)) {
-        this.fail(`"${operand.operator}" beside "${at.text}" needs parentheses`, at);
-      }
+  #checkOperand(at: Token, operand: ExpressionSyntax, isRight: boolean): void {
+    if (operand.kind !== "binary" || this.#parenthesized.has(operand)) return;
+    if (needsParentheses(at.text, operand.operator, isRight)) {
+      this.fail(`"${operand.operator}" beside "${at.text}" needs parentheses`, at);
     }
   }
 

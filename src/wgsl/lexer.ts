@@ -28,9 +28,9 @@ const MARKS: Readonly<Record<string, "required" | "optional">> = {
 const MOST_INCLUDES = 8;
 const SPACE = 0x20, SLASH = 0x2f;
 
-/** Spaces, a comment, a name, a number, or a symbol: the first character tells which. */
+/** A comment, a name, a number, or a symbol: the first character tells which. */
 const TOKEN =
-  /\s+|\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|0[xX][\da-fA-F.]+(?:[pP][+-]?\d+)?[iuf]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iuf]?|->|\+\+|--|&&|\|\||==|!=|<=|<<=|<<|[-+*/%&|^]=|[-+*/%&|^!~<>=.,:;@(){}[\]]/y;
+  /\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|0[xX][\da-fA-F.]+(?:[pP][+-]?\d+)?[iuf]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iuf]?|->|\+\+|--|&&|\|\||==|!=|<=|<<=|<<|[-+*/%&|^]=|[-+*/%&|^!~<>=.,:;@(){}[\]]/y;
 const NUMBER = /^\.?\d/;
 /** `// @word rest`. */
 const MARK = /^\/\/\s*@(\w*)[ \t]*(.*)$/;
@@ -54,16 +54,19 @@ function lex(
 ): void {
   const { source: text } = source;
   for (let offset = start; offset < end;) {
+    const first = text.charCodeAt(offset);
+    if (first <= SPACE) {
+      offset++;
+      continue;
+    }
     TOKEN.lastIndex = offset;
     if (!TOKEN.test(text)) throw new WgslError({ source, offset }, `unexpected "${text[offset]}"`);
-    const next = TOKEN.lastIndex, first = text.charCodeAt(offset);
-    if (first > SPACE) {
-      const word = text.slice(offset, next);
-      if (first === SLASH && word.startsWith("//")) lexMark(source, offset, word, includes, depth, tokens);
-      else if (isLetter(first)) tokens.push({ kind: "name", text: word, source, offset });
-      else if (NUMBER.test(word)) tokens.push({ kind: "number", text: word, source, offset });
-      else if (!word.startsWith("/*")) tokens.push({ kind: "symbol", text: word, source, offset });
-    }
+    const next = TOKEN.lastIndex, word = text.slice(offset, next);
+    if (isLetter(first)) tokens.push({ kind: "name", text: word, source, offset });
+    else if (NUMBER.test(word)) tokens.push({ kind: "number", text: word, source, offset });
+    else if (first !== SLASH || (next - offset === 1) || word === "/=") {
+      tokens.push({ kind: "symbol", text: word, source, offset });
+    } else if (text.charCodeAt(offset + 1) === SLASH) lexMark(source, offset, word, includes, depth, tokens);
     offset = next;
   }
 }
@@ -114,16 +117,16 @@ function include(
 function markTemplates(tokens: Token[]): void {
   const candidates: { readonly index: number; readonly depth: number }[] = [];
   let depth = 0;
-  tokens.forEach(({ kind, text }, i) => {
-    if (kind === "mark" || kind === "end") {
+  for (let i = 0; i < tokens.length; i++) {
+    const { kind, text } = tokens[i]!;
+    if (kind === "name" || kind === "number") continue;
+    if (kind !== "symbol") {
       depth = candidates.length = 0;
-    } else if (kind !== "symbol") {
-      return;
     } else if (text === "<") {
       if (tokens[i - 1]?.kind === "name") candidates.push({ index: i, depth });
     } else if (text === ">") {
       const last = candidates.at(-1);
-      if (last?.depth !== depth) return;
+      if (last?.depth !== depth) continue;
       candidates.pop();
       tokens[last.index] = { ...tokens[last.index]!, text: OPEN_TEMPLATE };
       tokens[i] = { ...tokens[i]!, text: CLOSE_TEMPLATE };
@@ -137,21 +140,18 @@ function markTemplates(tokens: Token[]): void {
     } else if (text === "&&" || text === "||") {
       while (candidates.length > 0 && candidates.at(-1)!.depth >= depth) candidates.pop();
     }
-  });
+  }
 }
 
 /** `>` and what touches it, where they are operators: `>=`, `>>`, `>>=`. */
 function joinShifts(tokens: readonly Token[]): Token[] {
   const joined: Token[] = [];
   for (const token of tokens) {
-    const last = joined.at(-1);
-    const touches = last?.kind === "symbol" && token.kind === "symbol" && last.source === token.source &&
-      last.offset + last.text.length === token.offset;
-    if (
-      touches && (last.text === ">" && (token.text === ">" || token.text === "=") ||
-        last.text === ">>" && token.text === "=")
-    ) joined[joined.length - 1] = { ...last, text: last.text + token.text };
-    else joined.push(token);
+    const last = token.text === ">" || token.text === "=" ? joined.at(-1) : undefined;
+    const joins = last?.text === ">" || (last?.text === ">>" && token.text === "=");
+    if (joins && last.source === token.source && last.offset + last.text.length === token.offset) {
+      joined[joined.length - 1] = { ...last, text: last.text + token.text };
+    } else joined.push(token);
   }
   return joined;
 }
