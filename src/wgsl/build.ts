@@ -45,7 +45,7 @@ function fail(at: Position, problem: string): never {
   throw new WgslError(at, problem);
 }
 
-/** What `compute` gives; its `RangeError` becomes an error with a position. */
+/** The result of `compute`; its `RangeError` becomes an error with a position. */
 function folded<T>(at: Position, compute: () => T): T {
   try {
     return compute();
@@ -92,7 +92,7 @@ function withConcrete(expression: Expression, scalar: Scalar | null): Expression
   return literal(expression.at, scalar, expression.value);
 }
 
-/** An operand, if it is abstract, as what the other operand is. */
+/** `operand` with the scalar type of `other`, if it is an abstract number. */
 function beside(operand: Expression, other: Expression): Expression {
   if (operand.type === other.type || !isAbstract(operand.type)) return operand;
   return operand.type === ABSTRACT_FLOAT && other.type === ABSTRACT_INT
@@ -100,7 +100,7 @@ function beside(operand: Expression, other: Expression): Expression {
     : withConcrete(operand, scalarOf(other.type));
 }
 
-/** The expressions with the abstract ones among them as what the others are. */
+/** The expressions, with the abstract numbers among them converted to the scalar type of the others. */
 function unified(expressions: readonly Expression[]): readonly Expression[] {
   if (!expressions.some(({ type }) => isAbstract(type))) return expressions;
   const known = expressions.find(({ type }) => !isAbstract(type)),
@@ -205,7 +205,7 @@ export function call(at: Position, target: FunctionDeclaration, values: readonly
   return { kind: "call", at, type, target, arguments: values.map((value, i) => converted(value, parameters[i]!.type)) };
 }
 
-/** A call of WGSL's own functions. @param template that of `bitcast<T>`. */
+/** A call of a function that WGSL has. @param template the T of `bitcast<T>`. */
 export function builtin(
   at: Position,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * The body of a function: statements of a file's tree (`syntax.ts`) to those of a variant (`ast.ts`). Drops what marks and
- * constants leave out, expands the loops that are marked, and turns private arrays into one variable per element.
+ * The body of a function: statements of a file's tree (`syntax.ts`) to those of a variant (`ast.ts`). Drops statements by
+ * marks and constant conditions, expands the loops that are marked, and turns private arrays into one variable per element.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import { BOOL, isInteger, type Type } from "./types.ts";
 /** The most times that a loop is expanded: more is a mistake. */
 const MOST_TURNS = 65536;
 
-/** What `break` and `continue` would leave. */
+/** A statement that `break` or `continue` can leave. */
 interface Breakable {
   readonly kind: "loop" | "switch" | "expanded";
-  /** A `break` leaves it. */
+  /** Whether a `break` leaves it. */
   broken: boolean;
 }
 
 type Of<K extends StatementSyntax["kind"]> = Extract<StatementSyntax, { readonly kind: K }>;
 
-/** What bodies need of the module. */
+/** What function bodies need from the module. */
 export interface Surroundings {
   /** The names at module scope. */
   readonly module: Scope;
-  /** A name like this one that nothing else has. */
+  /** `name`, with underscores added until nothing else has it. */
   fresh(name: string): string;
 }
 
@@ -45,7 +45,7 @@ export function bodyOf(
   returns: Type | null,
   surroundings: Surroundings,
 ): readonly Statement[] {
-  // Arrays are taken for scalars until a use shows otherwise; then the body is made again.
+  // Every array becomes scalars, unless a use needs the whole array: then the body is made again.
   const whole = new Set<StatementSyntax>();
   for (;;) {
     const count = whole.size, body = new Body(returns, surroundings, whole).make(syntax, parameters);
@@ -103,7 +103,7 @@ class Body {
     return made;
   }
 
-  /** Whether no mark drops a statement. What a dropped one declares must not be used. */
+  /** Whether no mark drops a statement. The names that a dropped one declares must not be used. */
   #isKept(syntax: StatementSyntax): boolean {
     if (syntax.marks.length === 0) return true;
     for (const mark of syntax.marks) {
@@ -218,7 +218,7 @@ class Body {
     return build.converted(this.#resolver.expression(syntax), BOOL);
   }
 
-  /** Only the branch that a constant condition leaves. */
+  /** If the condition is constant, only the branch that runs. */
   #if(syntax: Of<"if">): Statement[] {
     const { at } = syntax, condition = this.#condition(syntax.condition), otherwise = syntax.otherwise ?? [];
     if (condition.kind === "literal") return flattened(at, this.#block(condition.value ? syntax.then : otherwise));
@@ -226,7 +226,7 @@ class Body {
     return [{ kind: "if", at, condition, then, otherwise: rest.length > 0 ? rest : null }];
   }
 
-  /** Only the clause that a constant selector leaves. */
+  /** If the selector is constant, only the clause that runs. */
   #switch(syntax: Of<"switch">): Statement[] {
     const { at } = syntax, around: Breakable = { kind: "switch", broken: false };
     const selector = this.#resolver.value(syntax.selector);
@@ -355,7 +355,7 @@ function flattened(at: Position, body: Statement[]): Statement[] {
   return scoped ? [{ kind: "block", at, body }] : body;
 }
 
-/** Whether nothing behind a statement is reached. */
+/** Whether the statements after this one are never reached. */
 function leaves(statement: Statement): boolean {
   switch (statement.kind) {
     case "return":

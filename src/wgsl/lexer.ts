@@ -1,6 +1,6 @@
 /**
- * Text to tokens. Comments are dropped, but for the marks: `// @if X` becomes a token of its own, followed by those of X
- * and one that ends them, and `// @include "NAME"` becomes the tokens of that file.
+ * Text to tokens. Comments are dropped, except marks: `// @if X` becomes a "mark" token, followed by the tokens of X and
+ * an "end" token, and `// @include "NAME"` becomes the tokens of that file.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export type TokenKind = "name" | "number" | "symbol" | "mark" | "end";
 /** A word, a number, a symbol, a mark's name, or an end. */
 export interface Token extends Position {
   readonly kind: TokenKind;
-  /** For `<` and `>` around template arguments, `<` and `>` with a space behind them, such that no operator equals them. */
+  /** For brackets of template arguments, `<` or `>` and a space, so that they differ from the operators. */
   readonly text: string;
 }
 
@@ -35,7 +35,7 @@ const NUMBER = /^\.?\d/;
 /** `// @word rest`. */
 const MARK = /^\/\/\s*@(\w*)[ \t]*(.*)$/;
 
-/** The tokens of a kernel and the files that it includes, template brackets told from operators, and an end. */
+/** The tokens of a kernel and of the files that it includes; the last is an "end". Template brackets differ from operators. */
 export function tokensOf(kernel: Kernel): readonly Token[] {
   const tokens: Token[] = [];
   lex(kernel, 0, kernel.source.length, kernel.includes ?? {}, 0, tokens);
@@ -113,7 +113,7 @@ function include(
   lex(included, 0, included.source.length, { ...includes, ...included.includes }, depth + 1, tokens);
 }
 
-/** WGSL's template list discovery: a `<` behind a name opens a list if its `>` comes before anything that no list has. */
+/** WGSL's template list discovery: a `<` after a name opens a list if its `>` comes before any token that cannot be in a list. */
 function markTemplates(tokens: Token[]): void {
   const candidates: { readonly index: number; readonly depth: number }[] = [];
   let depth = 0;
