@@ -127,7 +127,8 @@ export async function reopen(
     // An edit of config.json counts like a flag.
     const before = saved ?? written, config = makeConfig(resumedConfig(before, { ...written, ...given }, force));
     const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
-    if (longer && checkpoint && checkpoint.state.step >= (config.maxSteps ?? Infinity)) {
+    const sameLimit = config.maxSteps === before.maxSteps && checkpoint?.state.step === config.maxSteps;
+    if (config.epochs > before.epochs && checkpoint && sameLimit) {
       throw new UsageError(
         `This run has done its ${checkpoint.state.step} steps of --max-steps ${config.maxSteps}. Give a larger --max-steps.`,
       );

@@ -38,6 +38,7 @@ Deno.test("the defaults are the seed run", () => {
     saveEvery: undefined,
     keep: 3,
     evalEvery: undefined,
+    final: undefined,
     logEvery: 2000,
     adapter: undefined,
     backend: undefined,
