@@ -2,7 +2,9 @@
  * The lines and the bar of a run, for terminals of any width.
  */
 import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
 import { bar, type BarTrainer, intervalLine } from "../../src/cli/train_output.ts";
+import { howToGoOn, nextLines } from "../../src/cli/train_listener.ts";
 import type { Progress } from "../../src/train/trainer.ts";
 
 const FULL =
@@ -85,6 +87,18 @@ Deno.test("the bar is shorter than the terminal is wide, and what is needed most
     "epoch 1/2 [###....] 6250/12500  loss 2.281  accuracy 31.3 %",
     "epoch 1/2 [#######........] 6250/12500  loss 2.281  accuracy 31.3 %  00:38 left",
   ]);
+});
+
+Deno.test("after the training: what can be done with the run, with its paths in quotes where a shell needs them", () => {
+  const run = join("runs", "my run's"), quoted = `'${join("runs", "my run'\\''s", "model.safetensors")}'`;
+  assertEquals(nextLines(run), [
+    `Next: open ${join(run, "report.html")} in a browser`,
+    `Next: wgrad predict --weights ${quoted} IMAGE`,
+    `Next: wgrad export --weights ${quoted} --to model.onnx`,
+  ]);
+  const plain = join("runs", "lenet-1");
+  assertEquals(nextLines(plain)[1], `Next: wgrad predict --weights ${join(plain, "model.safetensors")} IMAGE`);
+  assertEquals(howToGoOn(plain), `Resume with: wgrad train --resume ${plain}`);
 });
 
 Deno.test("a line of the log is the tutorial's", () => {

@@ -35,6 +35,16 @@ Deno.test("train --json and eval --json: one object on stdout, the lines on stde
     const percent = (100 * result.accuracy).toFixed(2);
     const figures = `${percent} % (loss ${result.loss.toFixed(3)})`;
     assertEquals(tested, `Accuracy of the network on the 30 test images: ${figures}`);
+    assertEquals(err.filter((line) => line.startsWith("Next: ")).length, 3);
+    // Two epochs of eleven steps, each with its line.
+    const epochs = err.filter((line) => line.startsWith("epoch "));
+    assertEquals(epochs.map((line) => line.replace(/\d+\.\d+/g, "N")), [
+      "epoch 1/2: training loss N, training accuracy N %",
+      "epoch 2/2: training loss N, training accuracy N %",
+    ]);
+    assertEquals(result.results.map(({ weights, step, saved }: Record<string, unknown>) => [weights, step, saved]), [
+      ["last", 22, true],
+    ]);
 
     const run = join(folder, result.out);
     assertEquals(filesOf(run), [
