@@ -128,10 +128,11 @@ Deno.test("a run that fails has its report, says why in its metrics, and gives i
     const error = await assertRejects(() => trainRun(config, optionsOf(calls)), DivergedError);
     assertEquals(error.message, `${error.what}: training diverged; try a smaller --lr`);
     assertEquals(error.what, `the loss is ${error.what.split(" ")[3]} at step ${error.step}`);
-    assertEquals(calls, ["run", "started", "report"]);
-    const failed = metricsOf(join(out, "run")).at(-1) as unknown as { event: string; why: string };
-    assertEquals([failed.event, failed.why], ["failed", error.message]);
+    assertEquals(calls, ["run", "started", "report", `report: ${join(out, "run", "report.html")}`]);
+    const failed: Record<string, unknown> = metricsOf(join(out, "run")).at(-1)!,
+      { event, why, diverged, step } = failed;
+    assertEquals([event, why, diverged, step], ["failed", error.message, true, error.step! - 1]);
     const { lock } = await reopen(await findRun("run", out), {}, false, (line) => calls.push(line));
     await lock[Symbol.asyncDispose]();
-    assertEquals(calls.length, 3);
+    assertEquals(calls.length, 4);
   }));
