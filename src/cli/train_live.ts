@@ -45,7 +45,7 @@ export class LiveRun implements AsyncDisposable {
       import("../report/live_server.ts"),
       import("../report/run_view.ts"),
     ]);
-    const live = startLive({
+    const live = await startLive({
       ...(port === true ? {} : { port }),
       host,
       snapshot: async () => run.#view ?? await readRun(run.#session.folder.path),
