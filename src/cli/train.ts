@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import { makeConfig, readConfig } from "../config/config.ts";
 import { type RunConfig, SETTINGS } from "../config/settings.ts";
 import { optionTables } from "../config/update.ts";
@@ -101,7 +101,7 @@ async function train(
   using listener = new TrainListener(output, live);
   const device = {
     open: () => openGpu(config, output),
-    tune: async (gpu: Gpu, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
+    tune: async (gpu: Backend, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
   };
   const command = ["wgrad", ...Deno.args];
   const result = await trainRun(config, { listener, device, command, writeReport, ...(resumed && { resumed }) });

@@ -13,8 +13,8 @@ import {
   shorten,
   type StoredDtype,
   type StoredFile,
+  type StoredTensor,
 } from "./stored_tensor.ts";
-import type { StoredTensor } from "./stored_tensor.ts";
 
 /**
  * The largest header that is read, in bytes. The format allows a hundred times as much, but parsing that could use gigabytes
