@@ -7,6 +7,7 @@
 import { GpuError, NoAdapterError } from "../errors.ts";
 import type { Backend } from "../backend/backend.ts";
 import { requestBackend } from "../backend/request.ts";
+import { backendRemedy } from "../backend/makers.ts";
 import { loadChoices } from "../tune/choices.ts";
 import { selfTest, type Tested } from "../measure/self_test.ts";
 import { SETTINGS } from "../config/settings.ts";
@@ -52,7 +53,7 @@ export const command = defineCommand({
     const gpu = await requestBackend({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
       (error) => {
         if (!(error instanceof GpuError)) throw error;
-        findings.push(missingAdapter(error, system));
+        findings.push(missingAdapter(error, system, backendRemedy(backend)));
         return null;
       },
     );
@@ -91,9 +92,9 @@ function readEnvironment(
   return environment;
 }
 
-/** The finding for a missing adapter, with the remedy for this system. */
-function missingAdapter(error: GpuError, { installDriver, updateDriver }: System): Finding {
-  if (error instanceof NoAdapterError) return { what: error.what, remedy: installDriver, fatal: true };
+/** The finding for a missing adapter, with the remedy for this system. @param other if another graphics API is to be used. */
+function missingAdapter(error: GpuError, { installDriver, updateDriver }: System, other: string | undefined): Finding {
+  if (error instanceof NoAdapterError) return { what: error.what, remedy: other ?? installDriver, fatal: true };
   return { what: error.message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
 }
 

@@ -87,7 +87,7 @@ export const HELP_FLAG: Flag = { name: "help", short: "h", kind: "boolean", help
 /** The output flags of commands that run for a while. */
 export const OUTPUT_FLAGS = [
   { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr", group: "Output" },
-  { name: "quiet", short: "q", kind: "boolean", help: "Print only the result and warnings", group: "Output" },
+  { name: "quiet", short: "q", kind: "boolean", help: "Print only the result and errors", group: "Output" },
   { name: "progress", kind: "boolean", default: true, help: "Do not draw a progress bar", group: "Output" },
 ] as const satisfies readonly Flag[];
 

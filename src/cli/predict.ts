@@ -114,7 +114,7 @@ async function readImages(paths: readonly string[], side: number, fit: FitMode, 
       } catch (error) {
         if (!(error instanceof WgradError)) throw error;
         failed.push({ file, error: error.message });
-        output.warn(`error: ${printable(error.message)}`);
+        output.error(`error: ${printable(error.message)}`);
       }
     }
   }

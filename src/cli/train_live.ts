@@ -10,6 +10,7 @@ import type { RunView } from "../report/run_view.ts";
 import type { EvaluationFile } from "../run/evaluation_file.ts";
 import type { Session } from "../run/session.ts";
 import type { Progress } from "../train/trainer.ts";
+import { openInBrowser } from "./browser.ts";
 import type { Output } from "./output.ts";
 
 /** The address at which the page is served. */
@@ -17,6 +18,8 @@ export interface PageAddress {
   /** A port; `true` for the default port or the next free one. */
   readonly port: number | true;
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
+  /** Whether to open the page in the browser. Default false. */
+  readonly open?: boolean;
 }
 
 /** The page of a run. If it is disposed of before the run was finished or stopped, it shows that the run has failed. */
@@ -29,10 +32,12 @@ export class LiveRun implements AsyncDisposable {
   #view: RunView | null = null;
   /** What the run does after its training; null while it trains. */
   #after: "testing" | "finished" | "stopped" | null = null;
+  readonly #open: boolean;
 
-  private constructor(live: LiveServer, output: Output) {
+  private constructor(live: LiveServer, output: Output, open: boolean) {
     this.#live = live;
     this.#output = output;
+    this.#open = open;
   }
 
   /**
@@ -40,7 +45,7 @@ export class LiveRun implements AsyncDisposable {
    *
    * @throws {UsageError} if the port cannot be opened.
    */
-  static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
+  static async open({ port, host, open = false }: PageAddress, output: Output): Promise<LiveRun> {
     const [{ startLive }, { readRun }] = await Promise.all([
       import("../report/live_server.ts"),
       import("../report/run_view.ts"),
@@ -56,7 +61,7 @@ export class LiveRun implements AsyncDisposable {
         setLr: (lr) => run.#control((session) => session.setLr(lr)), // The session prints it.
       },
     });
-    const run = new LiveRun(live, output);
+    const run = new LiveRun(live, output, open);
     return run;
   }
 
@@ -83,6 +88,8 @@ export class LiveRun implements AsyncDisposable {
     this.#publish();
     this.#output.result(`dashboard: ${this.#live.url}`);
     if (this.#live.note) this.#output.result(this.#live.note);
+    // The training does not wait for the browser.
+    if (this.#open) void openInBrowser(this.#live.url, this.#output);
   }
 
   /** Shows how far the run has come. */

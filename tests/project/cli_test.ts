@@ -11,6 +11,9 @@ import { deno, execute, read, ROOT, wgrad } from "./support.ts";
 const usageErrors: [args: string[], message: RegExp][] = [
   [["trian"], /^error: unknown command trian \(did you mean train\?\); see wgrad --help$/],
   [["--versoin"], /^error: unknown flag --versoin \(did you mean --version\?\); see wgrad --help$/],
+  [["--epochs", "2"], /^error: the command comes first: wgrad train --epochs 2$/],
+  [["--weights=x.pth", "a b.png"], /^error: the command comes first: wgrad eval --weights=x\.pth "a b\.png"$/],
+  [["-q"], /^error: the command comes first: wgrad train -q$/],
   [["a\nb\x1b[31m"], /^error: unknown command "a\\nb\\u001b\[31m"; see wgrad --help$/],
   [["train", "--epoch", "3"], /^error: unknown flag --epoch \(did you mean --epochs\?\); see wgrad train --help$/],
   [["train", "--model", "lenett"], /^error: flag --model: lenett is not one of lenet, lenet-gray .*$/],

@@ -4,7 +4,7 @@
  * @module
  */
 import { GpuError, NoAdapterError, UsageError } from "../../errors.ts";
-import { remedy } from "../makers.ts";
+import { backendRemedy, remedy } from "../makers.ts";
 import { oneLine } from "../one_line.ts";
 import { BACKENDS, type DeviceOptions } from "../options.ts";
 import { adapterInfo, REQUESTS } from "./adapters.ts";
@@ -82,7 +82,9 @@ async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
     throw new UsageError(`no adapter is named "${options.adapter}": this machine has ${[...seen].join(", ")}`);
   }
   const backend = options.backend ? ` for the backend ${options.backend}` : "";
-  throw new NoAdapterError(`no GPU adapter was found${backend}`, { remedy: remedy() });
+  throw new NoAdapterError(`no GPU adapter was found${backend}`, {
+    remedy: backendRemedy(options.backend) ?? remedy(),
+  });
 }
 
 function limitOf(limits: GPUSupportedLimits, name: string): number {
