@@ -216,6 +216,7 @@ function fish(commands: readonly Command[]): string {
     for (const source of argumentsOf(command)) {
       if (source === "file" || source === "folder") lines.push(`${start} -F`);
       else if (source === "run") lines.push(`${start} -F -a '(__wgrad_runs)'`);
+      else if (source === "data") lines.push(`${start} -F -a '${DATA_SETS}'`);
       else if (source !== "anything") lines.push(`${start} -a ${quote(source.join(" "))}`);
     }
     for (const flag of flagsOf(command)) {
