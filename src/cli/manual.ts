@@ -80,7 +80,12 @@ function section(command: Command): string[] {
     ...(positional.length > 0 ? ["### Arguments", list(positional.map(argumentRow))] : []),
     ...groupFlags([...command.flags, HELP_FLAG]).flatMap(([group, flags]) => [
       `### ${group}`,
-      list(flags.map((flag): Row => [flagUsage(flag), about(flag)])),
+      flags.map((flag) =>
+        [
+          `- ${code(flagUsage(flag))}: ${prose(about(flag))}`,
+          ...(flag.meanings ?? []).map(([value, meaning]) => `  - ${code(value)}: ${prose(meaning)}`),
+        ].join("\n")
+      ).join("\n"),
     ]),
     ...tables.flatMap(({ title, rows }) => [`### ${title}`, list(rows)]),
     "### Examples",
