@@ -92,13 +92,6 @@ function mayUse(variable: string): boolean {
   return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
-/** GPU drivers on Linux load display libraries that print warnings if this variable is not set. Nothing is written there. */
-function setRuntimeFolder(): void {
-  if (Deno.build.os === "linux" && mayUse("XDG_RUNTIME_DIR") && !Deno.env.get("XDG_RUNTIME_DIR")) {
-    Deno.env.set("XDG_RUNTIME_DIR", "/");
-  }
-}
-
 /** `deno task` runs the program in the checkout; relative paths start at the folder in which the user stands. */
 function enterUsersFolder(): void {
   const folder = mayUse("INIT_CWD") ? Deno.env.get("INIT_CWD") : undefined, checkout = import.meta.dirname;
@@ -115,7 +108,6 @@ if (import.meta.main) {
     event.preventDefault();
     Deno.exit(report(event.error));
   });
-  setRuntimeFolder();
   enterUsersFolder();
   Deno.exit(await main(Deno.args).catch(report));
 }

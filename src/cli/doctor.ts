@@ -94,10 +94,7 @@ function readEnvironment(
     XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") || null,
   };
   const set = Object.entries(environment).filter(([, value]) => value !== null);
-  // If XDG_RUNTIME_DIR is not set, the program sets it to "/" for itself.
-  const shown = set.map(([name, value]) =>
-    `${name}=${value}${value === "/" ? " (set by wgrad, because it was not set)" : ""}`
-  );
+  const shown = set.map(([name, value]) => `${name}=${value}`);
   say(`environment: ${shown.join(", ") || "nothing set"}`);
   return environment;
 }
