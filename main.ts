@@ -60,10 +60,9 @@ async function parseFor(command: Command, argv: readonly string[]): Promise<Pars
     if (!(error instanceof UnknownFlagError)) throw error;
     const owners = await ownersOf(error.flag);
     if (owners.length === 0) throw error;
+    const others = owners.map((name) => `wgrad ${name}`).join(", "), verb = owners.length > 1 ? "have" : "has";
     throw new UsageError(
-      `${error.flag} is a flag of ${
-        owners.map((name) => `wgrad ${name}`).join(", ")
-      }; see wgrad ${command.name} --help`,
+      `wgrad ${command.name} has no flag ${error.flag}, but ${others} ${verb} it; see wgrad ${command.name} --help`,
     );
   }
 }

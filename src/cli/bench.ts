@@ -223,7 +223,7 @@ async function measureKernels(gpu: Backend, { rounds, full }: Values, output: Ou
     ...one,
     share: one.rate / (one.unit === "GB/s" ? stream : fma),
   }));
-  output.result("what this adapter can do at best, as measured:");
+  output.result("The best speeds measured on this adapter:");
   output.result(`  ${before[0]!.name}: ${shown(fma)} GFLOP/s`);
   output.result(`  ${before[1]!.name}: ${shown(stream)} GB/s, read and written`);
   output.result(`  one dispatch after another: ${shown(1e6 / dispatch)} µs each`);

@@ -140,5 +140,5 @@ await testWith("fish", "the script for fish completes commands, flags, values, f
 Deno.test("wgrad completions refuses a shell that it does not know", async () => {
   const { code, stderr } = await wgrad("completions", "bsh");
   assertEquals(code, 2);
-  assert(stderr.startsWith("error: SHELL: bsh is not one of bash, zsh, fish (did you mean bash?)"), stderr);
+  assert(stderr.startsWith("error: SHELL must be one of bash, zsh, fish, not bsh (did you mean bash?)"), stderr);
 });
