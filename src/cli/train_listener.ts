@@ -10,7 +10,10 @@ import type { RunListener, TrainingSummary } from "../run/train_run.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { type Interruption, onInterrupt } from "./interrupt.ts";
+import { layersOf } from "../measure/summary.ts";
+import { MODELS } from "../models/registry.ts";
 import type { Output } from "./output.ts";
+import { stepNotices } from "./step_notice.ts";
 import { printEvaluation } from "./test_weights.ts";
 import type { LiveRun } from "./train_live.ts";
 import { printProgress } from "./train_output.ts";
@@ -33,6 +36,7 @@ export class TrainListener implements RunListener, Disposable {
   }
 
   async started(session: Session): Promise<void> {
+    this.#announceStep(session);
     await this.#live?.show(session);
     this.#interruption = onInterrupt(() => this.#interrupt(session));
   }
@@ -61,6 +65,13 @@ export class TrainListener implements RunListener, Disposable {
 
   [Symbol.dispose](): void {
     this.#interruption?.[Symbol.dispose]();
+  }
+
+  /** Says what is unusual about the size of a step. */
+  #announceStep({ config: { model: name, batchSize, accumulate }, trainer: { data, model } }: Session): void {
+    const { kind } = data.gpu.adapter, layers = layersOf(model, [1, ...MODELS[name].input]);
+    const multiplyAdds = layers.reduce((sum, layer) => sum + layer.multiplyAdds, 0);
+    for (const line of stepNotices({ batchSize, accumulate, images: data.count, multiplyAdds, kind })) this.warn(line);
   }
 
   #interrupt(session: Session): void {
