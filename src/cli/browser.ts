@@ -12,7 +12,7 @@ const OPENERS: Readonly<Record<string, readonly [program: string, ...args: strin
 };
 
 /** Milliseconds in which an opener that does not work has ended. One that works may run as long as the browser. */
-const WAIT_MS = 1500;
+const WAIT_MS = 3000;
 
 /**
  * Opens a page, and says so if that fails. The program goes on either way.

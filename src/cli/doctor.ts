@@ -19,8 +19,8 @@ import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
 
 type Device = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
-/** The seconds that the self test takes at most without `--full`: the other checks take about one more. */
-const SELF_TEST_SECONDS = 3;
+/** The seconds that the self test takes at most without `--full`: the other checks take up to two more. */
+const SELF_TEST_SECONDS = 2;
 
 type Say = (line: string) => void;
 
