@@ -9,14 +9,14 @@ import { makeConfig, readConfig } from "../config/config.ts";
 import { type RunConfig, SETTINGS } from "../config/settings.ts";
 import { optionTables } from "../config/update.ts";
 import { UsageError } from "../errors.ts";
-import { findRun, reopen, type ReopenedRun } from "../run/resume.ts";
-import { trainRun } from "../run/train_run.ts";
+import { findRun, reopen } from "../run/resume.ts";
+import { type RunOptions, trainRun } from "../run/train_run.ts";
 import { openInBrowser } from "./browser.ts";
 import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";
 import { LiveRun, type PageAddress } from "./train_live.ts";
-import { howToGoOn, TrainListener } from "./train_listener.ts";
+import { howToGoOn, nextLines, TrainListener } from "./train_listener.ts";
 
 /** `wgrad train`. */
 export const command = defineCommand({
@@ -78,14 +78,15 @@ export const command = defineCommand({
     { values: { json, quiet, progress, config: file, resume, force, dashboard, host, open, ...settings }, given },
   ) {
     const givenSettings = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
-    const output = new Output({ json, quiet, progress });
+    const output = new Output({ json, quiet, progress, goesOn: true });
     if (given.has("host") && dashboard === undefined) throw new UsageError("--host goes with --dashboard");
     const shown = { page: dashboard === undefined ? null : { port: dashboard, host }, open };
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");
     if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
     if (resume === undefined) {
       const config = makeConfig(file === undefined ? settings : await readConfig(file, givenSettings));
-      return await train(config, undefined, shown, output);
+      const holdsOutByDefault = file === undefined && !given.has("valSplit");
+      return await train(config, { holdsOutByDefault }, shown, output);
     }
     if (given.has("name")) throw new UsageError("--resume and --name do not go together: the run has its folder");
     const run = await reopen(await findRun(resume, settings.out), givenSettings, force, output.warn);
@@ -95,7 +96,7 @@ export const command = defineCommand({
       output.json({ out: run.path, finished: true });
       return 0;
     }
-    return await train(run.config, run, shown, output);
+    return await train(run.config, { resumed: run }, shown, output);
   },
 });
 
@@ -108,7 +109,7 @@ interface Shown {
 /** Trains a run, and prints what it says. @returns the exit code. */
 async function train(
   config: RunConfig,
-  resumed: ReopenedRun | undefined,
+  how: Pick<RunOptions, "resumed" | "holdsOutByDefault">,
   { page, open }: Shown,
   output: Output,
 ): Promise<number> {
@@ -119,7 +120,7 @@ async function train(
     tune: async (gpu: Backend, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
   };
   const command = ["wgrad", ...Deno.args];
-  const result = await trainRun(config, { listener, device, command, writeReport, ...(resumed && { resumed }) });
+  const result = await trainRun(config, { listener, device, command, writeReport, ...how });
   const { path, evaluation, seconds, images, steps, adapter } = result;
   const done = { trainSeconds: seconds, imagesPerSecond: images / seconds, steps, out: path, adapter };
   if (!evaluation) {
@@ -132,8 +133,9 @@ async function train(
   output.say(`report: ${join(path, "report.html")}`);
   if (open && !live) await openInBrowser(resolve(path, "report.html"), output);
   live?.trained("finished");
-  const { accuracy, loss } = evaluation;
-  output.json({ accuracy, loss, ...done });
+  for (const line of nextLines(path)) output.say(line);
+  const { accuracy, loss, results } = evaluation;
+  output.json({ accuracy, loss, ...done, results });
   return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { Environment } from "./environment.ts";
+import { readOwnText } from "./own_file.ts";
 
 /** The content of `run.json`. */
 export interface RunFile extends Environment {
@@ -17,7 +18,7 @@ export interface RunFile extends Environment {
 /** What the `run.json` in a folder says; undefined if there is none that can be read. */
 export async function readRunFile(folder: string): Promise<Partial<RunFile> | undefined> {
   try {
-    const value: Partial<RunFile> | null = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
+    const value: Partial<RunFile> | null = JSON.parse(await readOwnText(join(folder, "run.json")) ?? "");
     return typeof value === "object" && value && Array.isArray(value.resumed) ? value : undefined;
   } catch {
     return undefined;

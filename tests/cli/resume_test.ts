@@ -188,22 +188,28 @@ Deno.test("each setting that would make it another run is refused by its name, u
     const changed = { ...config, ...given };
     assertEquals(resumedConfig(config, { [key]: before }, false), config, name);
     assertEquals(resumedConfig(config, given, true), changed, name);
-    if (setting.free) {
+    if (setting.free || name === "epochs") { // More epochs only extend the run.
       assertEquals(resumedConfig(config, given, false), changed, name);
       free.push(name);
       continue;
     }
     const { message } = assertThrows(() => resumedConfig(config, given, false), UsageError);
-    assertEquals(
-      message,
-      `--resume: --${name} ${value} would not be the same run, which has ${
-        before === undefined || String(before) === "" ? "none" : before
-      }: leave it away, or go on all the same with --force`,
-    );
+    const had = before === undefined || before === false || String(before) === ""
+      ? `without --${name}`
+      : `with --${name} ${before}`;
+    assertEquals(message, `This run was started ${had}. Drop --${name}, or add --force to change it.`);
     refused.push(name);
   }
-  assertEquals(free, ["data", "offline", "on-nan", "save-every", "keep", "eval-every", "log-every"]);
-  for (const name of ["model", "lr", "seed", "epochs", "batch-size", "val-split", "ema", "opt", "adapter"]) {
+  assertEquals(free, ["data", "offline", "epochs", "on-nan", "save-every", "keep", "eval-every", "final", "log-every"]);
+  for (const epochs of [1, 2]) {
+    assertThrows(() => resumedConfig({ ...config, epochs: 3 }, { epochs }, false), UsageError, "with --epochs 3. Drop");
+  }
+  // A run without a limit is cut short by any, and one with a limit is extended by a larger one.
+  const limited = { ...config, maxSteps: 300 };
+  assertThrows(() => resumedConfig(config, { maxSteps: 300 }, false), UsageError, "without --max-steps. Drop");
+  assertThrows(() => resumedConfig(limited, { maxSteps: 299 }, false), UsageError, "with --max-steps 300. Drop");
+  assertEquals(resumedConfig(limited, { maxSteps: 301 }, false).maxSteps, 301);
+  for (const name of ["model", "lr", "seed", "batch-size", "val-split", "ema", "opt", "adapter"]) {
     assert(refused.includes(name), name);
   }
 });
