@@ -130,7 +130,7 @@ async function train(
     return listener.exitCode;
   }
   live?.evaluation(evaluation);
-  output.say(`report: ${join(path, "report.html")}`);
+  output.say(`report: ${resolve(path, "report.html")}`);
   if (open && !live) await openInBrowser(resolve(path, "report.html"), output);
   live?.trained("finished");
   for (const line of nextLines(path)) output.say(line);

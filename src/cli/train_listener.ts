@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import type { WeightsResult } from "../run/evaluation_file.ts";
 import type { Interval } from "../run/intervals.ts";
@@ -95,7 +95,7 @@ export function howToGoOn(path: string): string {
 export function nextLines(path: string): string[] {
   const weights = shellWord(join(path, "model.safetensors"));
   return [
-    `Next: open ${join(path, "report.html")} in a browser`,
+    `Next: open ${resolve(path, "report.html")} in a browser`,
     `Next: wgrad predict --weights ${weights} IMAGE`,
     `Next: wgrad export --weights ${weights} --to model.onnx`,
   ];

@@ -20,7 +20,7 @@ Deno.test("wgrad demo trains with a live page, and predicts new pictures of each
       if (url) page ??= fetch(url).then(async (response) => (await response.text(), response.status));
     });
     assertEquals([code, await page], [0, 200], err.join("\n"));
-    const accuracy = Number(/^Accuracy of the network .*: (\S+) %/m.exec(out.join("\n"))![1]);
+    const accuracy = Number(/^Accuracy of the .* test images: (\S+) %/m.exec(out.join("\n"))![1]);
     assert(accuracy > 95, `${accuracy} %`);
     const seconds = Number(/ in (\S+) s/.exec(out.find((line) => line.startsWith("Finished training"))!)![1]);
     assert(seconds < 60, `${seconds} s`); // 8 s on two cores that have nothing else to do.
