@@ -5,10 +5,13 @@
  */
 import type { Output } from "./output.ts";
 
-/** The program of each system that opens a file or an address, and its arguments before that. */
+/**
+ * The program of each system that opens a file or an address, and its arguments before that. They are whole paths, as in the
+ * permissions of `deno.json`: Deno prints a line at each start about a name that it does not find.
+ */
 const OPENERS: Readonly<Record<string, readonly [program: string, ...args: string[]]>> = {
-  darwin: ["open"],
-  windows: ["rundll32", "url.dll,FileProtocolHandler"],
+  darwin: ["/usr/bin/open"],
+  windows: ["C:/Windows/System32/rundll32.exe", "url.dll,FileProtocolHandler"],
 };
 
 /** Milliseconds in which an opener that does not work has ended. One that works may run as long as the browser. */
@@ -23,7 +26,7 @@ const WAIT_MS = 3000;
 export async function openInBrowser(
   page: string,
   output: Output,
-  [program, ...args]: readonly [string, ...string[]] = OPENERS[Deno.build.os] ?? ["xdg-open"],
+  [program, ...args]: readonly [string, ...string[]] = OPENERS[Deno.build.os] ?? ["/usr/bin/xdg-open"],
 ): Promise<void> {
   try {
     const child = new Deno.Command(program, { args: [...args, page], stdin: "null", stdout: "null", stderr: "null" })
