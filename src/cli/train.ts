@@ -126,13 +126,14 @@ async function train(
   if (!evaluation) {
     output.say(howToGoOn(path));
     live?.trained("stopped");
-    output.json({ interrupted: true, ...done });
+    output.json({ interrupted: true, ...done, weights: result.saved });
     return listener.exitCode;
   }
   live?.evaluation(evaluation);
+  if (steps < result.totalSteps) output.say(howToGoOn(path));
   output.say(`report: ${resolve(path, "report.html")}`);
   if (open && !live) await openInBrowser(resolve(path, "report.html"), output);
-  live?.trained("finished");
+  live?.trained(steps < result.totalSteps ? "ended-early" : "finished");
   for (const line of nextLines(path)) output.say(line);
   const { accuracy, loss, results } = evaluation;
   output.json({ accuracy, loss, ...done, results });
