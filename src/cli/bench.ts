@@ -106,7 +106,7 @@ export const command = defineCommand({
       const stray = what === undefined || owner === what ? undefined : keys.find((key) => given.has(key));
       if (!stray) continue;
       const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      throw new UsageError(`flag --${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
+      throw new UsageError(`--${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
     }
     const output = new Output(values);
     const size = values.batchSize ?? 4;

@@ -91,7 +91,7 @@ export const command = defineCommand({
       const stray = owner === action ? undefined : keys.find((key) => args.given.has(key));
       if (stray) {
         const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-        throw new UsageError(`flag --${flag} belongs to \`wgrad data ${owner}\`, not to \`${action}\``);
+        throw new UsageError(`--${flag} belongs to \`wgrad data ${owner}\`, not to \`${action}\``);
       }
     }
     const output = new Output(args.values);

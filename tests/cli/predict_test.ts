@@ -229,7 +229,7 @@ Deno.test("wgrad predict refuses what it cannot use in a line each", async () =>
   for (
     const [args, code, error] of [
       [["good.png"], 2, "error: predict needs --weights FILE; see wgrad predict --help"],
-      [["--weights", weights], 2, "error: argument IMAGE is missing; see wgrad predict --help"],
+      [["--weights", weights], 2, "error: IMAGE is missing; see wgrad predict --help"],
       [
         ["--weights", weights, "empty"],
         2,

@@ -106,8 +106,8 @@ Deno.test("wgrad data refuses impossible command lines: exit 2, one line", () =>
       const [args, message] of [
         [["fetch", "--data", "synthetic"], "data fetch: only cifar10 can be downloaded, not --data synthetic"],
         [["fetch", "--force", "--offline"], "data fetch: --force needs the network, but --offline forbids it"],
-        [["show", "--force"], "flag --force belongs to `wgrad data fetch`, not to `show`"],
-        [["verify", "--batch-size", "3"], "flag --batch-size belongs to `wgrad data show`, not to `verify`"],
+        [["show", "--force"], "--force belongs to `wgrad data fetch`, not to `show`"],
+        [["verify", "--batch-size", "3"], "--batch-size belongs to `wgrad data show`, not to `verify`"],
         [["show", "--data", "cifar11"], "--data cifar11: no such data set, file or folder"],
         [
           ["show", "--data", "synthetic", "--start", "9999"],
