@@ -25,6 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(`wgrad ${VERSION}`);
     return 0;
   }
+  if (name.startsWith("-")) await refuseFlag(name, argv);
   const { command } = await findCommand(name).load();
   const parsed = await parseFor(command, rest);
   if (parsed.help) {
@@ -34,18 +35,35 @@ async function main(argv: readonly string[]): Promise<number> {
   return await command.run(parsed);
 }
 
+/** Throws `UsageError` if a command that has this flag is missing before it; the error has the whole command line. */
+async function refuseFlag(flag: string, argv: readonly string[]): Promise<void> {
+  const owners = await ownersOf(flag.replace(/=.*$/s, "")), owner = owners.includes("train") ? "train" : owners[0];
+  if (owner === undefined) return;
+  const line = argv.map((word) => /^[\w.,:/=+@%-]+$/.test(word) ? word : JSON.stringify(word)).join(" ");
+  throw new UsageError(`the command comes first: wgrad ${owner} ${line}`);
+}
+
+/** The names of the commands that have this flag. */
+async function ownersOf(flag: string): Promise<string[]> {
+  const owners: string[] = [];
+  for (const { name, load } of COMMANDS) {
+    if ((await load()).command.flags.flatMap(acceptedSpellings).includes(flag)) owners.push(name);
+  }
+  return owners;
+}
+
 /** Parses the arguments of a command. If a flag belongs to other commands, the error names those. */
 async function parseFor(command: Command, argv: readonly string[]): Promise<Parsed> {
   try {
     return parse(command, argv);
   } catch (error) {
     if (!(error instanceof UnknownFlagError)) throw error;
-    const owners: string[] = [];
-    for (const { name, load } of COMMANDS) {
-      if ((await load()).command.flags.flatMap(acceptedSpellings).includes(error.flag)) owners.push(`wgrad ${name}`);
-    }
+    const owners = await ownersOf(error.flag);
     if (owners.length === 0) throw error;
-    throw new UsageError(`${error.flag} is a flag of ${owners.join(", ")}; see wgrad ${command.name} --help`);
+    const others = owners.map((name) => `wgrad ${name}`).join(", "), verb = owners.length > 1 ? "have" : "has";
+    throw new UsageError(
+      `wgrad ${command.name} has no flag ${error.flag}, but ${others} ${verb} it; see wgrad ${command.name} --help`,
+    );
   }
 }
 
@@ -73,11 +91,10 @@ function mayUse(variable: string): boolean {
   return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
-/** GPU drivers on Linux load display libraries that print warnings if this variable is not set. Nothing is written there. */
-function setRuntimeFolder(): void {
-  if (Deno.build.os === "linux" && mayUse("XDG_RUNTIME_DIR") && !Deno.env.get("XDG_RUNTIME_DIR")) {
-    Deno.env.set("XDG_RUNTIME_DIR", "/");
-  }
+/** `deno task` runs the program in the checkout; relative paths start at the folder in which the user stands. */
+function enterUsersFolder(): void {
+  const folder = mayUse("INIT_CWD") ? Deno.env.get("INIT_CWD") : undefined, checkout = import.meta.dirname;
+  if (folder && folder !== checkout && Deno.cwd() === checkout) Deno.chdir(folder);
 }
 
 if (import.meta.main) {
@@ -90,6 +107,6 @@ if (import.meta.main) {
     event.preventDefault();
     Deno.exit(report(event.error));
   });
-  setRuntimeFolder();
+  enterUsersFolder();
   Deno.exit(await main(Deno.args).catch(report));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BackendName } from "./options.ts";
 
 /** Names of makers, by their identifiers in Vulkan and DirectX. */
 const MAKERS: Readonly<Record<number, string>> = {
@@ -38,6 +39,26 @@ export async function vulkanDrivers(): Promise<string[]> {
     } catch { /* The folder does not exist, or cannot be read: it holds no driver for us. */ }
   }
   return found.sort();
+}
+
+/** The graphics APIs of each system, the best first. */
+const SYSTEM_BACKENDS: Readonly<Record<string, { readonly system: string; readonly known: readonly BackendName[] }>> = {
+  linux: { system: "Linux", known: ["vulkan", "gl"] },
+  darwin: { system: "macOS", known: ["metal"] },
+  windows: { system: "Windows", known: ["dx12", "vulkan", "gl"] },
+};
+
+/** What to do if the graphics API that was asked for belongs to another system; undefined if it does not. */
+export function backendRemedy(
+  backend: BackendName | undefined,
+  os: typeof Deno.build.os = Deno.build.os,
+): string | undefined {
+  const found = SYSTEM_BACKENDS[os];
+  if (backend === undefined || found === undefined || found.known.includes(backend)) return undefined;
+  const { system, known } = found;
+  return `${system} does not have ${backend}: drop --backend, or use ${
+    known.map((name) => `--backend ${name}`).join(" or ")
+  }`;
 }
 
 /** What to do on this system when no adapter is found. */

@@ -106,7 +106,7 @@ export const command = defineCommand({
       const stray = what === undefined || owner === what ? undefined : keys.find((key) => given.has(key));
       if (!stray) continue;
       const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      throw new UsageError(`flag --${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
+      throw new UsageError(`--${flag} belongs to \`wgrad bench ${owner}\`, not to \`${what}\``);
     }
     const output = new Output(values);
     const size = values.batchSize ?? 4;
@@ -223,7 +223,7 @@ async function measureKernels(gpu: Backend, { rounds, full }: Values, output: Ou
     ...one,
     share: one.rate / (one.unit === "GB/s" ? stream : fma),
   }));
-  output.result("what this adapter can do at best, as measured:");
+  output.result("The best speeds measured on this adapter:");
   output.result(`  ${before[0]!.name}: ${shown(fma)} GFLOP/s`);
   output.result(`  ${before[1]!.name}: ${shown(stream)} GB/s, read and written`);
   output.result(`  one dispatch after another: ${shown(1e6 / dispatch)} µs each`);

@@ -43,6 +43,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "Serve a page with the runs of a folder, and compare them",
     load: () => import("./dashboard.ts"),
   },
+  {
+    name: "demo",
+    summary: "Train in seconds on drawn images, and predict some: a first look",
+    load: () => import("./demo.ts"),
+  },
   { name: "data", summary: "Fetch, verify or show a data set", load: () => import("./data.ts") },
   { name: "bench", summary: "Measure kernels and training steps on this machine", load: () => import("./bench.ts") },
   {

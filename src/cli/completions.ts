@@ -39,13 +39,21 @@ export function completionsCommand(commands: readonly CommandEntry[]): Command {
   });
 }
 
-/** What completes a value: a list of words, the names of files or of folders, or nothing ("anything"). */
-type Source = readonly string[] | "file" | "folder" | "anything";
+/**
+ * What completes a value: a list of words, the names of files or of folders, the names of runs or of data sets as well as
+ * of files, or nothing ("anything").
+ */
+type Source = readonly string[] | "file" | "folder" | "run" | "data" | "anything";
+
+/** The data sets that have a name. */
+const DATA_SETS = "cifar10 synthetic";
 
 function sourceOf(name: string, choices: readonly string[] | undefined): Source {
   if (choices !== undefined) return choices;
   if (/DIR/.test(name)) return "folder";
-  return /FILE|DATA|IMAGE|RUN/.test(name) ? "file" : "anything";
+  if (name === "RUN") return "run";
+  if (name === "DATA") return "data";
+  return /FILE|IMAGE/.test(name) ? "file" : "anything";
 }
 
 const takesValue = ({ kind, optionalValue }: Flag) => kind !== "boolean" && !optionalValue;
@@ -59,6 +67,8 @@ function bash(commands: readonly Command[]): string {
   const offer = (sources: readonly Source[]) => {
     const words = sources.flatMap((source) => typeof source === "string" ? [] : source);
     if (words.length > 0) return `_wgrad_words "${words.join(" ")}"`;
+    if (sources.includes("run")) return "_wgrad_runs";
+    if (sources.includes("data")) return "_wgrad_data";
     return sources.includes("file") ? "_wgrad_files -f" : sources.includes("folder") ? "_wgrad_files -d" : ":";
   };
   const values = commands.flatMap((command) =>
@@ -81,6 +91,16 @@ _wgrad_files() {
   local IFS=$'\\n'
   compopt -o filenames 2>/dev/null
   COMPREPLY=($(compgen "$1" -- "$word"))
+}
+_wgrad_runs() {
+  local IFS=$'\\n' runs=$(compgen -d -- "runs/$word")
+  _wgrad_files -f
+  COMPREPLY=(\${runs//runs\\//} "\${COMPREPLY[@]}")
+}
+_wgrad_data() {
+  local IFS=$'\\n' names=$(IFS=' '; compgen -W "${DATA_SETS}" -- "$word")
+  _wgrad_files -f
+  COMPREPLY=($names "\${COMPREPLY[@]}")
 }
 _wgrad() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command=\${COMP_WORDS[1]}
@@ -109,6 +129,10 @@ function zsh(commands: readonly Command[]): string {
       ? "_files"
       : source === "folder"
       ? "_files -/"
+      : source === "run"
+      ? "_wgrad_runs"
+      : source === "data"
+      ? "_wgrad_data"
       : source === "anything"
       ? " "
       : `(${plain(source.join(" "))})`;
@@ -126,6 +150,13 @@ function zsh(commands: readonly Command[]): string {
   ];
   return `#compdef wgrad
 # Completes wgrad's command lines in zsh: save it as a file _wgrad in a folder of $fpath, or source it after compinit.
+_wgrad_runs() {
+  local -a runs=(runs/*(N/:t))
+  _alternative "runs:run:($runs)" 'files:file:_files'
+}
+_wgrad_data() {
+  _alternative 'data:data set:(${DATA_SETS})' 'files:file:_files'
+}
 _wgrad() {
   local -a commands
   commands=(
@@ -159,10 +190,22 @@ function fish(commands: readonly Command[]): string {
       ? "-r -F"
       : source === "folder"
       ? "-x -a '(__fish_complete_directories)'"
+      : source === "run"
+      ? "-r -F -a '(__wgrad_runs)'"
+      : source === "data"
+      ? `-r -F -a '${DATA_SETS}'`
       : source === "anything"
       ? "-x"
       : `-x -a ${quote(source.join(" "))}`;
-  const lines = ["# Completes wgrad's command lines in fish.", "complete -c wgrad -f"];
+  const lines = [
+    "# Completes wgrad's command lines in fish.",
+    "function __wgrad_runs",
+    "  for run in runs/*/",
+    "    string replace -r '^runs/(.*)/$' '$1' $run",
+    "  end",
+    "end",
+    "complete -c wgrad -f",
+  ];
   for (const { name, summary } of commands) {
     lines.push(`complete -c wgrad -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`);
   }
@@ -172,6 +215,8 @@ function fish(commands: readonly Command[]): string {
     const start = `complete -c wgrad -n ${quote(`__fish_seen_subcommand_from ${command.name}`)}`;
     for (const source of argumentsOf(command)) {
       if (source === "file" || source === "folder") lines.push(`${start} -F`);
+      else if (source === "run") lines.push(`${start} -F -a '(__wgrad_runs)'`);
+      else if (source === "data") lines.push(`${start} -F -a '${DATA_SETS}'`);
       else if (source !== "anything") lines.push(`${start} -a ${quote(source.join(" "))}`);
     }
     for (const flag of flagsOf(command)) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { cacheFolder, checkFiles } from "../data/cache.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../data/cifar.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -15,6 +15,7 @@ import { imageOf } from "../data/records.ts";
 import { countClasses, identifyFiles, selectRecords } from "../data/inspect.ts";
 import { encodeRgbPng } from "../image/rgb_png.ts";
 import { fetchCifar10 } from "../data/fetch_cifar10.ts";
+import { DATA_MEANINGS } from "../config/meanings.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { defineCommand, type Parsed } from "./flags.ts";
 import { Output, terminalColumns } from "./output.ts";
@@ -25,7 +26,8 @@ const FLAGS = [
     kind: "string",
     value: "DATA",
     default: "cifar10",
-    help: "cifar10, synthetic, a folder of .bin files, a .tar.gz, or one .bin file",
+    help: "The data set",
+    meanings: DATA_MEANINGS,
   },
   { name: "offline", kind: "boolean", help: "Never use the network" },
   { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr" },
@@ -89,7 +91,7 @@ export const command = defineCommand({
       const stray = owner === action ? undefined : keys.find((key) => args.given.has(key));
       if (stray) {
         const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-        throw new UsageError(`flag --${flag} belongs to \`wgrad data ${owner}\`, not to \`${action}\``);
+        throw new UsageError(`--${flag} belongs to \`wgrad data ${owner}\`, not to \`${action}\``);
       }
     }
     const output = new Output(args.values);
@@ -164,6 +166,6 @@ async function show(values: Values, { say, progress }: Output): Promise<object> 
   }
   const tiles = images.map((image, i) => withCaption(enlarge(image, 4), labels[i]!));
   await writeAtomically(out, encodeRgbPng(makeGrid(tiles, { columns, padding: 4 })));
-  say(`data: wrote ${batchSize} images of the ${split} set of ${dataset.name} to ${out}`);
+  say(`data: wrote ${batchSize} images of the ${split} set of ${dataset.name} to ${resolve(out)}`);
   return { data, split, indices, labels, out };
 }

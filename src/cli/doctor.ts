@@ -7,8 +7,9 @@
 import { GpuError, NoAdapterError } from "../errors.ts";
 import type { Backend } from "../backend/backend.ts";
 import { requestBackend } from "../backend/request.ts";
+import { backendRemedy } from "../backend/makers.ts";
 import { loadChoices } from "../tune/choices.ts";
-import { selfTest, type Tested } from "../measure/self_test.ts";
+import { selfTest } from "../measure/self_test.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { VERSION } from "../version.ts";
 import { type Finding, inspectCache, inspectRuns } from "./doctor_files.ts";
@@ -18,6 +19,9 @@ import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
 
 type Device = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
+/** The seconds that the self test takes at most without `--full`: the other checks take up to two more. */
+const SELF_TEST_SECONDS = 2;
+
 type Say = (line: string) => void;
 
 /** `wgrad doctor`. */
@@ -26,10 +30,16 @@ export const command = defineCommand({
   summary: "Show the adapter, its limits, and what is missing",
   description:
     "Shows versions, the adapter with its driver, limits and features, and the data in the cache. Runs every family of " +
-    "kernels and a training step, and compares the results with those of the CPU. Measures the best speed of the adapter. " +
-    "Says what is missing, and which command repairs it. Takes a few seconds, and does not use the network. Exit code 1 " +
-    "means that training cannot work here.",
+    "kernels and a training step, and compares the results with those of the CPU. Says what is missing, and which command " +
+    "repairs it. Takes at most 5 seconds, unless a driver hangs; --full takes longer. Does not use the network. Exit code " +
+    "1 means that training cannot work here.",
   flags: [
+    {
+      name: "full",
+      kind: "boolean",
+      help:
+        `Run the self test to its end, also after ${SELF_TEST_SECONDS} s, and measure the best speed of the adapter`,
+    },
     ...SETTINGS.filter(({ name }) => name === "adapter" || name === "backend") as unknown as Device[],
     {
       name: "json",
@@ -40,10 +50,11 @@ export const command = defineCommand({
   ],
   examples: [
     ["wgrad doctor", "Check whether training can work here"],
+    ["wgrad doctor --full", "Measure the adapter's best speed too"],
     ["wgrad doctor --json > report.json", "Make a report to attach to a bug report"],
     ["wgrad doctor --backend gl", "Check another graphics interface"],
   ],
-  async run({ values: { adapter, backend, json } }): Promise<number> {
+  async run({ values: { adapter, backend, full, json } }): Promise<number> {
     const { result: say, json: end } = new Output({ json }), findings: Finding[] = [], system = await readSystem();
     const { os, arch } = Deno.build, { deno, v8 } = Deno.version;
     say(`versions: wgrad ${VERSION}, Deno ${deno}, V8 ${v8}, on ${os} ${arch}`);
@@ -52,13 +63,13 @@ export const command = defineCommand({
     const gpu = await requestBackend({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
       (error) => {
         if (!(error instanceof GpuError)) throw error;
-        findings.push(missingAdapter(error, system));
+        findings.push(missingAdapter(error, system, backendRemedy(backend)));
         return null;
       },
     );
     const inspected = gpu
-      ? await inspectGpu(gpu, backend ?? environment.DENO_WEBGPU_BACKEND, system, say, findings)
-      : { adapter: null, selfTest: [], ceilings: [], tunedKernels: 0 };
+      ? await inspectGpu(gpu, backend ?? environment.DENO_WEBGPU_BACKEND, system, full, say, findings)
+      : { adapter: null, selfTest: [], selfTestComplete: false, ceilings: [], tunedKernels: 0 };
     if (!gpu) say("adapter: none");
     const cache = await inspectCache(say, findings), runs = await inspectRuns(say, findings);
     for (const { what, remedy, fatal } of findings) {
@@ -83,21 +94,25 @@ function readEnvironment(
     XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") || null,
   };
   const set = Object.entries(environment).filter(([, value]) => value !== null);
-  // If XDG_RUNTIME_DIR is not set, the program sets it to "/" for itself.
-  const shown = set.map(([name, value]) =>
-    `${name}=${value}${value === "/" ? " (set by wgrad, because it was not set)" : ""}`
-  );
+  const shown = set.map(([name, value]) => `${name}=${value}`);
   say(`environment: ${shown.join(", ") || "nothing set"}`);
   return environment;
 }
 
-/** The finding for a missing adapter, with the remedy for this system. */
-function missingAdapter(error: GpuError, { installDriver, updateDriver }: System): Finding {
-  if (error instanceof NoAdapterError) return { what: error.what, remedy: installDriver, fatal: true };
+/** The finding for a missing adapter, with the remedy for this system. @param other if another graphics API is to be used. */
+function missingAdapter(error: GpuError, { installDriver, updateDriver }: System, other: string | undefined): Finding {
+  if (error instanceof NoAdapterError) return { what: error.what, remedy: other ?? installDriver, fatal: true };
   return { what: error.message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
 }
 
-async function inspectGpu(gpu: Backend, backend: string | null, system: System, say: Say, findings: Finding[]) {
+async function inspectGpu(
+  gpu: Backend,
+  backend: string | null,
+  system: System,
+  full: boolean,
+  say: Say,
+  findings: Finding[],
+) {
   const adapter = await describeAdapter(gpu, backend, say);
   if (gpu.adapter.kind === "software gpu") {
     findings.push({
@@ -107,16 +122,18 @@ async function inspectGpu(gpu: Backend, backend: string | null, system: System, 
       fatal: false,
     });
   }
-  const results: Tested[] = await selfTest(gpu), wrong = results.filter(({ ok }) => !ok);
-  say(`self test: ${results.length - wrong.length} of ${results.length} results agree with the CPU`);
+  const { results, complete } = await selfTest(gpu, full ? Infinity : SELF_TEST_SECONDS);
+  const wrong = results.filter(({ ok }) => !ok);
+  const rest = complete ? "" : `; the others were left out after ${SELF_TEST_SECONDS} s: --full runs them`;
+  say(`self test: ${results.length - wrong.length} of ${results.length} results agree with the CPU${rest}`);
   for (const { name, error } of wrong) {
     const cure = `${system.updateDriver}; or try another with --backend or --adapter`;
     findings.push({ what: `self test: ${error ?? name}`, remedy: cure, fatal: true });
   }
-  const ceilings = await measureCeilings(gpu, say);
+  const ceilings = full ? await measureCeilings(gpu, say) : [];
   const tunedKernels = await loadChoices(gpu, (warning) => {
     findings.push({ what: warning, remedy: "run `wgrad bench --tune` to tune the kernels again", fatal: false });
   });
   say(`tuned kernels: ${tunedKernels === 0 ? "none yet (`wgrad bench --tune` finds the fastest)" : tunedKernels}`);
-  return { adapter, selfTest: results, ceilings, tunedKernels };
+  return { adapter, selfTest: results, selfTestComplete: complete, ceilings, tunedKernels };
 }

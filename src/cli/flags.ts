@@ -87,7 +87,7 @@ export const HELP_FLAG: Flag = { name: "help", short: "h", kind: "boolean", help
 /** The output flags of commands that run for a while. */
 export const OUTPUT_FLAGS = [
   { name: "json", kind: "boolean", help: "End stdout with one JSON object; all else goes to stderr", group: "Output" },
-  { name: "quiet", short: "q", kind: "boolean", help: "Print only the result and warnings", group: "Output" },
+  { name: "quiet", short: "q", kind: "boolean", help: "Print only the result and errors", group: "Output" },
   { name: "progress", kind: "boolean", default: true, help: "Do not draw a progress bar", group: "Output" },
 ] as const satisfies readonly Flag[];
 
@@ -140,7 +140,7 @@ export function parse<F extends readonly Flag[]>(
     if (help || found === undefined) values[camelCase(flag.name)] = defaultOf(flag);
     else if (flag.kind === "list") {
       values[camelCase(flag.name)] = found.map((text) => read({ ...flag, kind: "string" }, text, fail));
-    } else if (found.length > 1) throw fail(`flag --${flag.name} is given ${found.length} times`);
+    } else if (found.length > 1) throw fail(`--${flag.name} is given ${found.length} times: give it once`);
     else values[camelCase(flag.name)] = read(flag, found[0] ?? "", fail);
   }
   const positional = [...(tokens._ ?? []), ...(tokens["--"] ?? [])];
@@ -153,7 +153,7 @@ type Fail = (message: string) => UsageError;
 
 /** Converts the text of a flag into its value. */
 function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
-  if (text === "") throw fail(`flag --${flag.name} needs a value`);
+  if (text === "") throw fail(`--${flag.name} needs a value`);
   if (flag.optionalValue && text === "true") return true;
   let value: string | number | boolean = text;
   if (flag.kind === "number") value = numberOf(text);
@@ -162,7 +162,7 @@ function read(flag: Flag, text: string, fail: Fail): string | number | boolean {
   const expected = complaint(flag, value);
   if (expected !== undefined) {
     const hint = flag.kind === "choice" ? didYouMean(text, flag.choices ?? []) : "";
-    throw fail(`flag --${flag.name}: ${printable(text)} is not ${expected}${hint}`);
+    throw fail(`--${flag.name} must be ${expected}, not ${printable(text)}${hint}`);
   }
   return value;
 }
@@ -173,14 +173,14 @@ function checkPositional(expected: readonly Positional[], found: readonly string
     if (slot === undefined) throw fail(`unexpected argument ${printable(text)}`);
     if (slot.choices !== undefined && !slot.choices.includes(text)) {
       const hint = didYouMean(text, slot.choices);
-      throw fail(`${slot.name}: ${printable(text)} is not one of ${slot.choices.join(", ")}${hint}`);
+      throw fail(`${slot.name} must be one of ${slot.choices.join(", ")}, not ${printable(text)}${hint}`);
     }
-    if (text === "") throw fail(`argument ${slot.name} is empty`);
+    if (text === "") throw fail(`${slot.name} is empty`);
   }
   const missing = expected[found.length];
   if (missing !== undefined && missing.optional !== true) {
-    const choices = missing.choices === undefined ? "" : `, one of ${missing.choices.join(", ")}`;
-    throw fail(`argument ${missing.name} is missing${choices}`);
+    const choices = missing.choices === undefined ? "" : `: one of ${missing.choices.join(", ")}`;
+    throw fail(`${missing.name} is missing${choices}`);
   }
 }
 

@@ -28,10 +28,12 @@ export async function openGpu(
     smallKernels: batchSize <= SMALL_BATCH,
   });
   if (gpu.adapter.kind === "software gpu") {
-    output.warn(`NOTE: no GPU is used: ${gpu.adapter.name} is a SOFTWARE driver on the processor`);
+    output.warn(
+      `NOTE: no GPU was found. ${gpu.adapter.name} runs the kernels on the processor, which is many times slower.`,
+    );
   } else output.say(`adapter: ${gpu.adapter.name}`);
   const tuned = tune === "off" ? 0 : await loadChoices(gpu, output.warn);
-  if (tuned > 0) output.say(`kernels: ${tuned} were tuned for it earlier`);
+  if (tuned > 0) output.say(`tuned kernels: ${tuned}, from an earlier run`);
   return gpu;
 }
 
@@ -69,8 +71,8 @@ export async function tuneFor(
   const changed = tuned.filter(({ name, pick }) => name !== pick).length, left = open.length - tuned.length;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   output.say(
-    `tuned ${kernels(tuned.length)} in ${seconds} s: ${changed} chosen anew` +
-      (left > 0 ? `; ${left} left as estimated${mode === "auto" ? ", for a later run to tune" : ""}` : ""),
+    `tuned ${kernels(tuned.length)} in ${seconds} s: ${changed} got a faster variant` +
+      (left > 0 ? `; ${left} were not measured${mode === "auto" ? ", a later run does so" : ""}` : ""),
   );
   return tuned;
 }

@@ -41,7 +41,7 @@ export function helpText(command: Command): string {
   // The same width for all groups, so that the columns line up.
   const width = columnWidth(groups.flatMap(([, flags]) => flags.map(flagUsage)));
   for (const [group, flags] of groups) {
-    lines.push("", `${group}:`, ...rows(flags.map((flag) => [flagUsage(flag), meaning(flag)]), width));
+    lines.push("", `${group}:`, ...flags.flatMap((flag) => flagLines(flag, width)));
   }
   for (const { title, rows: table } of command.tables ?? []) lines.push("", `${title}:`, ...rows(table));
   if (command.examples.length > 0) lines.push("", "Examples:");
@@ -75,8 +75,21 @@ export function flagUsage(flag: Flag): string {
   return `${short}--${flag.name} ${flag.optionalValue ? `[${value}]` : value}`;
 }
 
+/** The lines of a flag, with a line for each value that has a meaning of its own. */
+function flagLines(flag: Flag, width: number): string[] {
+  const values = rows(
+    flag.meanings ?? [],
+    columnWidth((flag.meanings ?? []).map(([value]) => value)),
+    WIDTH - width - 4,
+  );
+  return [
+    ...rows([[flagUsage(flag), meaning(flag)]], width),
+    ...values.map((line) => `${" ".repeat(width + 4)}${line}`),
+  ];
+}
+
 function meaning(flag: Flag): string {
-  const choices = flag.choices === undefined ? "" : `: ${flag.choices.join(", ")}`;
+  const choices = flag.choices === undefined || flag.meanings ? "" : `: ${flag.choices.join(", ")}`;
   const value = defaultOf(flag), shown = value !== undefined && flag.kind !== "boolean" && flag.kind !== "list";
   return `${flag.help}${choices}${shown ? ` (default: ${value})` : ""}`;
 }
@@ -89,9 +102,10 @@ function columnWidth(names: readonly string[]): number {
 function rows(
   table: readonly (readonly [string, string])[],
   width = columnWidth(table.map(([name]) => name)),
+  room = WIDTH,
 ): string[] {
   return table.flatMap(([name, text]) =>
-    wrap(text, WIDTH - width - 4).map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
+    wrap(text, room - width - 4).map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)}  ${line}`)
   );
 }
 

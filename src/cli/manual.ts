@@ -40,6 +40,7 @@ const VARIABLES: readonly Row[] = [
   ["LOCALAPPDATA", "If those are not set, on Windows: the cache is `wgrad` in this folder"],
   ["HOME", "If those are not set: the cache is `.cache/wgrad` in this folder"],
   ["USERPROFILE", "On Windows, used in place of `HOME` if that is not set"],
+  ["INIT_CWD", "The folder in which `deno task` was called; relative paths start there"],
   ["WGRAD_DEBUG", "Set to 1 to print the stack trace of an error"],
   ["DENO_WEBGPU_BACKEND", "The graphics interface to use if `--backend` is not given"],
   ["XDG_RUNTIME_DIR", "Read by graphics drivers on Linux; if it is not set, wgrad sets it for its own process"],
@@ -79,7 +80,12 @@ function section(command: Command): string[] {
     ...(positional.length > 0 ? ["### Arguments", list(positional.map(argumentRow))] : []),
     ...groupFlags([...command.flags, HELP_FLAG]).flatMap(([group, flags]) => [
       `### ${group}`,
-      list(flags.map((flag): Row => [flagUsage(flag), about(flag)])),
+      flags.map((flag) =>
+        [
+          `- ${code(flagUsage(flag))}: ${prose(about(flag))}`,
+          ...(flag.meanings ?? []).map(([value, meaning]) => `  - ${code(value)}: ${prose(meaning)}`),
+        ].join("\n")
+      ).join("\n"),
     ]),
     ...tables.flatMap(({ title, rows }) => [`### ${title}`, list(rows)]),
     "### Examples",

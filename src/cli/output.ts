@@ -9,7 +9,7 @@
 export interface OutputOptions {
   /** Stdout gets only the JSON result. */
   readonly json: boolean;
-  /** Print only results and warnings. Default false. */
+  /** Print only results and errors. Default false. */
   readonly quiet?: boolean;
   /** Draw the progress line if stderr is a terminal. Default true. */
   readonly progress?: boolean;
@@ -40,8 +40,13 @@ export class Output {
     if (!this.options.quiet) this.result(line);
   };
 
-  /** Prints a line to stderr, whatever the options are. */
+  /** Prints a warning to stderr, unless `quiet` is set. */
   readonly warn = (line: string): void => {
+    if (!this.options.quiet) this.error(line);
+  };
+
+  /** Prints an error to stderr, whatever the options are. */
+  readonly error = (line: string): void => {
     this.progress("");
     this.#print(() => console.error(line));
   };

@@ -53,7 +53,8 @@ export const command = defineCommand({
       kind: "choice",
       choices: ["crop", "stretch"],
       default: "crop",
-      help: "How the image becomes square: cut out its middle, or change its proportions",
+      help: "How the image becomes square",
+      meanings: [["crop", "Cut out its middle"], ["stretch", "Change its proportions"]],
     },
     { name: "batch-size", kind: "integer", min: 1, max: 4096, default: 256, help: "Images a step on the GPU" },
     ...SHARED,
@@ -71,7 +72,11 @@ export const command = defineCommand({
     const output = new Output(printing);
     const loaded = await loadWeights(weights, await givenOf({ model, normalize, classes: namesFile }));
     const { input: [, height, width] } = MODELS[loaded.model], { classes: names } = loaded;
-    const { files, pixels, failed } = await readImages(positional, height, fit, output);
+    const { files, pixels, failed, skipped } = await readImages(positional, height, fit, output);
+    if (skipped.length > 0) {
+      const others = skipped.map(printable).join(", ");
+      output.warn(`skipped, because wgrad reads PNG, JPEG, WebP and BMP only: ${others}; convert them to PNG or JPEG`);
+    }
     if (files.length + failed.length === 0) {
       throw new UsageError(
         `no image in ${positional.map(printable).join(", ")}; give files that end in .png, .jpg, .webp or .bmp`,
@@ -95,16 +100,23 @@ export const command = defineCommand({
         print(files[i]!, classes, output);
       }
     }
-    output.json({ images, failed });
+    output.json({ images, failed, skipped });
     return failed.length > 0 ? 1 : 0;
   },
 });
 
-/** Decodes all images to `side` x `side` pixels in planes of red, green and blue, and names those that cannot be read. */
+/**
+ * Decodes all images to `side` x `side` pixels in planes of red, green and blue. Names those that cannot be read; those in
+ * formats that are not read at all are in `skipped`.
+ */
 async function readImages(paths: readonly string[], side: number, fit: FitMode, output: Output) {
-  const files: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
+  const files: string[] = [], skipped: string[] = [], pixels: Uint8Array<ArrayBuffer>[] = [], failed: Failed[] = [];
   for (const path of paths) {
-    for await (const { file, error } of findImages(path)) {
+    for await (const { file, error, skipped: other } of findImages(path)) {
+      if (other) {
+        skipped.push(file);
+        continue;
+      }
       try {
         if (error) throw error;
         output.progress(`reading image ${files.length + failed.length + 1}`);
@@ -114,12 +126,12 @@ async function readImages(paths: readonly string[], side: number, fit: FitMode, 
       } catch (error) {
         if (!(error instanceof WgradError)) throw error;
         failed.push({ file, error: error.message });
-        output.warn(`error: ${printable(error.message)}`);
+        output.error(`error: ${printable(error.message)}`);
       }
     }
   }
   output.progress("");
-  return { files, pixels, failed };
+  return { files, pixels, failed, skipped };
 }
 
 /** Pixels R G B R G B … as planes: all reds, all greens, all blues. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { makeConfig, readConfig } from "../config/config.ts";
 import { type RunConfig, SETTINGS } from "../config/settings.ts";
@@ -11,6 +11,7 @@ import { optionTables } from "../config/update.ts";
 import { UsageError } from "../errors.ts";
 import { findRun, reopen } from "../run/resume.ts";
 import { type RunOptions, trainRun } from "../run/train_run.ts";
+import { openInBrowser } from "./browser.ts";
 import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";
@@ -51,6 +52,12 @@ export const command = defineCommand({
       group: "Output",
     },
     { ...HOST_FLAG, group: "Output" },
+    {
+      name: "open",
+      kind: "boolean",
+      help: "Open the live page of --dashboard in the browser, or without it the report at the end",
+      group: "Output",
+    },
     ...OUTPUT_FLAGS,
   ],
   tables: optionTables(),
@@ -67,16 +74,19 @@ export const command = defineCommand({
     ["wgrad train --init cifar_net.pth --freeze 'conv*' --lr 0.0001", "Fine-tune the last layers of saved weights"],
     ["wgrad train --config runs/lenet-1/config.json --seed 1", "A run again, with another seed"],
   ],
-  async run({ values: { json, quiet, progress, config: file, resume, force, dashboard, host, ...settings }, given }) {
+  async run(
+    { values: { json, quiet, progress, config: file, resume, force, dashboard, host, open, ...settings }, given },
+  ) {
     const givenSettings = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
     const output = new Output({ json, quiet, progress, goesOn: true });
     if (given.has("host") && dashboard === undefined) throw new UsageError("--host goes with --dashboard");
-    const page = dashboard === undefined ? null : { port: dashboard, host };
+    const shown = { page: dashboard === undefined ? null : { port: dashboard, host }, open };
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");
     if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
     if (resume === undefined) {
       const config = makeConfig(file === undefined ? settings : await readConfig(file, givenSettings));
-      return await train(config, { holdsOutByDefault: file === undefined && !given.has("valSplit") }, page, output);
+      const holdsOutByDefault = file === undefined && !given.has("valSplit");
+      return await train(config, { holdsOutByDefault }, shown, output);
     }
     if (given.has("name")) throw new UsageError("--resume and --name do not go together: the run has its folder");
     const run = await reopen(await findRun(resume, settings.out), givenSettings, force, output.warn);
@@ -86,18 +96,24 @@ export const command = defineCommand({
       output.json({ out: run.path, finished: true });
       return 0;
     }
-    return await train(run.config, { resumed: run }, page, output);
+    return await train(run.config, { resumed: run }, shown, output);
   },
 });
+
+/** Where the user sees a run: on a live page, and in the browser. */
+interface Shown {
+  readonly page: PageAddress | null;
+  readonly open: boolean;
+}
 
 /** Trains a run, and prints what it says. @returns the exit code. */
 async function train(
   config: RunConfig,
   how: Pick<RunOptions, "resumed" | "holdsOutByDefault">,
-  page: PageAddress | null,
+  { page, open }: Shown,
   output: Output,
 ): Promise<number> {
-  await using live = page && await LiveRun.open(page, output);
+  await using live = page && await LiveRun.open({ ...page, open }, output);
   using listener = new TrainListener(output, live);
   const device = {
     open: () => openGpu(config, output),
@@ -115,7 +131,8 @@ async function train(
   }
   live?.evaluation(evaluation);
   if (steps < result.totalSteps) output.say(howToGoOn(path));
-  output.say(`report: ${join(path, "report.html")}`);
+  output.say(`report: ${resolve(path, "report.html")}`);
+  if (open && !live) await openInBrowser(resolve(path, "report.html"), output);
   live?.trained(steps < result.totalSteps ? "ended-early" : "finished");
   for (const line of nextLines(path)) output.say(line);
   const { accuracy, loss, results } = evaluation;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import type { WeightsResult } from "../run/evaluation_file.ts";
 import type { Interval } from "../run/intervals.ts";
@@ -12,8 +12,11 @@ import type { RunListener, TrainingSummary } from "../run/train_run.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { type Interruption, onInterrupt } from "./interrupt.ts";
+import { layersOf } from "../measure/summary.ts";
+import { MODELS } from "../models/registry.ts";
 import type { Output } from "./output.ts";
 import { printEvaluation, printResults, whichWeights } from "./print_evaluation.ts";
+import { stepNotices } from "./step_notice.ts";
 import type { LiveRun } from "./train_live.ts";
 import { printProgress } from "./train_output.ts";
 
@@ -35,6 +38,7 @@ export class TrainListener implements RunListener, Disposable {
   }
 
   async started(session: Session): Promise<void> {
+    this.#announceStep(session);
     await this.#live?.show(session);
     this.#interruption = onInterrupt(() => this.#interrupt(session));
   }
@@ -67,6 +71,13 @@ export class TrainListener implements RunListener, Disposable {
     this.#interruption?.[Symbol.dispose]();
   }
 
+  /** Says what is unusual about the size of a step. */
+  #announceStep({ config: { model: name, batchSize, accumulate }, trainer: { data, model } }: Session): void {
+    const { kind } = data.gpu.adapter, layers = layersOf(model, [1, ...MODELS[name].input]);
+    const multiplyAdds = layers.reduce((sum, layer) => sum + layer.multiplyAdds, 0);
+    for (const line of stepNotices({ batchSize, accumulate, images: data.count, multiplyAdds, kind })) this.warn(line);
+  }
+
   #interrupt(session: Session): void {
     this.warn(this.#trained ? howToGoOn(session.folder.path) : "Stopping and saving… press Ctrl-C again to quit now");
     if (this.#trained) Deno.exit(this.exitCode); // Everything is saved.
@@ -84,7 +95,7 @@ export function howToGoOn(path: string): string {
 export function nextLines(path: string): string[] {
   const weights = shellWord(join(path, "model.safetensors"));
   return [
-    `Next: open ${join(path, "report.html")} in a browser`,
+    `Next: open ${resolve(path, "report.html")} in a browser`,
     `Next: wgrad predict --weights ${weights} IMAGE`,
     `Next: wgrad export --weights ${weights} --to model.onnx`,
   ];

@@ -10,6 +10,7 @@ import type { RunView } from "../report/run_view.ts";
 import type { EvaluationFile } from "../run/evaluation_file.ts";
 import type { Session } from "../run/session.ts";
 import type { Progress } from "../train/trainer.ts";
+import { openInBrowser } from "./browser.ts";
 import type { Output } from "./output.ts";
 
 /** The address at which the page is served. */
@@ -17,6 +18,8 @@ export interface PageAddress {
   /** A port; `true` for the default port or the next free one. */
   readonly port: number | true;
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
+  /** Whether to open the page in the browser. Default false. */
+  readonly open?: boolean;
 }
 
 /** What a run does after its training. */
@@ -32,10 +35,12 @@ export class LiveRun implements AsyncDisposable {
   #view: RunView | null = null;
   /** What the run does after its training; null while it trains. */
   #after: AfterTraining | null = null;
+  readonly #open: boolean;
 
-  private constructor(live: LiveServer, output: Output) {
+  private constructor(live: LiveServer, output: Output, open: boolean) {
     this.#live = live;
     this.#output = output;
+    this.#open = open;
   }
 
   /**
@@ -43,12 +48,12 @@ export class LiveRun implements AsyncDisposable {
    *
    * @throws {UsageError} if the port cannot be opened.
    */
-  static async open({ port, host }: PageAddress, output: Output): Promise<LiveRun> {
+  static async open({ port, host, open = false }: PageAddress, output: Output): Promise<LiveRun> {
     const [{ startLive }, { readRun }] = await Promise.all([
       import("../report/live_server.ts"),
       import("../report/run_view.ts"),
     ]);
-    const live = startLive({
+    const live = await startLive({
       ...(port === true ? {} : { port }),
       host,
       snapshot: async () => run.#view ?? await readRun(run.#session.folder.path),
@@ -59,7 +64,7 @@ export class LiveRun implements AsyncDisposable {
         setLr: (lr) => run.#control((session) => session.setLr(lr)), // The session prints it.
       },
     });
-    const run = new LiveRun(live, output);
+    const run = new LiveRun(live, output, open);
     return run;
   }
 
@@ -84,6 +89,8 @@ export class LiveRun implements AsyncDisposable {
     this.#publish();
     this.#output.result(`dashboard: ${this.#live.url}`);
     if (this.#live.note) this.#output.result(this.#live.note);
+    // The training does not wait for the browser.
+    if (this.#open) void openInBrowser(this.#live.url, this.#output);
   }
 
   /** Shows how far the run has come. */

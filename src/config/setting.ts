@@ -20,6 +20,8 @@ export interface Setting {
   readonly kind: "string" | "integer" | "number" | "boolean" | "choice" | "list";
   /** The allowed values of a `choice`. */
   readonly choices?: readonly string[];
+  /** For the help text: values, or kinds of values such as `DIR`, each with its meaning. */
+  readonly meanings?: readonly (readonly [value: string, meaning: string])[];
   /** The value when none is given. */
   readonly default?: string | number | boolean;
   /** A boolean that may be absent: its value then depends on other settings. */

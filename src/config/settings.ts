@@ -3,6 +3,14 @@
  *
  * @module
  */
+import {
+  BACKEND_MEANINGS,
+  DATA_MEANINGS,
+  MODEL_MEANINGS,
+  NORMALIZE_MEANINGS,
+  ON_NAN_MEANINGS,
+  TUNE_MEANINGS,
+} from "./meanings.ts";
 import { DEFAULT_MODEL, MODEL_NAMES } from "../models/registry.ts";
 import { OPTIMIZERS } from "../optim/registry.ts";
 import { SCHEDULES } from "../optim/run_schedules.ts";
@@ -15,6 +23,7 @@ export const SETTINGS = [
     kind: "choice",
     choices: MODEL_NAMES,
     default: DEFAULT_MODEL,
+    meanings: MODEL_MEANINGS,
     help: "Network to train",
     group: "Model and data",
   },
@@ -24,7 +33,8 @@ export const SETTINGS = [
     value: "DATA",
     default: "cifar10",
     free: true, // A checkpoint has the checksum of its images.
-    help: "cifar10, synthetic, a folder of .bin files, a .tar.gz, or one .bin file",
+    help: "The images to train on",
+    meanings: DATA_MEANINGS,
     group: "Model and data",
   },
   {
@@ -32,7 +42,8 @@ export const SETTINGS = [
     kind: "choice",
     choices: ["half", "cifar10"],
     default: "half",
-    help: "Scaling of pixels, by (x/255 - 0.5)/0.5 or by the measured mean and deviation",
+    help: "Scaling of the pixels",
+    meanings: NORMALIZE_MEANINGS,
     group: "Model and data",
   },
   {
@@ -126,7 +137,8 @@ export const SETTINGS = [
     choices: ["stop", "restore"],
     default: "stop",
     free: true,
-    help: "What to do if the loss is not finite: stop, or continue from the last good checkpoint with half the rate",
+    help: "What to do if the loss becomes NaN or infinite",
+    meanings: ON_NAN_MEANINGS,
     group: "Training",
   },
   {
@@ -289,7 +301,8 @@ export const SETTINGS = [
     name: "backend",
     kind: "choice",
     choices: ["vulkan", "metal", "dx12", "gl"],
-    help: "Graphics interface to use instead of the system's own",
+    help: "Graphics interface to use (default: the system's first choice)",
+    meanings: BACKEND_MEANINGS,
     group: "GPU",
   },
   {
@@ -297,7 +310,8 @@ export const SETTINGS = [
     kind: "choice",
     choices: ["off", "auto", "full"],
     default: "auto",
-    help: "Measure variants of kernels first: never; on a GPU, for 5 s at most, those not measured before; or all",
+    help: "Measure the variants of kernels before a new run, and use the fastest",
+    meanings: TUNE_MEANINGS,
     group: "GPU",
   },
 ] as const satisfies readonly Setting[];

@@ -8,7 +8,8 @@
 import { CIFAR10_LAYOUT, recordBytes } from "./cifar.ts";
 import type { Dataset, Split } from "./dataset.ts";
 import { fillUniform, mix32, permute, permuteKey, Purpose, randomUint32 } from "../random.ts";
-import { readRecords } from "./records.ts";
+import type { RgbImage } from "../image/pixels.ts";
+import { imageOf, readRecords } from "./records.ts";
 
 /** Class names, by label. */
 export const SYNTHETIC_CLASSES = [
@@ -72,6 +73,13 @@ export async function* syntheticBytes(count: number, part: number): AsyncGenerat
     }
     yield chunk;
   }
+}
+
+/** Draws an image of a class, 32 x 32 pixels. It is in neither split. */
+export function drawSynthetic(name: typeof SYNTHETIC_CLASSES[number]): RgbImage {
+  const record = new Uint8Array(RECORD), label = SYNTHETIC_CLASSES.indexOf(name);
+  drawRecord(label, 2, 0, record);
+  return imageOf({ count: 1, labels: record.subarray(0, 1), pixels: record.subarray(1) }, 0, CIFAR10_LAYOUT.shape);
 }
 
 /** Draws image `index` of a split as one record. */

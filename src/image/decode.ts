@@ -10,6 +10,7 @@ import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
 import webpCode from "@jsquash/webp/decode.wasm" with { type: "bytes" };
 import { DataError } from "../errors.ts";
 import { decodeBmp } from "./bmp.ts";
+import { decodeCmykJpeg } from "./cmyk_jpeg.ts";
 import { type ImageHeader, readHeader } from "./header.ts";
 import { decodePngImage } from "./png.ts";
 import type { RgbaImage, RgbImage } from "./pixels.ts";
@@ -19,8 +20,8 @@ import type { RgbaImage, RgbImage } from "./pixels.ts";
  * channel, the upper 8 are used; colour profiles are ignored.
  *
  * @param file the file's name, for errors
- * @throws {DataError} if the format is unknown, the file is damaged or cut off, or the image is an animation, is in CMYK
- *   colours, or has more than 100 megapixels
+ * @throws {DataError} if the format is unknown, the file is damaged or cut off, or the image is an animation, or has
+ *   more than 100 megapixels
  */
 export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbImage> {
   let format = "image";
@@ -49,6 +50,7 @@ function reason(error: unknown): string {
 
 async function decodePixels(bytes: Uint8Array, header: ImageHeader): Promise<RgbaImage> {
   if (header.format === "PNG") return decodePngImage(bytes);
+  if (header.cmyk) return decodeCmykJpeg(bytes);
   if (header.format === "BMP") return decodeBmp(bytes, header);
   const { width, height, data } = await (header.format === "JPEG" ? jpeg(bytes) : webp(bytes));
   return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };

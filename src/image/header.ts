@@ -14,6 +14,8 @@ export interface ImageHeader {
   readonly height: number;
   /** The EXIF orientation, 1 to 8; 1, which means "as stored", if there is none. */
   readonly orientation: number;
+  /** A JPEG of four components, which are inks instead of colours of light. Default false. */
+  readonly cmyk?: boolean;
 }
 
 /** The largest image that is read: 100 megapixels. The limit prevents a small file from using up all memory. */
@@ -70,7 +72,7 @@ function pngHeader(view: DataView): ImageHeader {
 }
 
 function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
-  let orientation = 1, size: { width: number; height: number } | undefined;
+  let orientation = 1, cmyk = false, size: { width: number; height: number } | undefined;
   for (let at = 2; size === undefined || view.getUint8(at + 1) !== 0xda;) {
     const marker = view.getUint8(at + 1);
     if (view.getUint8(at) !== 0xff) throw new DataError("the JPEG's header is damaged");
@@ -85,7 +87,7 @@ function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
       // All kinds of "start of frame"; three markers in this range mean something else.
       if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
         size = { height: view.getUint16(at + 5), width: view.getUint16(at + 7) };
-        if (view.getUint8(at + 9) === 4) throw new DataError("the JPEG has CMYK colours; convert it to RGB");
+        cmyk = view.getUint8(at + 9) === 4;
       }
       at += 2 + view.getUint16(at + 2);
     }
@@ -93,7 +95,7 @@ function jpegHeader(bytes: Uint8Array, view: DataView): ImageHeader {
   let scans = 0;
   for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) scans++;
   if (scans > MAX_SCANS) throw new DataError(`the JPEG has ${scans} scans; the limit is ${MAX_SCANS}`);
-  return { format: "JPEG", ...size, orientation };
+  return { format: "JPEG", ...size, orientation, cmyk };
 }
 
 function webpHeader(view: DataView): ImageHeader {

@@ -15,16 +15,21 @@ const MAX_BYTES = 2 ** 30;
 
 const IMAGE_NAME = /\.(png|jpe?g|webp|bmp)$/i;
 
+/** The ends of the names of images in formats that are not read. */
+const OTHER_IMAGE_NAME = /\.(heic|heif|avif|tiff?|gif|jxl|jp2|svg|ico|dng|cr2|cr3|nef|arw)$/i;
+
 /** A path that may be an image. */
 export interface FoundImage {
   readonly file: string;
   /** Why it cannot be read: it does not exist, or is a folder without permission. */
   readonly error?: WgradError;
+  /** The image is in a format that is not read, by the end of its name. Only of files that were found in a folder. */
+  readonly skipped?: boolean;
 }
 
 /**
- * Finds images. For a folder: the files in it and its subfolders whose names end like those of images, sorted. For anything else:
- * the path itself. Symbolic links to folders are not followed, since they could form a loop. A path that cannot be read
+ * Finds images. For a folder: the files in it and its subfolders whose names end like those of images, sorted; those in
+ * formats that are not read are marked as skipped. For anything else: the path itself. Symbolic links to folders are not followed, since they could form a loop. A path that cannot be read
  * is returned with its error, and the search continues.
  */
 export async function* findImages(path: string): AsyncGenerator<FoundImage> {
@@ -38,6 +43,7 @@ export async function* findImages(path: string): AsyncGenerator<FoundImage> {
   for (const { name, isDirectory } of entries) {
     if (isDirectory) yield* findImages(join(path, name));
     else if (IMAGE_NAME.test(name)) yield { file: join(path, name) };
+    else if (OTHER_IMAGE_NAME.test(name)) yield { file: join(path, name), skipped: true };
   }
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter, WireType } from "npm:@bufbuild/protobuf@2.17.0/wire";
 import { WeightsError } from "../errors.ts";
 
 /** The version of the file format, and that of the operators. */

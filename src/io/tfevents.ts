@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter, WireType } from "npm:@bufbuild/protobuf@2.17.0/wire";
 import type { Histogram } from "./histogram.ts";
 
 /** One value of a summary. */

@@ -5,7 +5,14 @@
  * @module
  */
 import { crc32, inflateRawSync } from "node:zlib";
-import { type FileEntry, Reader, Uint8ArrayReader, Uint8ArrayWriter, ZipReader, ZipWriter } from "@zip.js/zip.js";
+import {
+  type FileEntry,
+  Reader,
+  Uint8ArrayReader,
+  Uint8ArrayWriter,
+  ZipReader,
+  ZipWriter,
+} from "npm:@zip.js/zip.js@2.24.0/lib/zip-core-native.js";
 
 /** The most files in an archive, and the most bytes of names and comments. Any network needs less. */
 const MAX_ENTRIES = 3000, MAX_NAMES = 1_000_000;

@@ -28,18 +28,22 @@ export interface Tested {
 /**
  * Runs the whole self test, in about two seconds if the driver has compiled the kernels before.
  *
- * @param tell is told each result at once.
+ * @param seconds the time after which no further test is started. Default: none.
+ * @returns the results, and whether all tests were run.
  */
-export async function selfTest(gpu: Backend, tell: (tested: Tested) => void = () => {}): Promise<Tested[]> {
-  const results: Tested[] = [];
+export async function selfTest(
+  gpu: Backend,
+  seconds = Infinity,
+): Promise<{ readonly results: Tested[]; readonly complete: boolean }> {
+  const results: Tested[] = [], end = performance.now() + 1000 * seconds;
+  let complete = true;
   const test = async (name: string, work: () => Promise<void>) => {
+    if (performance.now() > end) return void (complete = false);
     const error = await work().then(() => null, (error) => {
       if (error instanceof GpuError) return error.message;
       throw error;
     });
-    const tested = error === null ? { name, ok: true } : { name, ok: false, error };
-    results.push(tested);
-    tell(tested);
+    results.push(error === null ? { name, ok: true } : { name, ok: false, error });
   };
   for (const { name, make } of [...FAMILIES, ...UPDATES]) await test(name, async () => compare(name, await make()));
   const offers = await offersOf(gpu, async () => {
@@ -55,7 +59,7 @@ export async function selfTest(gpu: Backend, tell: (tested: Tested) => void = ()
   for (const { offer, name } of oneOfEach(offers)) {
     await test(`${title(offer.key)} by the variant ${name}`, () => tryVariant(gpu, offer, name));
   }
-  return results;
+  return { results, complete };
 }
 
 /** Throws `GpuError` if an element is not as expected. */

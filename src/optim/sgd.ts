@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Update } from "../ops/optimizer.ts";
 import { f32 } from "../ops/options.ts";
 import { shader } from "../../shaders/mod.ts";
 import { type Rule, RuleOptimizer } from "./optimizer.ts";
@@ -35,7 +36,7 @@ export const SGD_RULE: Rule<SgdOptions> = {
   readers: { dampening: f32 },
   complaint: ({ nesterov, momentum, dampening }) =>
     nesterov && (momentum === 0 || dampening !== 0) ? "nesterov needs a momentum and no dampening" : null,
-  update({ momentum, dampening, weightDecay, nesterov, maximize }) {
+  update({ momentum, dampening, weightDecay, nesterov, maximize }): Update {
     const shared = { WEIGHT_DECAY: weightDecay, MAXIMIZE: maximize };
     if (momentum === 0) {
       return { states: {}, change: { name: "sgd", kernel: plain, constants: shared }, counting: null };

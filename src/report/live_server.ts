@@ -50,9 +50,9 @@ export interface LiveServer {
  *
  * @throws {UsageError} if the port is in use or the address cannot be bound.
  */
-export function startLive({ controls, snapshot, ...where }: LiveOptions): LiveServer {
+export async function startLive({ controls, snapshot, ...where }: LiveOptions): Promise<LiveServer> {
   const events = new EventStream();
-  const { url, note, close } = startServer(where, (request, { pathname }) => {
+  const { url, note, close } = await startServer(where, (request, { pathname }) => {
     const route = `${request.method} ${pathname}`;
     if (route === "GET /") return html(livePage());
     if (route === "GET /events") return events.connect(snapshot);

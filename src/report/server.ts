@@ -14,6 +14,7 @@ import {
   SECURITY_HEADERS,
   type ServedAddress,
 } from "./access.ts";
+import { type Limits, serveHttp } from "./http.ts";
 
 /** The port that is tried first if none is given. */
 export const DEFAULT_PORT = 8484;
@@ -51,7 +52,11 @@ export type Handler = (request: Request, url: URL) => Promise<Response | undefin
  *
  * @throws {UsageError} if the port is in use or the address cannot be bound.
  */
-export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler: Handler): Server {
+export async function startServer(
+  { port, host = "127.0.0.1" }: ServerOptions,
+  handler: Handler,
+  limits?: Limits,
+): Promise<Server> {
   const token = makeToken();
   const answer = async (request: Request): Promise<Response> => {
     if (!isAllowed(request, guarded)) {
@@ -68,50 +73,35 @@ export function startServer({ port, host = "127.0.0.1" }: ServerOptions, handler
       throw error;
     }
   };
-  const options = {
-    hostname: host,
-    onListen: () => {},
-    onError: () => text(500, "The server failed. This is a bug in wgrad."),
-  };
-  const server = bind(port, host, (port) => Deno.serve({ ...options, port }, answer));
-  const guarded: ServedAddress = { host, port: server.addr.port, token };
-  return {
-    url: pageUrl(guarded),
-    note: remoteNote(host),
-    token,
-    async close() {
-      // The port is free at once. A client that keeps its connection open must not delay the end of the process.
-      const { promise: timeout, resolve } = Promise.withResolvers<void>(), timer = setTimeout(resolve, 500);
-      await Promise.race([server.shutdown(), timeout]);
-      clearTimeout(timer);
-    },
-  };
+  const failed = () => text(500, "The server failed. This is a bug in wgrad.");
+  const server = await bind(port, host, (port) => serveHttp({ host, port }, answer, failed, limits));
+  const guarded: ServedAddress = { host, port: server.port, token };
+  return { url: pageUrl(guarded), note: remoteNote(host), token, close: () => server.close() };
 }
 
 /** A response with plain text. */
 export function text(status: number, message: string, headers: Record<string, string> = {}): Response {
-  return new Response(`${message}\n`, {
-    status,
-    headers: { ...SECURITY_HEADERS, "content-type": "text/plain; charset=utf-8", ...headers },
-  });
+  return respond(status, `${message}\n`, { "content-type": "text/plain; charset=utf-8", ...headers });
 }
 
 /** A response with a page. The page itself has a policy for its scripts; only a header can forbid others to frame it. */
 export function html(page: string): Response {
-  return new Response(page, {
-    headers: {
-      ...SECURITY_HEADERS,
-      "content-security-policy": "frame-ancestors 'none'",
-      "content-type": "text/html; charset=utf-8",
-    },
+  return respond(200, page, {
+    "content-security-policy": "frame-ancestors 'none'",
+    "content-type": "text/html; charset=utf-8",
   });
 }
 
 /** A response with JSON. */
 export function json(status: number, value: unknown): Response {
-  return new Response(JSON.stringify(value), {
+  return respond(status, JSON.stringify(value), { "content-type": "application/json; charset=utf-8" });
+}
+
+function respond(status: number, body: string, headers: Record<string, string>): Response {
+  const bytes = new TextEncoder().encode(body);
+  return new Response(bytes, {
     status,
-    headers: { ...SECURITY_HEADERS, "content-type": "application/json; charset=utf-8" },
+    headers: { ...SECURITY_HEADERS, "content-length": `${bytes.length}`, ...headers },
   });
 }
 
@@ -139,23 +129,31 @@ export async function readJson(request: Request): Promise<{ value: unknown } | R
 }
 
 /** Binds the given port, or the first free one from the default on. */
-function bind<T>(requested: number | undefined, host: Host, listen: (port: number) => T): T {
+async function bind<T>(requested: number | undefined, host: Host, listen: (port: number) => Promise<T>): Promise<T> {
   const last = requested ?? DEFAULT_PORT + MORE_PORTS;
   for (let port = requested ?? DEFAULT_PORT;; port++) {
     try {
-      return listen(port);
+      await requirePermission(host, port);
+      return await listen(port);
     } catch (error) {
-      const inUse = error instanceof Deno.errors.AddrInUse;
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      const inUse = code === "EADDRINUSE";
       if (inUse && port < last) continue;
       let why = error instanceof Error ? error.message : String(error);
       if (inUse && requested === undefined) why = `it and all ports up to ${last} are in use`;
       else if (inUse) why = "it is in use; choose another port, or let wgrad choose";
       else if (error instanceof Deno.errors.NotCapable) why = "this program was started without permission for it";
-      else if (error instanceof Deno.errors.PermissionDenied) {
-        why = "the system does not allow it; choose a port above 1023";
-      } else if (error instanceof Deno.errors.AddrNotAvailable) why = "this machine does not have this address";
+      else if (code === "EACCES") why = "the system does not allow it; choose a port above 1023";
+      else if (code === "EADDRNOTAVAIL" || code === "EINVAL") why = "this machine does not have this address";
       const name = host.includes(":") ? `[${host}]` : host;
       throw new UsageError(`cannot serve on port ${requested ?? DEFAULT_PORT} of ${name}: ${why}`);
     }
   }
+}
+
+/** Asks for the permission to listen. `node:http` throws the refusal where nothing can catch it. */
+async function requirePermission(host: Host, port: number): Promise<void> {
+  const name = host.includes(":") ? `[${host}]` : host;
+  const { state } = await Deno.permissions.request({ name: "net", host: `${name}:${port}` });
+  if (state !== "granted") throw new Deno.errors.NotCapable(`requires net access to ${name}:${port}`);
 }

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { DeviceLostError, GpuError, UsageError } from "../../src/errors.ts";
-import { remedy } from "../../src/backend/makers.ts";
+import { backendRemedy, remedy } from "../../src/backend/makers.ts";
 import type { BackendName } from "../../src/backend/options.ts";
 import { requestBackend } from "../../src/backend/request.ts";
 import { filesOf, read as readFile, ROOT } from "../project/support.ts";
@@ -140,6 +140,12 @@ Deno.test("the remedy fits the system", () => {
   assertMatch(remedy("linux"), /apt-get install mesa-vulkan-drivers/);
   assertMatch(remedy("darwin"), /Metal/);
   assertMatch(remedy("windows"), /driver/);
+  assertEquals(
+    backendRemedy("metal", "linux"),
+    "Linux does not have metal: drop --backend, or use --backend vulkan or --backend gl",
+  );
+  assertEquals(backendRemedy("dx12", "darwin"), "macOS does not have dx12: drop --backend, or use --backend metal");
+  assertEquals([backendRemedy("gl", "linux"), backendRemedy(undefined, "linux")], [undefined, undefined]);
 });
 
 /** Opens the GPU in a process of its own. @returns what it says. */

@@ -17,6 +17,7 @@ async function complete(
     await Deno.writeTextFile(`${folder}/.script`, stdout);
     await Deno.writeTextFile(`${folder}/one two.bin`, "");
     await Deno.mkdir(`${folder}/only`);
+    for (const run of ["lenet-1", "lenet-2"]) await Deno.mkdir(`${folder}/runs/${run}`, { recursive: true });
     const flags = { bash: ["--norc", "-c"], zsh: ["-f", "-c"], fish: ["--no-config", "-c"] }[shell];
     const run = await execute(shell, [...flags, program, ...(shell === "fish" ? [] : ["sh"]), ".script", ...lines], {
       cwd: folder,
@@ -54,6 +55,10 @@ await testWith("bash", "the script for bash completes commands, flags, values, f
     "wgrad train --epochs ",
     "wgrad train --data one",
     "wgrad train --out o",
+    "wgrad train --resume lenet-1",
+    "wgrad train --resume runs/lenet-2",
+    "wgrad report lenet-1",
+    "wgrad train --data sy",
     "wgrad data ",
     "wgrad trian --",
     ...every.map(([name]) => `wgrad ${name} -`),
@@ -61,17 +66,21 @@ await testWith("bash", "the script for bash completes commands, flags, values, f
   assertEquals(found[0], [...names, "--help", "--version"].join("|"));
   assertEquals(found[1], "train");
   assert(found[2]!.split("|").includes("--model"));
-  assertEquals(found.slice(3, 10), [
+  assertEquals(found.slice(3, 14), [
     "lenet-gray",
     commands[0]!.flags.find(({ name }) => name === "model")!.choices!.join("|"),
     "",
     "one two.bin",
     "only",
+    "lenet-1",
+    "runs/lenet-2",
+    "lenet-1",
+    "synthetic",
     "fetch|verify|show",
     "",
   ]);
   // Every flag of every command, by the table alone.
-  assertEquals(found.slice(10), every.map(([, flags]) => flags.join("|")));
+  assertEquals(found.slice(14), every.map(([, flags]) => flags.join("|")));
 });
 
 /** An interactive zsh on a terminal of its own, where a key completes what was typed and shows the line. */
@@ -97,6 +106,9 @@ await testWith("zsh", "the script for zsh completes commands, flags, values, fil
     "wgrad train --no-prog": "wgrad train --no-progress ",
     "wgrad train --data one": "wgrad train --data one\\ two.bin ",
     "wgrad train --out o": "wgrad train --out only/",
+    "wgrad train --resume lenet-2": "wgrad train --resume lenet-2 ",
+    "wgrad report lenet-1": "wgrad report lenet-1 ",
+    "wgrad train --data sy": "wgrad train --data synthetic ",
     "wgrad data fet": "wgrad data fetch ",
     "wgrad dashboard --host 0": "wgrad dashboard --host 0.0.0.0 ",
     "wgrad trian --mod": "wgrad trian --mod",
@@ -116,6 +128,9 @@ await testWith("fish", "the script for fish completes commands, flags, values, f
     "wgrad train --no-prog": "--no-progress",
     "wgrad train --data one": "one two.bin",
     "wgrad train --out o": "only/",
+    "wgrad train --resume le": "lenet-1|lenet-2",
+    "wgrad report lenet-1": "lenet-1",
+    "wgrad train --data sy": "synthetic",
     "wgrad data fet": "fetch",
     "wgrad trian --mod": "",
   };
@@ -125,5 +140,5 @@ await testWith("fish", "the script for fish completes commands, flags, values, f
 Deno.test("wgrad completions refuses a shell that it does not know", async () => {
   const { code, stderr } = await wgrad("completions", "bsh");
   assertEquals(code, 2);
-  assert(stderr.startsWith("error: SHELL: bsh is not one of bash, zsh, fish (did you mean bash?)"), stderr);
+  assert(stderr.startsWith("error: SHELL must be one of bash, zsh, fish, not bsh (did you mean bash?)"), stderr);
 });

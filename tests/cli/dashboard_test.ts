@@ -77,8 +77,8 @@ Deno.test("wgrad dashboard refuses a folder that is not there, a port in use and
         2,
         `error: cannot serve on port ${port} of 127.0.0.1: it is in use; choose another port, or let`,
       ],
-      [["--host", "10.0.0.1"], 2, "error: flag --host: 10.0.0.1 is not one of 127.0.0.1, ::1, 0.0.0.0, ::"],
-      [["--port", "65536"], 2, "error: flag --port: 65536 is not an integer from 0 to 65535"],
+      [["--host", "10.0.0.1"], 2, "error: --host must be one of 127.0.0.1, ::1, 0.0.0.0, ::, not 10.0.0.1"],
+      [["--port", "65536"], 2, "error: --port must be an integer from 0 to 65535, not 65536"],
     ];
     for (const [args, status, message] of cases) {
       const { code, out, err } = await wgrad(folder, ["dashboard", ...args]);

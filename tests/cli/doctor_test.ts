@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
@@ -17,6 +17,7 @@ interface Report {
   versions: Record<string, string>;
   adapter: { name: string; limits: Record<string, number>; features: string[]; drivers: string[] } | null;
   selfTest: { name: string; ok: boolean }[];
+  selfTestComplete: boolean;
   ceilings: { name: string; rate: number; unit: string }[];
   cache: { folder: string; state: string; faults: string[]; writable: boolean };
   runs: { folder: string; writable: boolean; freeBytes: number | null };
@@ -52,13 +53,14 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
 
 Deno.test("wgrad doctor tells the versions, the adapter, the self test and that the data are missing", async () => {
   await withFolder(async (folder) => {
-    const { code, report, stderr } = await doctor({ WGRAD_DATA: folder });
+    const { code, report, stderr } = await doctor({ WGRAD_DATA: folder }, ["--full"]);
     assertEquals([code, report.ok], [0, true], stderr);
     assertEquals([report.versions.wgrad, report.versions.deno], [config.version, Deno.version.deno]);
     const adapter = report.adapter!;
     assert(adapter.name !== "");
     assert(adapter.limits.maxStorageBufferBindingSize! >= 128 * 1024 * 1024);
     assert(adapter.features.length > 0);
+    assert(report.selfTestComplete);
     assert(report.selfTest.length >= 50 && report.selfTest.every(({ ok }) => ok));
     const tested = report.selfTest.map(({ name }) => name);
     assertEquals(Object.keys(OPTIMIZERS).filter((name) => !tested.includes(`optimizer ${name}`)), []);
@@ -75,6 +77,24 @@ Deno.test("wgrad doctor tells the versions, the adapter, the self test and that 
       assert(stderr.includes(text), text);
     }
   });
+});
+
+Deno.test("wgrad doctor without --full measures no speed, and ends its self test in time", async () => {
+  await withFolder(async (folder) => {
+    const { code, report, stderr } = await doctor({ WGRAD_DATA: folder });
+    assertEquals([code, report.ceilings], [0, []]);
+    assert(report.selfTest.length > 0);
+    assertEquals(stderr.includes("the others were left out after 2 s: --full runs them"), !report.selfTestComplete);
+  });
+  const { results, complete } = await selfTest(await requestBackend(), 0.05);
+  assert(results.length > 0 && results.length < 30 && !complete, `${results.length}`);
+});
+
+Deno.test("wgrad doctor --backend of another system does not advise to install a driver", async () => {
+  const { code, report } = await doctor({}, ["--backend", Deno.build.os === "darwin" ? "dx12" : "metal"]);
+  assertEquals(code, 1);
+  const [fault] = report.findings.filter(({ fatal }) => fatal);
+  assertMatch(fault!.remedy, /^\w+ does not have \w+: drop --backend, or use --backend /);
 });
 
 Deno.test("wgrad doctor tells incomplete data from damaged ones", async () => {
@@ -156,7 +176,7 @@ Deno.test("the self test runs every kernel but those that measure, and goes on a
     );
   };
   try {
-    const wrong = (await selfTest(gpu)).filter(({ ok }) => !ok);
+    const wrong = (await selfTest(gpu)).results.filter(({ ok }) => !ok);
     assertEquals(wrong.map(({ name }) => name), ["upsampling"]);
     assert(wrong[0]!.error!.includes("shape/upsample_nearest2d.wgsl"), wrong[0]!.error);
   } finally {

@@ -19,6 +19,7 @@ import { COMMAND, type Run, wgrad } from "./support.ts";
 
 interface Result {
   readonly images: readonly { file: string; classes: { name: string; probability: number }[] }[];
+  readonly skipped: readonly string[];
   readonly failed: readonly { file: string; error: string }[];
 }
 const resultOf = ({ out }: Run): Result => JSON.parse(out.at(-1)!);
@@ -136,9 +137,13 @@ Deno.test("wgrad predict reads folders in order, names what is broken, goes on, 
   await Deno.writeFile(join(set, "a.png"), good.subarray(0, 200));
   await Deno.writeFile(join(set, "c.jpeg"), good); // What a file is, its bytes say.
   await Deno.writeTextFile(join(set, "notes.txt"), "no image");
+  const others = ["d.HEIC", "e.avif", "f.tif", "g.gif"].map((name) => join("set", name));
+  for (const other of others) await Deno.writeTextFile(join(folder, other), "another format");
   const args = ["predict", "--weights", weights, "--json", "none.png", "set"];
-  const run = await wgrad(folder, args), { images: found, failed } = resultOf(run);
-  assertEquals(run.code, 1);
+  const run = await wgrad(folder, args), { images: found, failed, skipped } = resultOf(run);
+  assertEquals([run.code, skipped], [1, others]);
+  const why = "skipped, because wgrad reads PNG, JPEG, WebP and BMP only";
+  assert(run.err.includes(`${why}: ${others.join(", ")}; convert them to PNG or JPEG`), run.err.join("\n"));
   assertEquals(found.map(({ file }) => file), [join("set", "b", "2.PNG"), join("set", "c.jpeg")]);
   assertEquals(found.map(({ classes }) => classes.length), [3, 3]);
   assertEquals(found[0]!.classes, found[1]!.classes);
@@ -224,7 +229,7 @@ Deno.test("wgrad predict refuses what it cannot use in a line each", async () =>
   for (
     const [args, code, error] of [
       [["good.png"], 2, "error: predict needs --weights FILE; see wgrad predict --help"],
-      [["--weights", weights], 2, "error: argument IMAGE is missing; see wgrad predict --help"],
+      [["--weights", weights], 2, "error: IMAGE is missing; see wgrad predict --help"],
       [
         ["--weights", weights, "empty"],
         2,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { decodeRgbPng } from "../../src/image/rgb_png.ts";
@@ -35,7 +36,10 @@ Deno.test("wgrad data show writes a PNG grid and names the images", () =>
     assertEquals([code, err], [0, []]);
     assert(out[0]!.includes("SYNTHETIC"));
     assert(/^(\w+ \(\d+\) {2}){5}\w+ \(\d+\)$/.test(out[1]!), out[1]);
-    assertEquals(out[2], "data: wrote 6 images of the test set of synthetic to a.png");
+    assertEquals(
+      out[2],
+      `data: wrote 6 images of the test set of synthetic to ${join(await Deno.realPath(folder), "a.png")}`,
+    );
     const image = decodeRgbPng(await Deno.readFile(`${folder}/a.png`), "a.png");
     assertEquals([image.width, image.height], [3 * 132 + 4, 2 * (128 + 18 + 4) + 4]);
   }));
@@ -63,7 +67,7 @@ Deno.test("wgrad data show --json ends stdout with one JSON object, and says all
     assertEquals(err, [
       "data: a.bin is a single file: it is used as the training set and as the test set",
       "class 4 (1)",
-      "data: wrote 1 images of the train set of a.bin to batch.png",
+      `data: wrote 1 images of the train set of a.bin to ${join(await Deno.realPath(folder), "batch.png")}`,
     ]);
   }));
 
@@ -106,8 +110,8 @@ Deno.test("wgrad data refuses impossible command lines: exit 2, one line", () =>
       const [args, message] of [
         [["fetch", "--data", "synthetic"], "data fetch: only cifar10 can be downloaded, not --data synthetic"],
         [["fetch", "--force", "--offline"], "data fetch: --force needs the network, but --offline forbids it"],
-        [["show", "--force"], "flag --force belongs to `wgrad data fetch`, not to `show`"],
-        [["verify", "--batch-size", "3"], "flag --batch-size belongs to `wgrad data show`, not to `verify`"],
+        [["show", "--force"], "--force belongs to `wgrad data fetch`, not to `show`"],
+        [["verify", "--batch-size", "3"], "--batch-size belongs to `wgrad data show`, not to `verify`"],
         [["show", "--data", "cifar11"], "--data cifar11: no such data set, file or folder"],
         [
           ["show", "--data", "synthetic", "--start", "9999"],

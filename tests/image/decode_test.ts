@@ -39,12 +39,22 @@ await testWith("imagemagick", "decodeImage() reads what ImageMagick writes as it
       "bmp -type Palette",
     ];
     for (
-      const kind of [...kinds, "jpg -quality 92", "jpg -interlace JPEG", "webp", "webp -define webp:lossless=true"]
+      const kind of [
+        ...kinds,
+        "jpg -quality 92",
+        "jpg -interlace JPEG",
+        "jpg -colorspace CMYK",
+        "jpg -colorspace CMYK -interlace JPEG",
+        "jpg -colorspace CMYK -quality 80 -sampling-factor 2x2",
+        "jpg -colorspace CMYK -quality 80 -sampling-factor 2x1 -interlace JPEG",
+        "webp",
+        "webp -define webp:lossless=true",
+      ]
     ) {
       const [ending, ...options] = kind.split(" "), file = join(temporary, `image.${ending}`);
       await convert("source.png", ...options, file);
       const { data } = await decodeImage(await Deno.readFile(file), kind);
-      const expected = await convert(file, "-depth", "8", "rgb:-");
+      const expected = await convert(file, "-colorspace", "sRGB", "-depth", "8", "rgb:-");
       assertEquals(data.length, expected.length);
       const furthest = data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
       assert(furthest <= (/jpg|webp$/.test(kind) ? 3 : 0), `${kind}: pixels differ by up to ${furthest}`);
@@ -124,7 +134,13 @@ const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegEx
   ["a PNG with a changed byte", read("rgb.png").with(300, 0), /checksum of its chunk "IDAT" is wrong$/],
   ["a JPEG that was cut short", read("base.jpg").subarray(0, -40), /not a readable JPEG: Premature end of JPEG file$/],
   ["a JPEG that was cut in its header", read("base.jpg").subarray(0, 40), /the file is cut off$/],
-  ["a JPEG of CMYK colours", jpeg(1, 1, 4, Uint8Array.of(0xff, 0xda)), /CMYK colours; convert it to RGB$/],
+  ["a CMYK JPEG that was cut short", read("cmyk.jpg").subarray(0, -40), /the file is cut off|a scan ends early$/],
+  ["a CMYK JPEG without a scan", jpeg(1, 1, 4, Uint8Array.of(0xff, 0xda)), /the file is cut off$/],
+  [
+    "a CMYK JPEG of 25 megapixels",
+    jpeg(5000, 5000, 4, Uint8Array.of(0xff, 0xda, 0, 2)),
+    /it has more than 16 megapixels, the limit for CMYK$/,
+  ],
   [
     "a JPEG of 4 gigapixels",
     jpeg(65500, 65500, 3, Uint8Array.of(0xff, 0xda)),
@@ -186,4 +202,23 @@ Deno.test("decodeImage() makes of 1,000 damaged files an image or an error, and 
   }
   assert(decoded > 50 && refused > 500, `${decoded} decoded, ${refused} refused`);
   for (const { file, pixels } of files) assertEquals((await decodeImage(read(file), file)).data, pixels);
+});
+
+Deno.test("decodeImage() reads a CMYK JPEG of PIL to the colours that it was made from, and damaged ones to an error at most", async () => {
+  const bytes = read("cmyk.jpg"), { width, height, data } = await decodeImage(bytes, "cmyk.jpg");
+  const made = files.find(({ file }) => file === "rgb.png")!;
+  assertEquals([width, height], [made.width, made.height]);
+  const mean = data.reduce((sum, value, i) => sum + Math.abs(value - made.pixels[i]!), 0) / data.length;
+  assert(mean < 40, `the pixels differ by ${mean} on average`); // They are noise, which JPEG smooths.
+  const random = bits(11, 4 * 500);
+  let refused = 0;
+  for (let i = 0; i < 500; i++) {
+    const [at, value, end, cut] = random.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
+    const changed = bytes.with(at % bytes.length, value & 255);
+    await decodeImage(cut % 4 === 0 ? changed.subarray(0, end % bytes.length) : changed, "x.jpg").catch((error) => {
+      if (!(error instanceof DataError)) throw error;
+      refused++;
+    });
+  }
+  assert(refused > 100, `${refused} of 500 were refused`);
 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, WireType } from "npm:@bufbuild/protobuf@2.17.0/wire";
 
 /** The fields of a message: whole numbers, float32 numbers, and the bytes of texts, messages and arrays. */
 class Fields {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
+import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "npm:@zip.js/zip.js@2.24.0/lib/zip-core-native.js";
 import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "../../src/io/pickle_writer.ts";
 import type { StoredDtype } from "../../src/io/stored_tensor.ts";
 

@@ -61,10 +61,10 @@ Deno.test("wgrad bench kernels --json has the ceilings, and every kernel with it
 
 for (
   const [args, message] of [
-    [["kernels", "--steps", "3"], "flag --steps belongs to `wgrad bench step`, not to `kernels`"],
-    [["step", "--full"], "flag --full belongs to `wgrad bench kernels`, not to `step`"],
-    [["step", "--batch-size", "0"], "flag --batch-size: 0 is not an integer from 1 to 65536; see wgrad bench --help"],
-    [["stepp"], "WHAT: stepp is not one of step, kernels (did you mean step?); see wgrad bench --help"],
+    [["kernels", "--steps", "3"], "--steps belongs to `wgrad bench step`, not to `kernels`"],
+    [["step", "--full"], "--full belongs to `wgrad bench kernels`, not to `step`"],
+    [["step", "--batch-size", "0"], "--batch-size must be an integer from 1 to 65536, not 0; see wgrad bench --help"],
+    [["stepp"], "WHAT must be one of step, kernels, not stepp (did you mean step?); see wgrad bench --help"],
     [["step", "--adapter", "no such card"], 'no adapter is named "no such card": this machine has '],
   ] as const
 ) {

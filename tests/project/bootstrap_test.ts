@@ -133,6 +133,17 @@ Deno.test({
 });
 
 Deno.test({
+  name: "bootstrap tells the folder in which the user stands, where relative paths start",
+  ignore: !linux,
+  async fn() {
+    await using sandbox = await Sandbox.make();
+    await sandbox.plant("deno", `if [ "$1" = --version ]; then echo "deno 2.9.6"; else echo "$INIT_CWD"; fi`);
+    const { stdout } = await sandbox.run(["train"]);
+    assertEquals(stdout, `${await Deno.realPath(join(sandbox.folder, ".."))}\n`);
+  },
+});
+
+Deno.test({
   name: "bootstrap installs the pinned Deno once, where the PATH has none or another",
   ignore: !linux,
   async fn() {

@@ -11,12 +11,18 @@ import { deno, execute, read, ROOT, wgrad } from "./support.ts";
 const usageErrors: [args: string[], message: RegExp][] = [
   [["trian"], /^error: unknown command trian \(did you mean train\?\); see wgrad --help$/],
   [["--versoin"], /^error: unknown flag --versoin \(did you mean --version\?\); see wgrad --help$/],
+  [["--epochs", "2"], /^error: the command comes first: wgrad train --epochs 2$/],
+  [["--weights=x.pth", "a b.png"], /^error: the command comes first: wgrad eval --weights=x\.pth "a b\.png"$/],
+  [["-q"], /^error: the command comes first: wgrad train -q$/],
   [["a\nb\x1b[31m"], /^error: unknown command "a\\nb\\u001b\[31m"; see wgrad --help$/],
   [["train", "--epoch", "3"], /^error: unknown flag --epoch \(did you mean --epochs\?\); see wgrad train --help$/],
-  [["train", "--model", "lenett"], /^error: flag --model: lenett is not one of lenet, lenet-gray .*$/],
-  [["train", "--epochs", "two"], /^error: flag --epochs: two is not an integer from 1 to 1000000; see .*$/],
-  [["train", "--lr", "-1"], /^error: flag --lr: -1 is not a number from 0 to 1000000; see wgrad train --help$/],
-  [["train", "--batch-size"], /^error: flag --batch-size needs a value; see wgrad train --help$/],
+  [
+    ["train", "--model", "lenett"],
+    /^error: --model must be one of lenet, lenet-gray, not lenett \(did you mean lenet\?\); see .*$/,
+  ],
+  [["train", "--epochs", "two"], /^error: --epochs must be an integer from 1 to 1000000, not two; see .*$/],
+  [["train", "--lr", "-1"], /^error: --lr must be a number from 0 to 1000000, not -1; see wgrad train --help$/],
+  [["train", "--batch-size"], /^error: --batch-size needs a value; see wgrad train --help$/],
   [["train", "extra"], /^error: unexpected argument extra; see wgrad train --help$/],
   [["train", "--nesterov", "--momentum", "0"], /^error: SGD: nesterov needs a momentum .*$/],
   [["train", "--optimizer", "adam", "--momentum", "0.9"], /^error: momentum is no option of adam: it has .*$/],
@@ -29,9 +35,12 @@ const usageErrors: [args: string[], message: RegExp][] = [
   [["train", "--config", "none.json"], /^error: cannot read none\.json.*$/],
   [["train", "--name", "a/b"], /^error: name "a\/b" cannot name a folder .*$/],
   [["eval", "--wieghts", "x"], /^error: unknown flag --wieghts \(did you mean --weights\?\); see wgrad eval --help$/],
-  [["eval", "--epochs", "3"], /^error: --epochs is a flag of wgrad train; see wgrad eval --help$/],
-  [["help", "trian"], /^error: COMMAND: trian is not one of .* \(did you mean train\?\); see wgrad help --help$/],
-  [["data", "fetsh"], /^error: .*fetsh is not one of fetch, verify, show \(did you mean fetch\?\); see .*$/],
+  [
+    ["eval", "--epochs", "3"],
+    /^error: wgrad eval has no flag --epochs, but wgrad train has it; see wgrad eval --help$/,
+  ],
+  [["help", "trian"], /^error: COMMAND must be one of .*, not trian \(did you mean train\?\); see wgrad help --help$/],
+  [["data", "fetsh"], /^error: ACTION must be one of fetch, verify, show, not fetsh \(did you mean fetch\?\); see .*$/],
 ];
 
 for (const [args, message] of usageErrors) {

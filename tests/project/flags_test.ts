@@ -80,36 +80,36 @@ const bad: [argv: string[], message: string][] = [
   [["knead", "-l3"], "unknown flag -l3"],
   [["knead", "--__proto__=1"], "unknown flag --__proto__"],
   [["knead", "--a.b=1"], "unknown flag --a.b"],
-  [["knead", "--heat"], "flag --heat needs a value"],
-  [["knead", "--heat", "--steam"], "flag --heat needs a value"],
-  [["knead", "--heat", "--", "x"], "flag --heat needs a value"],
-  [["knead", "--name="], "flag --name needs a value"],
-  [["knead", "--name", ""], "flag --name needs a value"],
-  [["knead", "--steam="], "flag --steam needs a value"],
-  [["knead", "--heat", "hot"], "flag --heat: hot is not a number of at least 0"],
-  [["knead", "--heat", "-1"], "flag --heat: -1 is not a number of at least 0"],
-  [["knead", "--heat", "-.5"], "flag --heat: -.5 is not a number of at least 0"],
-  [["knead", "--heat", "NaN"], "flag --heat: NaN is not a number of at least 0"],
-  [["knead", "--heat", "Infinity"], "flag --heat: Infinity is not a number of at least 0"],
-  [["knead", "--heat", "1e999"], "flag --heat: 1e999 is not a number of at least 0"],
-  [["knead", "--heat", "0x10"], "flag --heat: 0x10 is not a number of at least 0"],
-  [["knead", "--heat", " 1"], 'flag --heat: " 1" is not a number of at least 0'],
-  [["knead", "--heat", "1,5"], "flag --heat: 1,5 is not a number of at least 0"],
-  [["knead", "--loaf-count", "0"], "flag --loaf-count: 0 is not an integer from 1 to 9"],
-  [["knead", "--loaf-count", "10"], "flag --loaf-count: 10 is not an integer from 1 to 9"],
-  [["knead", "--loaf-count", "2.0"], "flag --loaf-count: 2.0 is not an integer from 1 to 9"],
-  [["knead", "--loaf-count", "1e0"], "flag --loaf-count: 1e0 is not an integer from 1 to 9"],
-  [["knead", "--flour", "ry"], "flag --flour: ry is not one of rye, wheat (did you mean rye?)"],
-  [["knead", "--steam=yes"], "flag --steam: yes is not true or false"],
-  [["knead", "--name", "a\nb"], 'flag --name: "a\\nb" is not text that is not empty and has no control characters'],
-  [["knead", "--steam", "--no-steam"], "flag --steam is given 2 times"],
-  [["knead", "--heat=1", "--heat", "1"], "flag --heat is given 2 times"],
-  [["knead", "-l", "1", "--loaf-count", "1"], "flag --loaf-count is given 2 times"],
+  [["knead", "--heat"], "--heat needs a value"],
+  [["knead", "--heat", "--steam"], "--heat needs a value"],
+  [["knead", "--heat", "--", "x"], "--heat needs a value"],
+  [["knead", "--name="], "--name needs a value"],
+  [["knead", "--name", ""], "--name needs a value"],
+  [["knead", "--steam="], "--steam needs a value"],
+  [["knead", "--heat", "hot"], "--heat must be a number of at least 0, not hot"],
+  [["knead", "--heat", "-1"], "--heat must be a number of at least 0, not -1"],
+  [["knead", "--heat", "-.5"], "--heat must be a number of at least 0, not -.5"],
+  [["knead", "--heat", "NaN"], "--heat must be a number of at least 0, not NaN"],
+  [["knead", "--heat", "Infinity"], "--heat must be a number of at least 0, not Infinity"],
+  [["knead", "--heat", "1e999"], "--heat must be a number of at least 0, not 1e999"],
+  [["knead", "--heat", "0x10"], "--heat must be a number of at least 0, not 0x10"],
+  [["knead", "--heat", " 1"], '--heat must be a number of at least 0, not " 1"'],
+  [["knead", "--heat", "1,5"], "--heat must be a number of at least 0, not 1,5"],
+  [["knead", "--loaf-count", "0"], "--loaf-count must be an integer from 1 to 9, not 0"],
+  [["knead", "--loaf-count", "10"], "--loaf-count must be an integer from 1 to 9, not 10"],
+  [["knead", "--loaf-count", "2.0"], "--loaf-count must be an integer from 1 to 9, not 2.0"],
+  [["knead", "--loaf-count", "1e0"], "--loaf-count must be an integer from 1 to 9, not 1e0"],
+  [["knead", "--flour", "ry"], "--flour must be one of rye, wheat, not ry (did you mean rye?)"],
+  [["knead", "--steam=yes"], "--steam must be true or false, not yes"],
+  [["knead", "--name", "a\nb"], '--name must be text that is not empty and has no control characters, not "a\\nb"'],
+  [["knead", "--steam", "--no-steam"], "--steam is given 2 times: give it once"],
+  [["knead", "--heat=1", "--heat", "1"], "--heat is given 2 times: give it once"],
+  [["knead", "-l", "1", "--loaf-count", "1"], "--loaf-count is given 2 times: give it once"],
   [["knead", "a", "b"], "unexpected argument b"],
-  [["knead", ""], "argument FILE is empty"],
-  [["burn"], "ACTION: burn is not one of knead, proof"],
-  [["proff"], "ACTION: proff is not one of knead, proof (did you mean proof?)"],
-  [[], "argument ACTION is missing, one of knead, proof"],
+  [["knead", ""], "FILE is empty"],
+  [["burn"], "ACTION must be one of knead, proof, not burn"],
+  [["proff"], "ACTION must be one of knead, proof, not proff (did you mean proof?)"],
+  [[], "ACTION is missing: one of knead, proof"],
 ];
 
 for (const [argv, message] of bad) {
@@ -193,11 +193,11 @@ Deno.test("a flag with an optional value takes the next word only if it is a num
     assertThrows(
       () => parse(serve, ["--port", text]),
       UsageError,
-      `flag --port: ${text} is not an integer from 0 to 9`,
+      `--port must be an integer from 0 to 9, not ${text}`,
     );
   }
-  assertThrows(() => parse(serve, ["--port="]), UsageError, "flag --port needs a value");
-  assertThrows(() => parse(serve, ["--port", "1", "--port"]), UsageError, "flag --port is given 2 times");
+  assertThrows(() => parse(serve, ["--port="]), UsageError, "--port needs a value");
+  assertThrows(() => parse(serve, ["--port", "1", "--port"]), UsageError, "--port is given 2 times: give it once");
   assertEquals(helpText(serve).split("\n").find((line) => line.includes("port")), "  --port [PORT]  Port");
 });
 
@@ -207,5 +207,5 @@ Deno.test("a last argument with `rest` stands for one or more", () => {
     positional: [{ name: "DISH", help: "Dish" }, { name: "GUEST", rest: true, help: "Guest" }],
   };
   assertEquals(parse(many, ["soup", "a", "--heat", "1", "b", "-"]).positional, ["soup", "a", "b", "-"]);
-  assertThrows(() => parse(many, ["soup"]), UsageError, "argument GUEST is missing");
+  assertThrows(() => parse(many, ["soup"]), UsageError, "GUEST is missing");
 });

@@ -27,16 +27,18 @@ function browserTest(name: string, fn: (browser: Awaited<ReturnType<typeof start
 
 /** A run that is made up: it writes and publishes lines of metrics until it is paused or stopped. */
 class FakeRun {
-  readonly live: LiveServer;
+  live!: LiveServer;
   step = 0;
   lr = 0.1;
   state: LiveState["state"] = "running";
   readonly #timer = setInterval(() => this.#train(), 20);
 
-  constructor(readonly path: string) {
-    this.live = startLive({
+  constructor(readonly path: string) {}
+
+  async start(): Promise<this> {
+    this.live = await startLive({
       port: 0,
-      snapshot: () => readRun(path),
+      snapshot: () => readRun(this.path),
       controls: {
         pause: () => this.#become("paused"),
         resume: () => this.#become("running"),
@@ -44,6 +46,7 @@ class FakeRun {
         setLr: (lr) => this.lr = lr,
       },
     });
+    return this;
   }
 
   #train() {
@@ -81,7 +84,7 @@ await browserTest(
     withFolder(async (folder) => {
       const config = { model: "lenet", data: "synthetic", optimizer: "sgd", batchSize: 2 };
       await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
-      await using run = new FakeRun(folder);
+      await using run = await new FakeRun(folder).start();
       const { page, complaints, requests } = await open(browser, run.live.url, SIZE);
       /** The step that the page shows. */
       const shown = async () => {
@@ -144,7 +147,7 @@ await browserTest(
   (browser) =>
     withFolder(async (folder) => {
       await Deno.writeTextFile(join(folder, "config.json"), "{}");
-      await using run = new FakeRun(folder);
+      await using run = await new FakeRun(folder).start();
       const { page } = await open(browser, run.live.url, SIZE);
       await page.locator("canvas").first().waitFor();
       const show = (hidden: boolean) =>

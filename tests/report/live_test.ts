@@ -81,7 +81,7 @@ async function withLive(
     setLr: (lr: number) => asked.push(lr),
     ...changes,
   };
-  const live = startLive({ port: 0, controls, snapshot });
+  const live = await startLive({ port: 0, controls, snapshot });
   try {
     await test(live, asked);
   } finally {
@@ -307,7 +307,7 @@ Deno.test("a page whose snapshot does not come is cut off when too much waits fo
 
 Deno.test("pages come and go, sixteen at a time", async () => {
   const events = new EventStream();
-  const server = startServer({ port: 0 }, () => events.connect(() => Promise.resolve(SNAPSHOT)));
+  const server = await startServer({ port: 0 }, () => events.connect(() => Promise.resolve(SNAPSHOT)));
   const pages = [];
   for (let i = 0; i < 16; i++) pages.push(await fetch(server.url));
   const refused = await fetch(server.url);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { DataError, UsageError } from "../../src/errors.ts";
 import { HOSTS } from "../../src/report/access.ts";
 import { DEFAULT_PORT, type Handler, json, readJson, type Server, startServer } from "../../src/report/server.ts";
@@ -13,7 +13,7 @@ const echo: Handler = async (request, { pathname }) => {
 };
 
 async function withServer(test: (server: Server, port: number) => Promise<void>, host?: typeof HOSTS[number]) {
-  const server = startServer({ port: 0, host }, echo);
+  const server = await startServer({ port: 0, host }, echo);
   try {
     await test(server, Number(new URL(server.url).port));
   } finally {
@@ -209,13 +209,12 @@ Deno.test("a server on all addresses takes an address of numbers as its name, an
   }, "0.0.0.0"));
 
 Deno.test("a port in use is an error where it was asked for, and passed over where it was not", async () => {
-  await withServer((_, port) => {
-    const error = assertThrows(() => startServer({ port }, echo), UsageError);
+  await withServer(async (_, port) => {
+    const error = await assertRejects(() => startServer({ port }, echo), UsageError);
     const why = "it is in use; choose another port, or let wgrad choose";
     assertEquals(error.message, `cannot serve on port ${port} of 127.0.0.1: ${why}`);
-    return Promise.resolve();
   });
-  const first = startServer({}, echo), second = startServer({}, echo);
+  const first = await startServer({}, echo), second = await startServer({}, echo);
   const [a, b] = [first, second].map(({ url }) => Number(new URL(url).port)) as [number, number];
   assert(DEFAULT_PORT <= a && a < b, `${a} ${b}`); // Another program may have the first.
   await first.close();
@@ -225,8 +224,8 @@ Deno.test("a port in use is an error where it was asked for, and passed over whe
 Deno.test({
   name: "a host without permission is an error of one line",
   permissions: { net: ["127.0.0.1"] },
-  fn: () => {
-    const error = assertThrows(() => startServer({ port: 0, host: "0.0.0.0" }, echo), UsageError);
+  fn: async () => {
+    const error = await assertRejects(() => startServer({ port: 0, host: "0.0.0.0" }, echo), UsageError);
     const why = "this program was started without permission for it";
     assertEquals(error.message, `cannot serve on port 0 of 0.0.0.0: ${why}`);
   },
@@ -234,7 +233,7 @@ Deno.test({
 
 Deno.test("close() does not wait for connections that ask for nothing, or for half of something", async () => {
   const entered = Promise.withResolvers<void>();
-  const server = startServer({ port: 0 }, (request, url) => (entered.resolve(), echo(request, url)));
+  const server = await startServer({ port: 0 }, (request, url) => (entered.resolve(), echo(request, url)));
   const silent = await send(server.url, []);
   const path = `POST /?token=${server.token} HTTP/1.1`, host = `host: ${new URL(server.url).host}`;
   const half = await send(server.url, [path, host, "content-type: application/json", "content-length: 100"], "[");
@@ -242,6 +241,106 @@ Deno.test("close() does not wait for connections that ask for nothing, or for ha
   await server.close();
   silent.close();
   half.close();
-  const again = startServer({ port: Number(new URL(server.url).port) }, echo);
+  const again = await startServer({ port: Number(new URL(server.url).port) }, echo);
   await again.close();
 });
+
+/** Opens a connection that asks for nothing, or for half of something. @returns the milliseconds until it is closed. */
+async function idle(url: string, text = ""): Promise<{ open: Deno.TcpConn; closed: Promise<number> }> {
+  const { hostname, port } = new URL(url), start = performance.now();
+  const open = await Deno.connect({ hostname, port: Number(port) });
+  if (text !== "") await open.write(new TextEncoder().encode(text));
+  const closed = (async () => {
+    const bytes = new Uint8Array(1000);
+    while (await open.read(bytes).catch(() => null) !== null); // An answer such as 408.
+    return performance.now() - start;
+  })();
+  return { open, closed };
+}
+
+Deno.test("connections that ask for nothing, or for half of something, are closed in time, and the oldest ones for new ones", async () => {
+  const limits = { connections: 8, requestMs: 400, idleMs: 200, checkMs: 10_000 };
+  const server = await startServer({ port: 0 }, echo, limits);
+  try {
+    const host = `host: ${new URL(server.url).host}`, half = `POST /?token=${server.token} HTTP/1.1\r\n${host}\r\n`;
+    for (const text of ["", half, `${half}content-type: application/json\r\ncontent-length: 100\r\n\r\n[`]) {
+      const { open, closed } = await idle(server.url, text), ms = await closed;
+      assert(ms > 100 && ms < 5000, `${JSON.stringify(text)} ${ms}`);
+      open.close();
+    }
+    const many = await Promise.all(Array.from({ length: 100 }, () => idle(server.url)));
+    const start = performance.now();
+    assertEquals((await request(server, {})).body, "[1]");
+    assert(performance.now() - start < limits.requestMs / 2, "the request waited until the others were closed");
+    for (const { open, closed } of many) {
+      await closed;
+      open.close();
+    }
+  } finally {
+    await server.close();
+  }
+});
+
+/** A server in a process that may open 256 files. On a line of its input it has none left for half a second. */
+const SMALL = `
+import { startServer } from ${JSON.stringify(new URL("../../src/report/server.ts", import.meta.url).href)};
+const server = await startServer({ port: 0 }, () => new Response("hello"), {
+  connections: 32, requestMs: 10_000, idleMs: 5000, checkMs: 1000,
+});
+console.log(server.url);
+for await (const _ of Deno.stdin.readable) {
+  const files = [];
+  try {
+    for (;;) files.push(Deno.openSync("/dev/null"));
+  } catch {
+    console.log("none left");
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  for (const file of files) file.close();
+}
+Deno.exit(0);
+`;
+
+Deno.test({
+  name: "a server outlives idle connections beyond the limit of open files, and a time without any file left",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(file, SMALL);
+    const child = new Deno.Command("sh", {
+      args: ["-c", 'ulimit -n 256; exec "$@"', "sh", Deno.execPath(), "run", "-A", "--quiet", "--no-check", file],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const input = child.stdin.getWriter(), output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const connections: Deno.TcpConn[] = [];
+    try {
+      const url = (await output.read()).value!.trim();
+      for (let i = 0; i < 600; i++) connections.push((await idle(url)).open);
+      assertEquals(await (await fetch(url)).text(), "hello");
+      for (const connection of connections.splice(0)) connection.close();
+      await input.write(new TextEncoder().encode("\n"));
+      assertEquals((await output.read()).value, "none left\n");
+      connections.push((await idle(url)).open); // It cannot be accepted.
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      assertEquals(await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text(), "hello");
+    } finally {
+      for (const connection of connections) connection.close();
+      await input.close();
+      await output.cancel();
+      await child.status;
+      await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test("a server refuses a whole URL that names another server", () =>
+  withServer(async (server) => {
+    const own = new URL(server.url).host, path = `/?token=${server.token}`;
+    assertEquals((await request(server, { path: `http://${own}${path}` })).status, 200);
+    for (
+      const url of [`http://evil.example:${new URL(server.url).port}${path}`, `https://${own}${path}`, `evil:${path}`]
+    ) {
+      assertEquals((await request(server, { path: url })).status, 400, url);
+    }
+  }));

@@ -86,7 +86,7 @@ for (const [name, profile] of Object.entries({ GPU, SOFTWARE_GPU })) {
 
 Deno.test("so are the variants of every family that the self test runs", async () => {
   const texts = await textsOf(gpu.profile, async () => {
-    const results = await selfTest(gpu);
+    const { results } = await selfTest(gpu);
     assertEquals(results.filter(({ ok }) => !ok), []);
   });
   assert(texts.size > 50, `${texts.size} texts`);

@@ -4,7 +4,7 @@
  * @module
  */
 import { GpuError, NoAdapterError, UsageError } from "../../errors.ts";
-import { remedy } from "../makers.ts";
+import { backendRemedy, remedy } from "../makers.ts";
 import { oneLine } from "../one_line.ts";
 import { BACKENDS, type DeviceOptions } from "../options.ts";
 import { adapterInfo, REQUESTS } from "./adapters.ts";
@@ -41,6 +41,7 @@ export async function openWebGpu(options: DeviceOptions): Promise<WebGpuBackend>
   }
   // Read by the driver when it is first asked for an adapter. A setting of the user's own goes before.
   if (options.smallKernels && Deno.env.get("LP_NUM_THREADS") === undefined) Deno.env.set("LP_NUM_THREADS", "0");
+  setRuntimeFolder();
   const adapter = await findAdapter(options);
   checkLimits(adapter.limits, adapterInfo(adapter).name);
   const asked = [...Object.keys(REQUIRED), ...ALIGNMENTS].map((name) => [name, limitOf(adapter.limits, name)]);
@@ -55,6 +56,12 @@ export async function openWebGpu(options: DeviceOptions): Promise<WebGpuBackend>
       `the adapter "${adapterInfo(adapter).name}" gave no device: ${oneLine((error as Error).message)}`,
     );
   }
+}
+
+/** GPU drivers on Linux load display libraries that print warnings if this variable is not set. Nothing is written there. */
+function setRuntimeFolder(): void {
+  const allowed = Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" }).state === "granted";
+  if (Deno.build.os === "linux" && allowed && !Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", "/");
 }
 
 /** Throws `GpuError` if an adapter lacks something that every kernel needs, naming each limit that is too low. */
@@ -82,7 +89,9 @@ async function findAdapter(options: DeviceOptions): Promise<GPUAdapter> {
     throw new UsageError(`no adapter is named "${options.adapter}": this machine has ${[...seen].join(", ")}`);
   }
   const backend = options.backend ? ` for the backend ${options.backend}` : "";
-  throw new NoAdapterError(`no GPU adapter was found${backend}`, { remedy: remedy() });
+  throw new NoAdapterError(`no GPU adapter was found${backend}`, {
+    remedy: backendRemedy(options.backend) ?? remedy(),
+  });
 }
 
 function limitOf(limits: GPUSupportedLimits, name: string): number {
