@@ -9,7 +9,7 @@ import { fileChunks, fileSize, readWholeFile } from "../files/read.ts";
 import { fileError } from "../files/file_error.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { decodeSafetensors } from "../io/safetensors.ts";
-import { shorten } from "../io/stored_tensor.ts";
+import { printable } from "../foreign_text.ts";
 import { type EvaluationFile, evaluationFromJson } from "../run/evaluation_file.ts";
 import { LOCK } from "../run/lock.ts";
 import { type Filters, filtersOf } from "./filters.ts";
@@ -118,7 +118,7 @@ async function readRecord(path: string): Promise<Record<string, unknown>> {
     value = JSON.parse(await readText(path) ?? "{}");
   } catch (error) {
     if (error instanceof WgradError) throw error;
-    throw new DataError(`${path} is not JSON: ${shorten((error as Error).message, 200)}`);
+    throw new DataError(`${path} is not JSON: ${printable((error as Error).message, 200)}`);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new DataError(`${path} must contain one JSON object`);

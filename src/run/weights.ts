@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { fileSize } from "../files/read.ts";
 import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
+import { printable, quote } from "../foreign_text.ts";
 import { encodeSafetensors } from "../io/safetensors.ts";
-import { shorten, type StoredFile, type StoredTensor } from "../io/stored_tensor.ts";
+import type { StoredFile, StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
 import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
@@ -72,15 +73,14 @@ function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: str
 export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
   const current = module.stateDict();
   const state = new Map(Array.from(stored, ([name, one]) => {
-    const where = `${path}: ${JSON.stringify(shorten(name, 100))}`;
-    if (one.data.length === 0) throw new WeightsError(`${where} has no elements`);
+    const where = `${path}: ${quote(name, 100)}`;
     return [name, current.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
   }));
   try {
     module.loadStateDict(state);
   } catch (error) {
     // The message names all tensors that do not fit; a file may hold many.
-    throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
+    throw error instanceof WeightsError ? new WeightsError(`${path}: ${printable(error.message, 1000)}`) : error;
   }
 }
 
