@@ -5,14 +5,14 @@
  * @module
  */
 import { UsageError } from "../src/errors.ts";
-import { requestGpu } from "../src/backend/webgpu/device.ts";
+import { requestBackend } from "../src/backend/request.ts";
 import { time } from "../src/tune/timing.ts";
 import { CONV_PARTS, convCase, matmulCase } from "../src/measure/kernels.ts";
 
 const [what = "", ...rest] = (Deno.args[0] ?? "").split("-");
 const part = CONV_PARTS.find((part) => part.startsWith(rest[0] ?? "-"));
 if (what !== "matmul" && !(what === "conv" && part)) throw new UsageError("name a kernel, such as matmul-512");
-const gpu = await requestGpu(), [channels, side] = rest.slice(1).map(Number) as [number, number];
+const gpu = await requestBackend(), [channels, side] = rest.slice(1).map(Number) as [number, number];
 const benchCase = what === "matmul"
   ? matmulCase(Number(rest[0]))
   : convCase(part!, { batch: 32, channels, outputs: channels, side, kernel: 3 });

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { requestGpu } from "../src/backend/webgpu/device.ts";
+import { requestBackend } from "../src/backend/request.ts";
 import { wait } from "../src/tune/timing.ts";
 
 /** Something that can be benchmarked; see `BenchCase`. */
@@ -17,7 +17,7 @@ export interface BenchSubject {
 
 /** Checks the results against the CPU, then registers a benchmark of `times` runs. */
 export async function register(subject: BenchSubject, times: number): Promise<void> {
-  const gpu = await requestGpu();
+  const gpu = await requestBackend();
   await subject.check();
   Deno.bench({
     name: `${subject.name} (${times} times)`,

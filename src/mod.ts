@@ -13,9 +13,10 @@ export {
   WeightsError,
   WgradError,
 } from "./errors.ts";
-export { type AdapterDescription, type Backend, BACKENDS, type DeviceOptions } from "./backend/webgpu/device.ts";
+export type { AdapterInfo, AdapterKind } from "./backend/adapter.ts";
+export { type BackendName as Backend, BACKENDS, type DeviceOptions } from "./backend/options.ts";
 export type { Data, DType, Shape } from "./graph/node.ts";
-export { type HookHandle, Tensor } from "./tensor/tensor.ts";
+export { type BackwardOptions, type HookHandle, Tensor } from "./tensor/tensor.ts";
 export {
   arange,
   full,
@@ -34,7 +35,7 @@ export { compile, Program } from "./tensor/compile.ts";
 export { init } from "./tensor/init.ts";
 export { cat, chunk, narrow, split, stack } from "./tensor/join.ts";
 export type { GradFn } from "./tensor/autograd.ts";
-export { type BackwardOptions, grad, type GradOptions } from "./tensor/grad.ts";
+export { grad, type GradOptions } from "./tensor/grad.ts";
 export { gradcheck, type GradcheckOptions } from "./tensor/gradcheck.ts";
 export { detectAnomaly, setDetectAnomaly } from "./tensor/anomaly.ts";
 export { load, save } from "./nn/files.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import { adapterRecord } from "../backend/adapter.ts";
+import type { Backend } from "../backend/backend.ts";
 import { waitCost } from "../tune/timing.ts";
 import { measure, type Measured } from "../measure/bench.ts";
 import { dispatchCase, fmaCase, streamCase } from "../measure/ceilings.ts";
@@ -110,7 +111,7 @@ export const command = defineCommand({
     const output = new Output(values);
     const size = values.batchSize ?? 4;
     const gpu = await openGpu({ ...values, tune: "auto", batchSize: what === "step" ? size : undefined }, output);
-    const { name: adapter, cpu } = gpu.adapter;
+    const { name: adapter, cpu } = adapterRecord(gpu.adapter);
     const sizes = what === "kernels" ? [] : what === "step" || values.batchSize ? [size] : [4, 128];
     const tuned = values.tune ? await tuneBench(gpu, values, what === "step", sizes, output) : undefined;
     if (what === "step") {
@@ -139,7 +140,7 @@ export const command = defineCommand({
 
 /** Measures one kind of step, and prints a line. */
 async function step(
-  gpu: Gpu,
+  gpu: Backend,
   { model, steps, rounds }: Values,
   batchSize: number,
   output: Output,
@@ -157,7 +158,7 @@ async function step(
 
 /** Tunes the kernels that will be measured, and prints the selected variants. */
 async function tuneBench(
-  gpu: Gpu,
+  gpu: Backend,
   { model, full }: Values,
   stepOnly: boolean,
   sizes: readonly number[],
@@ -201,7 +202,7 @@ interface KernelFigures extends Measured {
 }
 
 /** Measures the ceilings and the kernels, and prints them. */
-async function measureKernels(gpu: Gpu, { rounds, full }: Values, output: Output) {
+async function measureKernels(gpu: Backend, { rounds, full }: Values, output: Output) {
   const waitMs = await waitCost(gpu);
   const measured = async (make: MakeCase) => {
     const one = make();

@@ -5,7 +5,8 @@
  * @module
  */
 import { GpuError, NoAdapterError } from "../errors.ts";
-import { type Gpu, requestGpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
+import { requestBackend } from "../backend/request.ts";
 import { loadChoices } from "../tune/choices.ts";
 import { selfTest, type Tested } from "../measure/self_test.ts";
 import { SETTINGS } from "../config/settings.ts";
@@ -48,7 +49,7 @@ export const command = defineCommand({
     say(`versions: wgrad ${VERSION}, Deno ${deno}, V8 ${v8}, on ${os} ${arch}`);
     say(`system: ${system.name}, ${navigator.hardwareConcurrency} processors`);
     const environment = readEnvironment(say);
-    const gpu = await requestGpu({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
+    const gpu = await requestBackend({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
       (error) => {
         if (!(error instanceof GpuError)) throw error;
         findings.push(missingAdapter(error, system));
@@ -96,9 +97,9 @@ function missingAdapter(error: GpuError, { installDriver, updateDriver }: System
   return { what: error.message, remedy: `${updateDriver}; or try another with --backend or --adapter`, fatal: true };
 }
 
-async function inspectGpu(gpu: Gpu, backend: string | null, system: System, say: Say, findings: Finding[]) {
+async function inspectGpu(gpu: Backend, backend: string | null, system: System, say: Say, findings: Finding[]) {
   const adapter = await describeAdapter(gpu, backend, say);
-  if (adapter.cpu) {
+  if (gpu.adapter.kind === "software gpu") {
     findings.push({
       what: "the adapter is a SOFTWARE driver: kernels run on the processor, many times slower than on a graphics card",
       remedy:

@@ -1,50 +1,52 @@
 /**
- * Opening the GPU for a command: which one is used is always said, and loudly where it is none.
+ * Opening the device for a command. The command always says which one is used, and warns if it is no GPU.
  *
  * @module
  */
-import { type Gpu, requestGpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
+import { requestBackend } from "../backend/request.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { loadChoices, saveChoices } from "../tune/choices.ts";
 import { offersOf, tune, type Tuned, type TuneOptions } from "../tune/tuner.ts";
-import { variantsOf } from "../graph/variants.ts";
+import { variantsOf } from "../graph/device.ts";
 import type { Output } from "./output.ts";
 
 /** The largest batch whose kernels are small: measured with LeNet on two cores, where the driver's threads pay off from 8. */
 const SMALL_BATCH = 7;
 
-/** Opens the GPU that the flags ask for, for steps of `batchSize` images. Throws `GpuError` or `UsageError` where there is no such. */
+/** Opens the device that the flags ask for, for steps of `batchSize` images. Throws `GpuError` or `UsageError` if there is none. */
 export async function openGpu(
   { adapter, backend, batchSize = Infinity, tune = "auto" }: Pick<RunConfig, "adapter" | "backend"> & {
     readonly batchSize?: number | undefined;
     readonly tune?: RunConfig["tune"];
   },
   output: Output,
-): Promise<Gpu> {
-  const gpu = await requestGpu({
+): Promise<Backend> {
+  const gpu = await requestBackend({
     ...(adapter ? { adapter } : {}),
     ...(backend ? { backend } : {}),
     smallKernels: batchSize <= SMALL_BATCH,
   });
-  if (gpu.adapter.cpu) output.warn(`NOTE: no GPU is used: ${gpu.adapter.name} is a SOFTWARE driver on the processor`);
-  else output.say(`adapter: ${gpu.adapter.name}`);
+  if (gpu.adapter.kind === "software gpu") {
+    output.warn(`NOTE: no GPU is used: ${gpu.adapter.name} is a SOFTWARE driver on the processor`);
+  } else output.say(`adapter: ${gpu.adapter.name}`);
   const tuned = tune === "off" ? 0 : await loadChoices(gpu, output.warn);
   if (tuned > 0) output.say(`kernels: ${tuned} were tuned for it earlier`);
   return gpu;
 }
 
-/** The milliseconds that a first run may spend on tuning by itself: 5 s, less what a kernel may take beyond what is foreseen. */
+/** The milliseconds of a first run that may go into tuning: 5 s, less what a kernel may take longer than expected. */
 const FIRST_RUN = 4500;
-/** The most variants of a kernel that are tried where time does not matter. */
+/** The most variants of a kernel that are tried when time does not matter. */
 const MOST_CANDIDATES = 24;
 
 /**
- * Tunes the kernels that `plan` asks for, as `--tune` says, and keeps the choices. On a software driver `auto` uses what
- * was tuned before, and tunes nothing: its kernels compile for longer than they would gain, and its runs stay the same
- * bits wherever they are made.
+ * Tunes the kernels that `plan` asks for, as `--tune` says, and keeps the choices. Where the profile says that tuning does
+ * not pay, `auto` uses what was tuned before and tunes nothing: kernels would take longer to compile than they would gain,
+ * and runs stay the same bits wherever they are made.
  */
 export async function tuneFor(
-  gpu: Gpu,
+  gpu: Backend,
   mode: RunConfig["tune"],
   plan: () => Promise<unknown>,
   output: Output,

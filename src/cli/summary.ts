@@ -4,12 +4,12 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import { requestGpu } from "../backend/webgpu/device.ts";
+import { requestBackend } from "../backend/request.ts";
 import { MODELS } from "../models/registry.ts";
 import { makeConfig } from "../config/config.ts";
 import { SETTINGS } from "../config/settings.ts";
 import { type Layer, layersOf } from "../measure/summary.ts";
-import { type Paper, type StepMemory, stepMemory } from "../measure/memory.ts";
+import { type StepMemory, stepMemory } from "../measure/memory.ts";
 import { makeOptimizer } from "../config/update.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
@@ -46,14 +46,13 @@ export const command = defineCommand({
     const config = makeConfig({ model: name, batchSize, optimizer });
     const model = MODELS[name].make(), input = [batchSize, ...MODELS[name].input];
     const layers = layersOf(model, input), parameters = model.parameters();
-    const gpu = await requestGpu({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
+    const gpu = await requestBackend({ ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) }).catch(
       (error) => {
         if (error instanceof GpuError) return null;
         throw error;
       },
     );
-    const paper: Paper | null = gpu && { adapter: gpu.adapter, limits: gpu.device.limits };
-    const memory = stepMemory(model, makeOptimizer(config, parameters), input, paper ?? undefined);
+    const memory = stepMemory(model, makeOptimizer(config, parameters), input, gpu ?? undefined);
     const totals = {
       parameters: parameters.reduce((sum, one) => sum + one.numel, 0),
       trainable: parameters.reduce((sum, one) => sum + (one.requiresGrad ? one.numel : 0), 0),

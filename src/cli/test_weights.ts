@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import { evaluateWeights } from "../run/evaluation.ts";
 import type { LoadedWeights } from "../run/weights.ts";
 import type { Evaluation } from "../train/evaluate.ts";
@@ -12,7 +12,7 @@ import type { Output } from "./output.ts";
 
 /** Runs loaded weights over a split, and prints the accuracies. */
 export async function testWeights(
-  gpu: Gpu,
+  gpu: Backend,
   weights: LoadedWeights,
   dataset: Dataset,
   split: "train" | "test",

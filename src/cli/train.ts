@@ -4,20 +4,18 @@
  * @module
  */
 import { join } from "node:path";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import { makeConfig, readConfig } from "../config/config.ts";
 import { type RunConfig, SETTINGS } from "../config/settings.ts";
 import { optionTables } from "../config/update.ts";
 import { UsageError } from "../errors.ts";
 import { findRun, reopen, type ReopenedRun } from "../run/resume.ts";
-import { type RunListener, trainRun } from "../run/train_run.ts";
+import { trainRun } from "../run/train_run.ts";
 import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
-import { onInterrupt } from "./interrupt.ts";
 import { Output } from "./output.ts";
-import { printEvaluation } from "./test_weights.ts";
 import { LiveRun, type PageAddress } from "./train_live.ts";
-import { printProgress } from "./train_output.ts";
+import { howToGoOn, TrainListener } from "./train_listener.ts";
 
 /** `wgrad train`. */
 export const command = defineCommand({
@@ -100,38 +98,10 @@ async function train(
   output: Output,
 ): Promise<number> {
   await using live = page && await LiveRun.open(page, output);
-  using signals = new DisposableStack();
-  let isTrained = false, signalCode: () => number | null = () => null;
-  const listener: RunListener = {
-    say: output.say,
-    warn: output.warn,
-    status: output.progress,
-    async started(session) {
-      await live?.show(session);
-      const interruption = signals.use(onInterrupt(() => {
-        output.warn(isTrained ? howToGoOn(session.folder.path) : "stopping after the steps under way; again: at once");
-        if (isTrained) Deno.exit(interruption.code!); // Everything is saved.
-        if (live) live.stop();
-        else session.stop();
-      }));
-      signalCode = () => interruption.code;
-    },
-    progress(trainer, progress, ended) {
-      printProgress(trainer, progress, ended, output);
-      live?.progress(progress);
-    },
-    trained({ interrupted, steps, seconds, weights }) {
-      output.progress("");
-      const what = interrupted ? "Interrupted" : "Finished training";
-      output.say(`${what}: ${count(steps, "step")} in ${seconds.toFixed(1)} s; weights in ${weights}`);
-      isTrained = !interrupted;
-      if (isTrained) live?.trained("testing");
-    },
-    tested: (evaluation, dataset) => printEvaluation(evaluation, dataset, "test", output),
-  };
+  using listener = new TrainListener(output, live);
   const device = {
     open: () => openGpu(config, output),
-    tune: async (gpu: Gpu, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
+    tune: async (gpu: Backend, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
   };
   const command = ["wgrad", ...Deno.args];
   const result = await trainRun(config, { listener, device, command, writeReport, ...(resumed && { resumed }) });
@@ -141,7 +111,7 @@ async function train(
     output.say(howToGoOn(path));
     live?.trained("stopped");
     output.json({ interrupted: true, ...done });
-    return signalCode() ?? 130; // The page may have stopped it too.
+    return listener.exitCode;
   }
   live?.evaluation(evaluation);
   output.say(`report: ${join(path, "report.html")}`);
@@ -155,10 +125,4 @@ async function train(
 async function writeReport(path: string): Promise<void> {
   const report = await import("../report/report_file.ts");
   await report.writeReport(path);
-}
-
-const howToGoOn = (path: string) => `to go on: wgrad train --resume ${path}`;
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

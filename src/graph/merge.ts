@@ -4,64 +4,44 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { align, type Block, type Storage } from "../backend/webgpu/memory.ts";
+import type { Command, Dispatch } from "../backend/backend.ts";
+import { align, type Block, type Storage } from "../backend/memory.ts";
+import { type Binding, rangesOf, type Shader } from "../backend/shader.ts";
 import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
-import { type Binding, rangesOf, type Shader } from "../backend/webgpu/pipeline.ts";
 import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
-import type { Copy } from "./commands.ts";
 
-/** A dispatch that has its places, but no pipeline yet. */
-export interface Pending {
-  readonly shader: Shader;
-  /** What the shader binds, in the order of its bindings. */
-  readonly storages: readonly Storage[];
-  readonly grid: readonly [number, number, number];
-}
-
-/** Whether programs merge: by default where it was measured to gain. For tests, and to find out what is to blame. */
-export const mergeSmall: { forced: boolean | null } = { forced: null };
-
-/** The most workgroups of a merged dispatch: so many a GPU runs at once, and a launch costs more than they do. */
+/** The most workgroups of a merged dispatch: a GPU runs as many at once, and a launch costs more than they do. */
 export const MOST_WORKGROUPS = 512;
-/** The most storage buffers that every device takes in a stage, and the most bytes that a workgroup shares. */
+/** The most storage buffers that every device accepts in a kernel, and the most bytes of workgroup memory. */
 const MOST_STORAGE = 8, MOST_SHARED = 16384;
 
-/**
- * Whether programs on `gpu` merge their dispatches. On a software driver a step gets slower by a seventh, as measured: it
- * runs one kernel at a time, and a load behind the branch costs more than a dispatch.
- */
-export function merges(gpu: Gpu): boolean {
-  return mergeSmall.forced ?? gpu.profile.merges;
-}
-
 /** `commands` with small dispatches moved together and merged, where what others read and write allows it. */
-export function merge(commands: readonly (Pending | Copy)[]): (Pending | Copy)[] {
+export function merge(commands: readonly Command[]): Command[] {
   const stages: Stage[] = [];
   for (const command of commands) {
-    const own = new Stage(command), host = own.mergeable ? hostFor(own, stages) : null;
-    for (const stage of stages) if (stage.last && stage !== host?.stage && stage.orders(own)) stage.last = false;
-    if (!host) stages.push(own);
+    const added = new Stage(command), host = added.mergeable ? hostFor(added, stages) : null;
+    for (const stage of stages) if (stage.last && stage !== host?.stage && stage.orders(added)) stage.last = false;
+    if (!host) stages.push(added);
     else {
-      host.stage.add(own);
+      host.stage.add(added);
       if (host.moves) stages.push(...stages.splice(stages.indexOf(host.stage), 1));
     }
   }
   return stages.map((stage) => stage.command);
 }
 
-/** The last of `stages` that can run together with `own`: where it is, or moved to the end. */
-function hostFor(own: Stage, stages: readonly Stage[]): { stage: Stage; moves: boolean } | null {
+/** The last of `stages` that `added` can join, either where that stage is or after moving it to the end; null if there is none. */
+function hostFor(added: Stage, stages: readonly Stage[]): { stage: Stage; moves: boolean } | null {
   let free = true;
   for (let i = stages.length - 1; i >= 0; i--) {
     const stage = stages[i]!;
-    if ((free || stage.last) && stage.takes(own)) return { stage, moves: !free };
-    free &&= !stage.orders(own);
+    if ((free || stage.last) && stage.canAdd(added)) return { stage, moves: !free };
+    free &&= !stage.orders(added);
   }
   return null;
 }
 
-/** A range of a block, and what is done to it. */
+/** A range of a block that a command reads or writes. */
 interface Use {
   readonly block: Block;
   readonly start: number;
@@ -69,16 +49,16 @@ interface Use {
   readonly writes: boolean;
 }
 
-/** What runs at one time: a copy, a dispatch, or several. */
+/** What runs at one time: a copy, a dispatch, or several dispatches. */
 class Stage {
-  /** Nothing so far must come after this: it can move to the end. */
+  /** No stage so far must run after this one, so that it can move to the end. */
   last = true;
-  readonly #commands: (Pending | Copy)[];
+  readonly #commands: Command[];
   readonly #uses: Use[];
   readonly #outlines: Outline[] = [];
   #workgroups = Infinity;
 
-  constructor(command: Pending | Copy) {
+  constructor(command: Command) {
     this.#commands = [command];
     this.#uses = usesOf(command);
     if (!("shader" in command)) return;
@@ -92,24 +72,24 @@ class Stage {
     return this.#outlines.length > 0;
   }
 
-  /** `later` must come after this. */
+  /** Whether `later` must run after this stage. */
   orders(later: Stage): boolean {
     return this.#uses.some((a) => later.#uses.some((b) => (a.writes || b.writes) && overlap(a, b)));
   }
 
-  /** `later` can run as a part of this. */
-  takes(later: Stage): boolean {
+  /** Whether `later` can run as a part of this stage. */
+  canAdd(later: Stage): boolean {
     if (!this.mergeable || this.#workgroups + later.#workgroups > MOST_WORKGROUPS) return false;
     const uses = (a: Use) =>
       later.#uses.some((b) =>
-        // What a dispatch writes in a buffer, it must not read another part of. Several parts of one can be written.
+        // A dispatch may write several parts of a block, but must not read one part and write another.
         a.block === b.block && (a.writes !== b.writes || (a.writes && overlap(a, b)))
       );
     if (this.#uses.some(uses)) return false;
-    const outlines = [...this.#outlines, ...later.#outlines], lanes = Math.max(...outlines.map((one) => one.lanes));
-    // Lanes that a part has not must not keep the others waiting.
-    if (outlines.some((one) => one.waits && one.lanes !== lanes)) return false;
-    if (outlines.reduce((sum, one) => sum + one.sharedBytes, 0) > MOST_SHARED) return false;
+    const outlines = [...this.#outlines, ...later.#outlines], lanes = Math.max(...outlines.map(({ lanes }) => lanes));
+    // A barrier waits for all lanes, so parts with barriers must all have the same number.
+    if (outlines.some((outline) => outline.waits && outline.lanes !== lanes)) return false;
+    if (outlines.reduce((sum, { sharedBytes }) => sum + sharedBytes, 0) > MOST_SHARED) return false;
     const { storage, uniform } = bindingsOf(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
     return storage <= MOST_STORAGE && uniform <= MOST_UNIFORM;
   }
@@ -121,22 +101,22 @@ class Stage {
     this.#workgroups += later.#workgroups;
   }
 
-  get #dispatches(): Pending[] {
-    return this.#commands as Pending[];
+  get #dispatches(): Dispatch[] {
+    return this.#commands as Dispatch[];
   }
 
-  get command(): Pending | Copy {
+  get command(): Command {
     return this.#commands.length === 1 ? this.#commands[0]! : joined(this.#dispatches, this.#outlines);
   }
 }
 
-function usesOf(command: Pending | Copy): Use[] {
-  // What lies behind an element up to the next place may be read and written with it.
+function usesOf(command: Command): Use[] {
+  // The gap up to the next aligned offset may be read and written too.
   const use = ({ block, offset, size }: Storage, writes: boolean) => {
     return { block, start: offset, end: offset + align(size), writes };
   };
   if (!("shader" in command)) return [use(command.from, false), use(command.to, true)];
-  return command.storages.map((storage, i) => use(storage, command.shader.bindings[i]!.type === "storage"));
+  return command.storages.map((storage, i) => use(storage, command.shader.bindings[i]!.access === "write"));
 }
 
 function overlap(a: Use, b: Use): boolean {
@@ -151,7 +131,7 @@ function outlineFor(shader: Shader): Outline | null {
   return outline;
 }
 
-function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): Part[] {
+function partsOf(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Part[] {
   const blocks = new Map<Block, number>();
   return dispatches.map(({ shader, storages, grid }, i) => {
     const bound = new Map(
@@ -165,16 +145,16 @@ function partsOf(dispatches: readonly Pending[], outlines: readonly Outline[]): 
 }
 
 /** One dispatch for all. */
-function joined(dispatches: readonly Pending[], outlines: readonly Outline[]): Pending {
+function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Dispatch {
   const parts = partsOf(dispatches, outlines), { numbers } = bindingsOf(parts);
   const bindings: Binding[] = [], windows: Window[] = [], storages: Storage[] = [], taken = new Set<number>();
-  dispatches.forEach(({ shader, storages: own }, i) => {
+  dispatches.forEach(({ shader, storages: bound }, i) => {
     const numberOf = (old: number) => numbers[i]!.get(old)!;
-    own.forEach((storage, j) => {
-      const { number: old, type } = shader.bindings[j]!, number = numberOf(old);
+    bound.forEach((storage, j) => {
+      const { number: old, access } = shader.bindings[j]!, number = numberOf(old);
       if (taken.has(number)) return;
       taken.add(number);
-      bindings.push({ number, type });
+      bindings.push({ number, access });
       storages.push(storage);
       for (const window of shader.windows) {
         if (window.input === old) windows.push({ ...window, input: number, number: numberOf(window.number) });
@@ -182,7 +162,7 @@ function joined(dispatches: readonly Pending[], outlines: readonly Outline[]): P
     });
   });
   const shader = {
-    file: dispatches.map((one) => one.shader.file).join("+"),
+    file: dispatches.map(({ shader: { file } }) => file).join("+"),
     code: mergeTexts(parts),
     bindings,
     windows,

@@ -1,13 +1,14 @@
 /**
- * The graph: values, the nodes that compute them, and the recording of both. Nothing here touches the GPU; a value gets
- * a storage only when something is computed. What an op is, is said in `src/ops`; this file only says what it must tell.
+ * The graph: values and the nodes that compute them. Nothing here touches a device; a value gets a storage only when
+ * something is computed. The ops themselves are in `src/ops`; this file states what an op must provide.
  *
  * @module
  */
 import type { Profile } from "../backend/profile.ts";
-import type { Block, Storage } from "../backend/webgpu/memory.ts";
+import type { Block, Storage } from "../backend/memory.ts";
+import type { Variants } from "../backend/variants.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
-import type { Variants } from "./variants.ts";
+import { recorder, type Trace } from "./recorder.ts";
 
 export type DType = "f32" | "u32";
 export type Shape = readonly number[];
@@ -19,35 +20,35 @@ export interface Spec {
   readonly dtype: DType;
 }
 
-/** One run of a kernel. */
+/** One run of a kernel, as an op asks for it. */
 export interface Dispatch {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** What the kernel binds, by number: values, or ranges of a block that hold several. */
+  /** What the kernel binds, in the order of its bindings: values, or ranges of a block that hold several. */
   readonly bindings: readonly (Value | Storage)[];
   /** Workgroups along x, y and z. */
   readonly grid: readonly [number, number, number];
 }
 
-/** What the choice of kernels may depend on. */
+/** What the selection of kernels may depend on. */
 export interface Device {
   /** What kernels are chosen by. */
   readonly profile: Profile;
   /** What the offset of a binding must be a multiple of, in bytes. */
   readonly alignment: number;
-  /** What a workgroup may have at most: invocations, and bytes of memory of its own. */
+  /** The most that a workgroup may have: invocations, and bytes of shared memory. */
   readonly workgroup: { readonly invocations: number; readonly bytes: number };
-  /** Which of an op's variants to take. */
-  readonly variants: Variants;
+  /** Selects among an op's variants. */
+  readonly variants: Variants<Node>;
 }
 
-/** The same when storages are known. */
+/** A device for which a graph is planned: every value has a storage. */
 export interface Target extends Device {
-  /** Where a value lies. */
+  /** The storage of a value. */
   place(value: Value): Storage;
 }
 
-/** What the graph must know of an op. `A` holds its attributes: the numbers that are part of the kernel. */
+/** What the graph must know of an op. `A` holds its attributes: the numbers that become part of its kernels. */
 export interface Op<A = unknown> {
   readonly name: string;
   /** The name that `gradFn` shows: PyTorch's, where it has one. */
@@ -63,55 +64,30 @@ export interface Op<A = unknown> {
    * gradient of input `i` is wanted at all.
    */
   grad?(node: Node<A>, grads: readonly (Value | null)[], needs: readonly boolean[]): (Value | null)[];
-  /** The output has the elements of input 0, in the same order: nothing is computed. */
+  /** The output holds the elements of input 0, in the same order: nothing is computed. */
   readonly view?: boolean;
-  /** Other nodes that compute the same. Used in place of `dispatches` where it gives values. */
+  /** Values of other nodes that compute the same, in place of `dispatches`; null if there are none. */
   expand?(node: Node<A>, device: Device): readonly Value[] | null;
   /** Output `i` is written over input `overwrites[i]`. */
   overwrites?(node: Node<A>): readonly number[];
-  /** Groups of inputs that must lie one behind the other, in order, in one block. */
+  /** Groups of inputs that must follow each other, in order, in one block. */
   packs?(node: Node<A>): readonly (readonly number[])[];
   /** The kernels to run, in order. */
   dispatches?(node: Node<A>, target: Target): Dispatch[];
 }
 
-/** What a node was recorded for, where anomalies are to be found: the gradient of an op, or (null) a forward step. */
-export interface Trace {
-  readonly gradientOf: Op | null;
-}
-
-let now: Trace | null = null;
-
-/** Whether the nodes that are recorded now are traced. */
-export function traces(): boolean {
-  return now !== null;
-}
-
-/** Traces the nodes that are recorded from now on, or not. */
-export function setTraces(on: boolean): void {
-  now = on ? { gradientOf: null } : null;
-}
-
-/** Runs `fn`, which records the gradient of `node`. */
-export function recordedFor(node: Node, fn: () => void): void {
-  const before = now;
-  if (before) now = { gradientOf: node.op };
-  try {
-    fn();
-  } finally {
-    now = before;
-  }
-}
-
+/** A run of an op on given inputs. `Node` and `Value` make one graph, so they are in one file. */
 export class Node<A = unknown> {
   readonly outputs: readonly Value[];
+  /** The node's rank in the order of execution, if it is not that of its first output's number: see `rewrite.ts`. */
+  rank: number | null = null;
   /** @param outputs values that another node has computed so far; by default new ones. */
   constructor(
     readonly op: Op<A>,
     readonly inputs: readonly Value[],
     readonly attrs: A,
     outputs?: readonly Value[],
-    readonly trace: Trace | null = now,
+    readonly trace: Trace | null = recorder.trace,
   ) {
     this.outputs = outputs ??
       op.outputs(inputs, attrs).map(({ shape, dtype }) => new Value(shape, dtype, this as Node));
@@ -124,28 +100,21 @@ export interface Pack {
   readonly members: readonly { readonly value: Value; readonly offset: number }[];
 }
 
-let values = 0;
-
-/** The number of the next value. */
-export function nextId(): number {
-  return values;
-}
-
-/** Frees a value's memory when nothing holds the value any more. */
+/** Frees a value's memory when the garbage collector has found that nothing holds the value. */
 const registry = new FinalizationRegistry<Block>((block) => block.release());
 
 /** A tensor's elements: either computed by a node, or given. */
 export class Value {
   /** Values are numbered as they are recorded, so that the order of the numbers is an order of execution. */
-  readonly id: number = values++;
+  readonly id: number = recorder.nextId++;
   /** Gradients flow through this value. */
   needsGrad = false;
-  /** Given elements that are not on the GPU yet. */
+  /** Given elements that are not on the device yet. */
   host: Data | null = null;
-  /** A node outside of programs reads this value, or will: its elements must stay as they are. */
+  /** A node outside of programs reads this value, or will read it: its elements must stay as they are. */
   read = false;
-  /** Where this value's elements must lie, when it is uploaded. */
-  place: { readonly pack: Pack } | null = null;
+  /** The pack that this value is a member of: its elements are uploaded with those of the others. */
+  pack: Pack | null = null;
   #storage: Storage | null = null;
 
   constructor(readonly shape: Shape, readonly dtype: DType, public node: Node | null = null) {}
@@ -160,12 +129,12 @@ export class Value {
     return this.size * 4;
   }
 
-  /** Where the elements are, once they are on the GPU to stay. */
+  /** Where the elements are, once they are on the device to stay. */
   get storage(): Storage | null {
     return this.#storage;
   }
 
-  /** Gives this value a storage, or takes it away. The block lives as long as the value, or until it is taken away. */
+  /** Gives this value a storage, or (null) takes it away. Until then the value is a user of the block. */
   set storage(storage: Storage | null) {
     storage?.block.retain();
     if (this.#storage) {
@@ -186,39 +155,11 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((size, extent) => size * extent, 1);
 }
 
-let recordGradients = true, recordReads = true;
-
-/** Runs `fn`, which records a program: what that reads may change between its runs. */
-export function withoutReads<T>(fn: () => T): T {
-  const before = recordReads;
-  recordReads = false;
-  try {
-    return fn();
-  } finally {
-    recordReads = before;
-  }
-}
-
-/** Runs `fn` without recording what gradients would need. */
-export function withoutGradients<T>(fn: () => T): T {
-  const before = recordGradients;
-  recordGradients = false;
-  try {
-    return fn();
-  } finally {
-    recordGradients = before;
-  }
-}
-
-export function recordsGradients(): boolean {
-  return recordGradients;
-}
-
 /** Appends a node to the graph. */
 export function record<A>(op: Op<A>, inputs: readonly Value[], attrs: A): readonly Value[] {
   const node = new Node(op, inputs, attrs);
-  if (recordReads) { for (const input of inputs) input.read = true; }
-  if (recordGradients && op.grad && inputs.some((input) => input.needsGrad)) {
+  if (recorder.reads) { for (const input of inputs) input.read = true; }
+  if (recorder.gradients && op.grad && inputs.some((input) => input.needsGrad)) {
     for (const output of node.outputs) if (output.dtype === "f32") output.needsGrad = true;
   }
   return node.outputs;

@@ -1,38 +1,37 @@
 /**
- * From nodes in order to commands: gives every value a place in memory and every dispatch its pipeline and bindings.
- * Intermediates share a few blocks by liveness; targets get storages of their own, or lie where they overwrite.
+ * From nodes in order to commands: gives every value a storage, and every dispatch its shader and its storages.
+ * Intermediates share a few blocks by liveness; targets get storages that nothing else uses, or stay where they overwrite.
  *
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { align, allocateStorage, type Block, type Storage } from "../backend/webgpu/memory.ts";
-import { bind, pipelineOf, shaderOf } from "../backend/webgpu/pipeline.ts";
-import type { Command, Copy } from "./commands.ts";
+import type { Backend, Command } from "../backend/backend.ts";
+import { align, type Block, type Storage } from "../backend/memory.ts";
+import { shaderOf } from "../backend/shader.ts";
+import { deviceOf } from "./device.ts";
 import { upload } from "./leaves.ts";
-import { merge, merges, type Pending } from "./merge.ts";
+import { merge } from "./merge.ts";
 import { type Dispatch, Node, type Op, type Target, Value } from "./node.ts";
 import type { Schedule } from "./rewrite.ts";
-import { deviceOf } from "./variants.ts";
 
 export interface Plan {
   readonly commands: readonly Command[];
   /** Where each target's elements will be. */
   readonly targets: readonly Storage[];
-  /** Every block that the commands use. Releasing them is the caller's part. */
+  /** Every block that the commands use. The caller releases them. */
   readonly blocks: readonly Block[];
 }
 
-/** Where the leaves of a program lie, and what the step makes of them. */
+/** Where the leaves of a program are, and what the step does with them. */
 export interface Homes {
-  readonly places: ReadonlyMap<Value, Storage>;
-  /** The leaves that the step changes. What overwrites one of them does so where it lies. */
+  readonly storages: ReadonlyMap<Value, Storage>;
+  /** The leaves that the step changes. What overwrites one of them does so in the leaf's storage. */
   readonly changed: ReadonlySet<Value>;
   /** For some of the targets, by their index: where their elements must be at the end of the step. */
   readonly ends: ReadonlyMap<number, Storage>;
 }
 
-/** An op whose output has the elements of input 0, in a place of its own. */
+/** An op whose output holds the elements of input 0, in another storage. */
 export const copyOp: Op<null> = {
   name: "copy",
   gradName: "CloneBackward0",
@@ -41,40 +40,40 @@ export const copyOp: Op<null> = {
 };
 
 /**
- * Plans `schedule`. Values that overwrite a leaf of a program do so where it lies. All others overwrite a copy, so that
- * whatever was recorded from the old elements stays right.
+ * Plans `schedule`. Values that overwrite a leaf of a program do so in the leaf's storage. All others overwrite a copy, so
+ * that whatever was recorded from the old elements stays right.
  */
-export function plan(gpu: Gpu, schedule: Schedule, homes?: Homes): Plan {
-  return new Planner(gpu, schedule, homes).plan();
+export function plan(backend: Backend, schedule: Schedule, homes?: Homes): Plan {
+  return new Planner(backend, schedule, homes).plan();
 }
 
 class Planner {
-  readonly #places: Map<Value, Storage>;
+  readonly #storages: Map<Value, Storage>;
   readonly #scheduled: ReadonlySet<Node>;
-  /** Where the elements of targets go that are not computed there: no two targets share a place. */
+  /** Where the elements of targets are copied to that are computed elsewhere: no two targets share a storage. */
   readonly #targets = new Map<Value, Storage>();
-  readonly #commands: (Pending | Copy)[] = [];
+  readonly #commands: Command[] = [];
   readonly #target: Target;
   readonly #blocks: Block[] = [];
   /** Blocks of intermediates, and those of them that are free again, by size. */
   readonly #slots = new Set<Block>();
   readonly #free = new Map<number, Set<Block>>();
-  /** The bases of views that were asked for, so that long chains of views are walked once. */
+  /** The bases of views, so that long chains of views are walked once. */
   readonly #bases = new Map<Value, Value>();
-  /** How many reads of a value are still to come. */
+  /** The number of reads of a value that are still to come. */
   readonly #reads = new Map<Value, number>();
-  /** The last node that reads a value, by its place in the order; infinity for targets. */
+  /** The index of the last node that reads a value; infinity for targets. */
   readonly #lastRead = new Map<Value, number>();
-  /** Where values that the node at hand overwrites are from then on. */
+  /** Where the values that the current node overwrites are from then on. */
   readonly #saved = new Map<Value, Storage>();
-  /** For outputs that overwrite a copy: that copy, in place of the node's own input. */
+  /** For outputs that overwrite a copy: that copy, in place of the node's input. */
   readonly #copies = new Map<Value, Value>();
 
-  constructor(readonly gpu: Gpu, readonly schedule: Schedule, readonly homes?: Homes) {
-    this.#places = new Map(homes?.places);
-    for (const { block } of this.#places.values()) this.#blocks.push(block.retain());
+  constructor(readonly backend: Backend, readonly schedule: Schedule, readonly homes?: Homes) {
+    this.#storages = new Map(homes?.storages);
+    for (const { block } of this.#storages.values()) this.#blocks.push(block.retain());
     this.#scheduled = new Set(schedule.nodes);
-    this.#target = { ...deviceOf(gpu), place: (value) => this.#place(value) };
+    this.#target = { ...deviceOf(backend), place: (value) => this.#storageOf(value) };
   }
 
   plan(): Plan {
@@ -92,17 +91,17 @@ class Planner {
     for (const target of targets) this.#lastRead.set(this.#base(target), Infinity);
     const packed = nodes.map((node, i) => this.#packed(node, i));
     for (const node of packed.flat()) for (const input of node.inputs) this.#count(input, 1);
-    targets.forEach((target, i) => this.#placeTarget(target, ends.has(i)));
+    targets.forEach((target, i) => this.#storeTarget(target, ends.has(i)));
     packed.forEach((some, i) => some.forEach((node) => this.#run(node, i)));
-    for (const [target, place] of this.#targets) this.#copy(this.#place(target), place);
-    for (const [i, end] of ends) this.#copy(this.#place(targets[i]!), end);
-    const places = targets.map((target, i) => ends.get(i) ?? this.#targets.get(target) ?? this.#place(target));
-    // What runs once is not worth kernels of its own.
-    const merged = this.homes && merges(this.gpu) ? merge(this.#commands) : this.#commands;
-    return { commands: merged.map((one) => this.#ready(one)), targets: places, blocks: this.#blocks };
+    for (const [target, storage] of this.#targets) this.#copy(this.#storageOf(target), storage);
+    for (const [i, end] of ends) this.#copy(this.#storageOf(targets[i]!), end);
+    const storages = targets.map((target, i) => ends.get(i) ?? this.#targets.get(target) ?? this.#storageOf(target));
+    // Merged kernels have to be compiled, which does not pay for commands that run once.
+    const commands = this.homes && this.backend.merges ? merge(this.#commands) : this.#commands;
+    return { commands, targets: storages, blocks: this.#blocks };
   }
 
-  /** The value whose place holds `value`'s elements: views have none of their own. */
+  /** The value whose storage holds `value`'s elements: that of a view is its base's. */
   #base(value: Value): Value {
     let base = value;
     while (!this.#isLeaf(base) && base.node!.op.view) base = this.#bases.get(base) ?? base.node!.inputs[0]!;
@@ -111,7 +110,7 @@ class Planner {
   }
 
   #isLeaf(value: Value): boolean {
-    return !value.pending || (this.homes?.places.has(value) ?? false);
+    return !value.pending || (this.homes?.storages.has(value) ?? false);
   }
 
   #count(value: Value, by: number): number {
@@ -120,31 +119,31 @@ class Planner {
     return count;
   }
 
-  /** Gives a target a place that no other has and that is not used again, unless it has an end to be copied to. */
-  #placeTarget(target: Value, end: boolean): void {
+  /** Gives a target a storage that nothing else uses, unless it has an end to be copied to. */
+  #storeTarget(target: Value, end: boolean): void {
     const root = this.#base(target);
     this.#count(root, 1);
     if (end) return;
-    const taken = this.#places.has(root) || this.#isLeaf(root) || this.#overwritten(root) !== null;
-    if (taken) this.#targets.set(target, this.#own(target.bytes));
-    else this.#places.set(root, this.#own(root.bytes));
+    const taken = this.#storages.has(root) || this.#isLeaf(root) || this.#overwritten(root) !== null;
+    if (taken) this.#targets.set(target, this.#allocate(target.bytes));
+    else this.#storages.set(root, this.#allocate(root.bytes));
   }
 
-  /** The value that `value` is written over, if there is one. */
+  /** The value that `value` overwrites, if there is one. */
   #overwritten(value: Value): Value | null {
     const { node } = value;
     // A node runs again, with all of its outputs, if not all of them have their elements.
-    if (!node || this.homes?.places.has(value) || (this.#isLeaf(value) && !this.#scheduled.has(node))) return null;
+    if (!node || this.homes?.storages.has(value) || (this.#isLeaf(value) && !this.#scheduled.has(node))) return null;
     return this.#under(value, node);
   }
 
-  /** The value that output `value` of `node` is written over: one that has its elements may have forgotten its node. */
+  /** The value that output `value` of `node` overwrites. A value that was computed may have forgotten its node. */
   #under(value: Value, node: Node): Value | null {
-    const at = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
-    return at === undefined ? null : this.#base(this.#copies.get(value) ?? node.inputs[at]!);
+    const index = node.op.overwrites?.(node)[node.outputs.indexOf(value)];
+    return index === undefined ? null : this.#base(this.#copies.get(value) ?? node.inputs[index]!);
   }
 
-  /** The leaf of a program over which `value` comes to lie, by one overwriting after the other. */
+  /** The leaf of a program that `value` overwrites, directly or through other values. */
   #home(value: Value): Value | null {
     for (let root: Value | null = this.#base(value); root; root = this.#overwritten(root)) {
       if (this.homes?.changed.has(root)) return root;
@@ -152,32 +151,32 @@ class Planner {
     return null;
   }
 
-  /** Memory that is the plan's alone. */
-  #own(bytes: number): Storage {
-    const storage = allocateStorage(this.gpu, bytes);
+  /** New memory, which the plan releases. */
+  #allocate(bytes: number): Storage {
+    const storage = this.backend.allocateStorage(bytes);
     this.#blocks.push(storage.block);
     return storage;
   }
 
-  /** Gives the groups of a node's inputs that must lie together a common block; what cannot be put there is copied. */
+  /** Gives each group of a node's inputs that must follow each other a common block; other inputs are copied there. */
   #packed(node: Node, index: number): Node[] {
     const overwritten = node.op.overwrites?.(node) ?? [], inputs = node.inputs.slice(), copies: Node[] = [];
     for (const group of node.op.packs?.(node) ?? []) {
       const written = overwritten.includes(group[0]!);
       const stays = (root: Value) => written ? this.#home(root) !== null : this.#isLeaf(root);
-      // What lies in the program's leaves stays there, and the op makes do.
+      // What is in the program's leaves stays there, and the op does without the block.
       if (group.every((i) => stays(this.#base(inputs[i]!)))) continue;
-      const block = this.#own(group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0)).block;
+      const block = this.#allocate(group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0)).block;
       let offset = 0;
       for (const i of group) {
-        const value = inputs[i]!, root = this.#base(value), place = { block, offset, size: value.bytes };
+        const value = inputs[i]!, root = this.#base(value), storage = { block, offset, size: value.bytes };
         offset += align(value.bytes);
-        const free = !this.#isLeaf(root) && !this.#places.has(root) && this.#overwritten(root) === null;
+        const free = !this.#isLeaf(root) && !this.#storages.has(root) && this.#overwritten(root) === null;
         if (free && (!written || this.#lastRead.get(root)! <= index)) {
-          this.#places.set(root, place);
+          this.#storages.set(root, storage);
         } else {
           const [copy] = new Node(copyOp, [value], null).outputs;
-          this.#places.set(copy!, place);
+          this.#storages.set(copy!, storage);
           inputs[i] = copy!;
           copies.push(copy!.node!);
           const output = node.outputs[overwritten.indexOf(i)];
@@ -189,74 +188,74 @@ class Planner {
   }
 
   /** Where the elements of `value` are. */
-  #place(value: Value): Storage {
+  #storageOf(value: Value): Storage {
     const root = this.#base(value);
-    let place = this.#places.get(root);
-    if (!place) {
+    let storage = this.#storages.get(root);
+    if (!storage) {
       if (!this.#isLeaf(root)) throw new Error(`a value of "${root.node?.op.name}" is used before it is computed`);
-      place = upload(this.gpu, root);
-      this.#blocks.push(place.block.retain());
-      this.#places.set(root, place);
+      storage = upload(this.backend, root);
+      this.#blocks.push(storage.block.retain());
+      this.#storages.set(root, storage);
     }
-    return place;
+    return storage;
   }
 
   #run(node: Node, index: number): void {
     const { op } = node;
     if (!op.view) {
-      for (const output of node.outputs) if (!this.#places.has(output)) this.#placeOutput(output, node, index);
-      if (op === copyOp as unknown) this.#copy(this.#place(node.inputs[0]!), this.#place(node.outputs[0]!));
+      for (const output of node.outputs) if (!this.#storages.has(output)) this.#storeOutput(output, node, index);
+      if (op === copyOp as unknown) this.#copy(this.#storageOf(node.inputs[0]!), this.#storageOf(node.outputs[0]!));
       else {
         for (const dispatch of op.dispatches!(node, this.#target)) this.#dispatch(dispatch);
       }
     }
-    for (const [old, place] of this.#saved) this.#places.set(old, place);
+    for (const [old, storage] of this.#saved) this.#storages.set(old, storage);
     this.#saved.clear();
     for (const output of node.outputs) if ((this.#reads.get(this.#base(output)) ?? 0) === 0) this.#release(output);
     for (const input of node.inputs) if (this.#count(input, -1) === 0) this.#release(input);
   }
 
-  #placeOutput(output: Value, node: Node, index: number): void {
+  #storeOutput(output: Value, node: Node, index: number): void {
     const old = this.#under(output, node);
     if (!old) {
-      this.#places.set(output, this.#slot(output.bytes));
+      this.#storages.set(output, this.#slot(output.bytes));
       return;
     }
-    const place = this.#place(old), later = this.#lastRead.get(old)! > index, atHome = this.#home(output) !== null;
-    if (atHome || (!this.#isLeaf(old) && !later)) {
+    const storage = this.#storageOf(old), later = this.#lastRead.get(old)! > index;
+    if (this.#home(output) !== null || (!this.#isLeaf(old) && !later)) {
       if (later) {
-        // The old elements are read once more, after this node: from elsewhere.
-        const saved = this.#own(old.bytes);
-        this.#copy(place, saved);
+        // The old elements are read once more, after this node: from a copy.
+        const saved = this.#allocate(old.bytes);
+        this.#copy(storage, saved);
         this.#saved.set(old, saved);
       } else {
-        this.#count(old, 1); // The place is the output's now, to give back.
+        this.#count(old, 1); // The output now holds the storage, and releases it.
       }
-      this.#places.set(output, place);
+      this.#storages.set(output, storage);
     } else {
-      const own = this.#slot(output.bytes);
-      this.#copy(place, own);
-      this.#places.set(output, own);
+      const copy = this.#slot(output.bytes);
+      this.#copy(storage, copy);
+      this.#storages.set(output, copy);
     }
   }
 
   /** Memory for an intermediate: the smallest free block that is large enough, and not wastefully large. */
   #slot(bytes: number): Storage {
     const size = align(bytes);
-    const fits = [...this.#free].filter(([own, blocks]) => own >= size && own <= 4 * size && blocks.size > 0);
+    const fits = [...this.#free].filter(([free, blocks]) => free >= size && free <= 4 * size && blocks.size > 0);
     const blocks = fits.sort(([a], [b]) => a - b)[0]?.[1], block = blocks?.values().next().value;
     if (block) {
       blocks!.delete(block);
       return { block, offset: 0, size: bytes };
     }
-    const storage = this.#own(bytes);
+    const storage = this.#allocate(bytes);
     this.#slots.add(storage.block);
     return storage;
   }
 
   /** Frees the block of an intermediate that nothing reads any more. */
   #release(value: Value): void {
-    const block = this.#places.get(this.#base(value))?.block;
+    const block = this.#storages.get(this.#base(value))?.block;
     if (!block || !this.#slots.has(block)) return;
     const free = this.#free.get(block.size) ?? new Set();
     this.#free.set(block.size, free.add(block));
@@ -266,7 +265,7 @@ class Planner {
     if (from.block !== to.block) {
       this.#commands.push({ from, to });
     } else if (from.offset !== to.offset) {
-      const between = this.#own(from.size); // WebGPU copies from one buffer to another only.
+      const between = this.#allocate(from.size); // Backends copy from one block to another only.
       this.#commands.push({ from, to: between }, { from: between, to });
     }
   }
@@ -275,26 +274,19 @@ class Planner {
     if (grid.some((extent) => extent > 65535)) {
       throw new GpuError(`${kernel.file}: a tensor is too large for one dispatch (${grid.join(" x ")} workgroups)`);
     }
-    const storages = bindings.map((bound) => bound instanceof Value ? this.#place(bound) : bound);
-    const shader = shaderOf(this.gpu, kernel, constants, storages.map(({ size }) => size));
+    const storages = bindings.map((bound) => bound instanceof Value ? this.#storageOf(bound) : bound);
+    const shader = shaderOf(this.backend, kernel, constants, storages.map(({ size }) => size));
     if (bindings.length !== shader.bindings.length) {
       throw new Error(`${kernel.file} binds ${shader.bindings.length} buffers`);
     }
-    const writes = (i: number) => shader.bindings[i]!.type === "storage";
+    const writes = (i: number) => shader.bindings[i]!.access === "write";
     const written = new Set(storages.filter((_, i) => writes(i)).map((storage) => storage.block));
     const safe = storages.map((storage, i) => {
       if (writes(i) || !written.has(storage.block)) return storage;
-      const apart = this.#own(storage.size); // A dispatch must not read the buffer that it writes.
-      this.#copy(storage, apart);
-      return apart;
+      const copy = this.#allocate(storage.size); // A dispatch must not read the block that it writes.
+      this.#copy(storage, copy);
+      return copy;
     });
     this.#commands.push({ shader, storages: safe, grid });
-  }
-
-  #ready(command: Pending | Copy): Command {
-    if (!("shader" in command)) return command;
-    const { shader, storages, grid } = command, pipeline = pipelineOf(this.gpu, shader);
-    const group = bind(this.gpu, pipeline, storages);
-    return { kernel: shader.file, pipeline: pipeline.pipeline, group, grid };
   }
 }

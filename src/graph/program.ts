@@ -1,31 +1,27 @@
 /**
- * Running graphs: once, for a tensor that is asked for its elements, or as a program that is planned once and replayed.
+ * Running graphs: once, for a tensor whose elements are asked for, or as a program that is planned once and replayed.
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
-import type { Storage } from "../backend/webgpu/memory.ts";
-import { compiled } from "../backend/webgpu/pipeline.ts";
-import { type Command, submit } from "./commands.ts";
+import type { Backend, DispatchTime, Replay } from "../backend/backend.ts";
+import type { Storage } from "../backend/memory.ts";
+import { deviceOf } from "./device.ts";
 import { lost, upload } from "./leaves.ts";
 import type { Value } from "./node.ts";
 import { type Plan, plan } from "./plan.ts";
-import { type DispatchTime, profile } from "./profile.ts";
 import { type Rule, schedule } from "./rewrite.ts";
-import { deviceOf } from "./variants.ts";
 
-/** Computes `targets`, each into a storage of its own. Resolves when the work is submitted, not when it is done. */
-export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
+/** Computes `targets`, each into a new storage. Resolves when the work is submitted, not when it is done. */
+export async function evaluate(backend: Backend, targets: readonly Value[], rules: readonly Rule[]): Promise<void> {
   for (const target of targets) {
-    if (target.host) upload(gpu, target);
+    if (target.host) upload(backend, target);
     else if (!target.storage && !target.node) throw lost();
   }
   const wanted = targets.filter((target) => target.pending);
   if (wanted.length === 0) return;
-  const { commands, targets: storages, blocks } = plan(gpu, schedule(wanted, rules, deviceOf(gpu)));
+  const { commands, targets: storages, blocks } = plan(backend, schedule(wanted, rules, deviceOf(backend)));
   try {
-    await compiled();
-    submit(gpu, commands);
+    await backend.program(commands).run();
     wanted.forEach((target, i) => target.storage = storages[i]!);
   } finally {
     for (const block of blocks) block.release();
@@ -35,63 +31,60 @@ export async function evaluate(gpu: Gpu, targets: readonly Value[], rules: reado
 /** A value that a step computes. */
 export interface Result {
   readonly value: Value;
-  /** Where its elements must be at the end of the step; by default somewhere of its own. */
+  /** Where its elements must be at the end of the step; null: in memory that the program allocates. */
   readonly end: Storage | null;
 }
 
-/** A step, planned once: it makes nothing on the device when it runs, and it waits for nothing. */
+/** A step that was planned once. A run makes nothing on the device, and waits for nothing. */
 export class StepProgram {
-  readonly #gpu: Gpu;
   readonly #plan: Plan;
+  /** Runs the step. */
+  readonly replay: Replay;
 
   /**
-   * @param places where each leaf lies that a tensor holds.
-   * @param changed the leaves that the step changes: the ends of some of the results are theirs.
+   * @param storages of each leaf that a tensor holds.
+   * @param changed the leaves that the step changes: some of the results end in their storages.
    */
   constructor(
-    gpu: Gpu,
+    backend: Backend,
     results: readonly Result[],
-    places: ReadonlyMap<Value, Storage>,
+    storages: ReadonlyMap<Value, Storage>,
     changed: ReadonlySet<Value>,
     rules: readonly Rule[],
   ) {
-    this.#gpu = gpu;
     const ends = new Map(results.flatMap(({ end }, i) => end ? [[i, end] as const] : []));
     const targets = results.map(({ value }) => value);
-    const scheduled = schedule(targets, rules, deviceOf(gpu), (value) => places.has(value));
-    this.#plan = plan(gpu, scheduled, { places, changed, ends });
+    const scheduled = schedule(targets, rules, deviceOf(backend), (value) => storages.has(value));
+    this.#plan = plan(backend, scheduled, { storages, changed, ends });
+    try {
+      this.replay = backend.program(this.#plan.commands);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
-  /** Where each result's elements of the last run are. */
-  get places(): readonly Storage[] {
+  /** The storage of each result, which holds the elements of the last run. */
+  get storages(): readonly Storage[] {
     return this.#plan.targets;
   }
 
   /** The number of kernels that one step runs. */
   get dispatches(): number {
-    return this.#plan.commands.filter((command) => "pipeline" in command).length;
-  }
-
-  /** What a step comes down to. */
-  get commands(): readonly Command[] {
-    return this.#plan.commands;
+    return this.#plan.commands.filter((command) => "shader" in command).length;
   }
 
   /** Submits `times` steps. */
-  async run(times: number): Promise<void> {
-    await compiled();
-    // One command buffer of a few thousand dispatches: larger ones gain nothing and hold the driver's memory.
-    const most = Math.max(1, Math.floor(4096 / Math.max(1, this.#plan.commands.length)));
-    for (let left = times; left > 0; left -= most) submit(this.#gpu, this.#plan.commands, Math.min(left, most));
+  run(times: number): Promise<void> {
+    return this.replay.run(times);
   }
 
-  /** Runs `steps` steps, and tells what each of their dispatches takes. */
-  async profile(steps: number): Promise<DispatchTime[]> {
-    await compiled();
-    return await profile(this.#gpu, this.#plan.commands, steps);
+  /** Runs `steps` steps, and resolves with the time that each of their dispatches takes. */
+  profile(steps: number): Promise<DispatchTime[]> {
+    return this.replay.profile(steps);
   }
 
-  /** Gives the program's memory back. It must not run any more. */
+  /** Frees the program's memory. It must not run any more. */
   dispose(): void {
     for (const block of this.#plan.blocks) block.release();
   }

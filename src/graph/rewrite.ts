@@ -1,14 +1,16 @@
 /**
- * From targets to a list of nodes in order: what must run, rewritten by rules, and freed of what nobody needs.
- * The rules themselves are in `src/ops/fuse.ts`.
+ * From targets to a list of nodes in order: what must run, rewritten by rules, without what nothing needs. The rules
+ * themselves are in `src/ops/fuse.ts`.
  *
  * @module
  */
-import { type Device, Node, type Value, withoutGradients, withoutReads } from "./node.ts";
+import { type Device, Node, type Value } from "./node.ts";
+import { recorder } from "./recorder.ts";
 
 /**
- * A rewriting rule. Rules only save work: whatever others read of what they replace is computed as well. Given a node, the values that shall stand for its outputs, or null where the rule does not apply.
- * `users` counts the inputs and targets that read a value.
+ * A rewriting rule: given a node, the values that replace its outputs, or null if the rule does not apply. `users` counts
+ * the inputs and targets that read a value. Rules only save work: if others read a value that a rule makes unnecessary,
+ * that value is computed as well.
  */
 export type Rule = (node: Node, users: (value: Value) => number) => readonly Value[] | null;
 
@@ -18,13 +20,13 @@ export interface Schedule {
   readonly targets: readonly Value[];
 }
 
-/** Says that a value's elements are known, whatever computed them. */
+/** Whether a value's elements are known, whatever computed them. */
 export type Known = (value: Value) => boolean;
 
 /**
  * Lists what must run for `targets`: the fusion rules first, then each op that is made of others is expanded.
  *
- * @param known leaves beside those that have their elements.
+ * @param known leaves besides the values that were computed or given.
  */
 export function schedule(
   targets: readonly Value[],
@@ -55,8 +57,11 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
       }
       let outputs: readonly Value[] = current.outputs;
       for (const rule of rules) {
-        // What a rule records is part of this schedule alone.
-        const found = withoutReads(() => withoutGradients(() => rule(current, (value) => counts.get(value) ?? 0)));
+        // What a rule records belongs to this schedule only.
+        const found = recorder.with(
+          { reads: false, gradients: false },
+          () => rule(current, (value) => counts.get(value) ?? 0),
+        );
         if (!found) continue;
         standIn(found, current);
         outputs = found;
@@ -70,7 +75,7 @@ function rewrite(targets: readonly Value[], rules: readonly Rule[], stop: Known)
   return targets;
 }
 
-/** The nodes behind `targets` as far as `stop` says, each after its inputs. Iterative: graphs may be thousands deep. */
+/** The nodes that `targets` depend on, up to the values where `stop` is true, each after its inputs. Iterative: graphs may be thousands of nodes deep. */
 export function needed(targets: readonly Value[], stop: Known): Node[] {
   const found: Node[] = [], open = new Set<Node>(), done = new Set<Node>();
   const stack = targets.flatMap((target) => stop(target) ? [] : [target.node!]).reverse();
@@ -94,12 +99,12 @@ export function needed(targets: readonly Value[], stop: Known): Node[] {
 
 /**
  * Sorts nodes so that each follows its inputs and, among those that are ready, the one recorded first goes first. The
- * second rule keeps a read of a value before its being overwritten, as the program that recorded them has it.
+ * second rule keeps each read of a value before the write that was recorded after it.
  */
 function inOrder(nodes: readonly Node[]): Node[] {
   const rank = new Map<Node, number>();
   for (const node of nodes) {
-    let last = orderOf(node);
+    let last = rankOf(node);
     for (const input of node.inputs) if (input.node) last = Math.max(last, rank.get(input.node) ?? last);
     rank.set(node, last);
   }
@@ -107,31 +112,29 @@ function inOrder(nodes: readonly Node[]): Node[] {
   return nodes.slice().sort((a, b) => rank.get(a)! - rank.get(b)!);
 }
 
-const orders = new WeakMap<Node, number>();
-
-/** A node's place in the order of recording: its first output's number, or the place of the node it stands for. */
-function orderOf(node: Node): number {
-  return orders.get(node) ?? node.outputs[0]!.id;
+/** A node's rank in the order of recording: its first output's number, or the rank of the node that it replaces. */
+function rankOf(node: Node): number {
+  return node.rank ?? node.outputs[0]!.id;
 }
 
-/** Has `node` run right before `other`, as far as what it reads allows. */
+/** Makes `node` run right before `other`, as far as its inputs allow. */
 export function runBefore(node: Node, other: Node): void {
-  orders.set(node, orderOf(other) - 0.5);
+  node.rank = rankOf(other) - 0.5;
 }
 
-/** Has `node` run right after `other`. */
+/** Makes `node` run right after `other`. */
 export function runAfter(node: Node, other: Node): void {
-  orders.set(node, orderOf(other));
+  node.rank = rankOf(other);
 }
 
-/** Gives the new nodes behind `values` the place of `original`. */
+/** Gives the new nodes behind `values` the rank of `original`. */
 function standIn(values: readonly Value[], original: Node): void {
-  const place = orderOf(original);
+  const rank = rankOf(original);
   const stack = values.flatMap((value) => value.node ?? []);
   for (let node = stack.pop(); node; node = stack.pop()) {
-    // Nodes recorded before this rewrite have numbers below those of the outputs of the original's copy, or a place.
-    if (orders.has(node) || node.outputs[0]!.id <= original.outputs[0]!.id) continue;
-    orders.set(node, place);
+    // Nodes recorded before this rewrite have numbers below those of the outputs of the original's copy, or a rank.
+    if (node.rank !== null || node.outputs[0]!.id <= original.outputs[0]!.id) continue;
+    node.rank = rank;
     for (const input of node.inputs) if (input.node) stack.push(input.node);
   }
 }
@@ -147,15 +150,15 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
   const inputs = node.inputs.map((input) => resolve(input, replaced));
   if (inputs.every((input, i) => input === node.inputs[i])) return node;
   const copy = new Node(node.op, inputs, node.attrs);
-  orders.set(copy, orderOf(node));
+  copy.rank = rankOf(node);
   return copy;
 }
 
 /**
  * A copy of the graph behind `targets` that nothing else can see or change.
  *
- * @param outer the values at which the graph ends.
- * @param leafFor what stands for such a value in the copy; asked once for each.
+ * @param outer whether the graph ends at a value.
+ * @param leafFor the leaf that replaces such a value in the copy; called once for each.
  */
 export function snapshot(targets: readonly Value[], outer: Known, leafFor: (value: Value) => Value): readonly Value[] {
   const copies = new Map<Value, Value>();

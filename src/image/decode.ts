@@ -13,8 +13,7 @@ import { printable } from "../foreign_text.ts";
 import { decodeBmp } from "./bmp.ts";
 import { type ImageHeader, readHeader } from "./header.ts";
 import { decodePngImage } from "./png.ts";
-import type { RgbaImage } from "./pixels.ts";
-import type { RgbImage } from "./pixels.ts";
+import type { RgbaImage, RgbImage } from "./pixels.ts";
 
 /**
  * Decodes an image. The image is turned as its EXIF orientation says; transparent parts become white; of 16 bits per

@@ -5,7 +5,7 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import { time, type TimeOptions } from "../tune/timing.ts";
 
 /** The units of work, and of the rates that are shown for it. */
@@ -46,7 +46,7 @@ export interface Measured {
 }
 
 /** Checks a case, measures it, and frees its memory. `waitMs` is from `waitCost()`. */
-export async function measure(gpu: Gpu, one: BenchCase, options: TimeOptions): Promise<Measured> {
+export async function measure(gpu: Backend, one: BenchCase, options: TimeOptions): Promise<Measured> {
   try {
     await one.check();
     const timing = await time(gpu, (times) => one.run(times), options);

@@ -5,8 +5,8 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import type { Offer } from "../graph/variants.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Offer } from "../graph/device.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { BenchCase } from "./bench.ts";
 import { selfTestCases } from "./kernels.ts";
@@ -30,7 +30,7 @@ export interface Tested {
  *
  * @param tell is told each result at once.
  */
-export async function selfTest(gpu: Gpu, tell: (tested: Tested) => void = () => {}): Promise<Tested[]> {
+export async function selfTest(gpu: Backend, tell: (tested: Tested) => void = () => {}): Promise<Tested[]> {
   const results: Tested[] = [];
   const test = async (name: string, work: () => Promise<void>) => {
     const error = await work().then(() => null, (error) => {
@@ -81,7 +81,7 @@ function oneOfEach(offers: readonly Offer[]): { offer: Offer; name: string }[] {
   return [...found.values()];
 }
 
-async function tryVariant(gpu: Gpu, offer: Offer, name: string): Promise<void> {
+async function tryVariant(gpu: Backend, offer: Offer, name: string): Promise<void> {
   const bench = workbench(gpu, offer);
   if (typeof bench === "string") throw new GpuError(bench);
   const trial = await bench.prepare(name), fault = faultOf((await bench.results([trial]))[0]!, bench.expected, null);

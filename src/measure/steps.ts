@@ -5,8 +5,7 @@
  * @module
  */
 import { GpuError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import type { DispatchTime } from "../graph/profile.ts";
+import type { Backend, DispatchTime } from "../backend/backend.ts";
 import { sizeOf } from "../graph/node.ts";
 import * as F from "../nn/functional.ts";
 import { type ModelName, MODELS } from "../models/registry.ts";
@@ -115,7 +114,7 @@ export function benchStep(model: ModelName, batchSize: number): BenchStep {
 
 /** Checks the step, measures it, and frees its memory. `options.runs` is the number of steps in each round. */
 export async function measureStep(
-  gpu: Gpu,
+  gpu: Backend,
   model: ModelName,
   batchSize: number,
   options: TimeOptions = {},

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { nextId } from "../graph/node.ts";
+import { recorder } from "../graph/recorder.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Module } from "./module.ts";
 
@@ -32,8 +32,8 @@ export function watchCalls(network: Module): Calls {
     const own = Object.getOwnPropertyDescriptor(module, "forward"), forward = module.forward;
     let count = 0;
     const watched = (...inputs: Parameters<typeof forward>) => {
-      const index = count++, start = nextId(), output = forward.apply(module, inputs);
-      list.push({ name, module, index, output, start, end: nextId() });
+      const index = count++, start = recorder.nextId, output = forward.apply(module, inputs);
+      list.push({ name, module, index, output, start, end: recorder.nextId });
       return output;
     };
     Object.defineProperty(module, "forward", { value: watched, configurable: true });

@@ -9,7 +9,8 @@
  */
 import { fillNormal, fillUniform, permute, randomUint32 } from "../random.ts";
 import { ShapeError } from "../errors.ts";
-import { constant, type Shape, withoutGradients } from "../graph/node.ts";
+import { withoutGradients } from "../graph/recorder.ts";
+import { constant, type Shape } from "../graph/node.ts";
 import { checkOptions, describe } from "../ops/options.ts";
 import { requireType, text } from "../ops/shape/shape.ts";
 import { nextKey } from "../tensor/random_state.ts";

@@ -6,7 +6,8 @@
  * @module
  */
 import { ShapeError, WeightsError } from "../errors.ts";
-import { nextId, type Shape, Value, withoutGradients, withoutReads } from "../graph/node.ts";
+import { recorder, withoutGradients, withoutReads } from "../graph/recorder.ts";
+import { type Shape, Value } from "../graph/node.ts";
 import { encodeOnnx, type OnnxTensor } from "../io/onnx.ts";
 import { checkOptions, describe } from "../ops/options.ts";
 import { checkShape } from "../ops/shape/shape.ts";
@@ -99,7 +100,7 @@ function record(module: Module, network: string, shape: Shape, batch: number): T
     changes: (tensor: Tensor) => void (changed.has(tensor) || changed.set(tensor, tensor.value)),
     accumulates: () => {},
   };
-  const modes = module.namedModules().map(([, one]) => [one, one.training] as const), before = nextId();
+  const modes = module.namedModules().map(([, one]) => [one, one.training] as const), before = recorder.nextId;
   using calls = watchCalls(module);
   try {
     module.eval();

@@ -5,8 +5,7 @@
  * @module
  */
 import { shader } from "../../shaders/mod.ts";
-import type { Storage } from "../backend/webgpu/memory.ts";
-import { align, ALIGNMENT } from "../backend/webgpu/memory.ts";
+import { align, ALIGNMENT, type Storage } from "../backend/memory.ts";
 import type { Constants, Kernel } from "../wgsl/specialize.ts";
 import { UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import { constant, type Dispatch, type Op, record, type Target, type Value } from "../graph/node.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Storage } from "../backend/webgpu/memory.ts";
+import type { Storage } from "../backend/memory.ts";
 import { MOST_WINDOWS, UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import type { Device, Dispatch, Target, Value } from "../graph/node.ts";
 import { divisors } from "./tiling.ts";

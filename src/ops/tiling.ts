@@ -7,7 +7,7 @@
 import { UNIFORM_BYTES } from "../wgsl/uniforms.ts";
 import type { Profile } from "../backend/profile.ts";
 import type { Device, Node, Value } from "../graph/node.ts";
-import type { Variant } from "../graph/variants.ts";
+import type { Variant } from "../backend/variants.ts";
 
 /** A way to tile a kernel: the number of invocations, and the work of each. */
 export interface Tile extends Variant {
@@ -53,10 +53,11 @@ function sharedFactor(groups: number, { barrier, groups: enough }: Profile): num
  * @param candidates all tiles; they may depend on the device, and on the node's op, shapes and attributes, only.
  */
 export function selectTile<T extends Tile>(node: Node, candidates: () => readonly T[], device: Device): T {
-  const tiles = candidates();
-  const costs = new Map(tiles.map((tile) => [tile, cost(tile, device)]));
-  const sorted = tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!);
-  return device.variants.take(node, sorted, sorted[0] && costs.get(sorted[0]));
+  return device.variants.select(node, device.profile, () => {
+    const tiles = candidates(), costs = new Map(tiles.map((tile) => [tile, cost(tile, device)]));
+    const sorted = tiles.toSorted((a, b) => costs.get(a)! - costs.get(b)!);
+    return { sorted, cost: sorted[0] ? costs.get(sorted[0])! : 0 };
+  });
 }
 
 /** The sizes up to `most` of a tile that divide `extent`, in ascending order. */

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { AdapterDescription } from "../backend/webgpu/device.ts";
-import { makerOf, vulkanDrivers } from "../backend/webgpu/makers.ts";
+import { type AdapterInfo, type AdapterRecord, adapterRecord } from "../backend/adapter.ts";
+import { makerOf, vulkanDrivers } from "../backend/makers.ts";
 import { VERSION } from "../version.ts";
 
 /** What `environment()` cannot find out by itself. */
 export interface EnvironmentParts {
-  readonly adapter: AdapterDescription;
+  readonly adapter: AdapterInfo;
   /** The images that the run is trained on. */
   readonly data: {
     readonly name: string;
@@ -28,7 +28,7 @@ export interface EnvironmentParts {
 /** What `run.json` says about a process of the run. */
 export interface Environment extends Omit<EnvironmentParts, "adapter" | "command" | "started"> {
   /** `vendor` is the maker's name, if it is known. */
-  readonly adapter: AdapterDescription & {
+  readonly adapter: AdapterRecord & {
     /** The backend that was asked for; null for the system's default. */
     readonly backend: string | null;
     /** See `vulkanDrivers()`; absent if there are none. */
@@ -60,7 +60,7 @@ export async function environment(
     seed,
     data: { ...data },
     adapter: {
-      ...adapter,
+      ...adapterRecord(adapter),
       vendor: makerOf(adapter.vendor),
       // The flag --backend sets this variable when the device is opened.
       backend: Deno.env.get("DENO_WEBGPU_BACKEND") || null,

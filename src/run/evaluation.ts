@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
 import { imageOf } from "../data/records.ts";
@@ -20,7 +20,7 @@ import type { LoadedWeights } from "./weights.ts";
  * @throws {TrainingError} if the loss is not finite.
  */
 export async function evaluateWeights(
-  gpu: Gpu,
+  gpu: Backend,
   weights: LoadedWeights,
   dataset: Dataset,
   split: "train" | "test",

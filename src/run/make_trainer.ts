@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { MODELS } from "../models/registry.ts";
@@ -20,7 +20,7 @@ import { fineTune } from "./fine_tune.ts";
  * @throws {WeightsError} if the file of `--init` does not fit the model.
  */
 export async function makeTrainer(
-  gpu: Gpu,
+  gpu: Backend,
   config: RunConfig,
   dataset: Dataset,
   say: (line: string) => void = () => {},

@@ -35,12 +35,12 @@ export interface Opened {
   readonly tests: DeviceData | null;
 }
 
-/** Who is told what a run does. */
+/** Who is told what a run does. `say` and `warn` are called as plain functions, without `this`. */
 export interface Listener {
   /** A line of news. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /** A line about something that went wrong, and what is done about it. */
-  warn(line: string): void;
+  readonly warn: (line: string) => void;
   /** Steps were done; `ended` are the intervals of `logEvery` steps that end among them. */
   progress(trainer: Trainer, progress: Progress, ended: readonly Interval[]): void;
 }

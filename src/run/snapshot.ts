@@ -4,8 +4,8 @@
  * @module
  */
 import { DIVERGED_REMEDY, DivergedError, UsageError, WeightsError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { variantsOf } from "../graph/variants.ts";
+import type { Backend } from "../backend/backend.ts";
+import { variantsOf } from "../graph/device.ts";
 import type { StoredTensor } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
@@ -101,12 +101,12 @@ function positionIn({ config, stepsPerEpoch }: Trainer, state: RunState): Positi
 }
 
 /** The variants of kernels that a device uses instead of those that are estimated to be fastest. */
-export function kernelsOf(gpu: Gpu): Record<string, string> {
+export function kernelsOf(gpu: Backend): Record<string, string> {
   return Object.fromEntries(variantsOf(gpu).chosen);
 }
 
 /** Makes a device use the variants that a run started with, and no others: variants round differently. */
-export function useKernels(gpu: Gpu, kernels: Readonly<Record<string, string>>): void {
+export function useKernels(gpu: Backend, kernels: Readonly<Record<string, string>>): void {
   const { chosen } = variantsOf(gpu);
   chosen.clear();
   for (const [key, name] of Object.entries(kernels)) chosen.set(key, name);

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { openDataset } from "../data/open_dataset.ts";
@@ -38,7 +38,7 @@ import { loadWeights, saveWeights } from "./weights.ts";
 /** What a run tells of, besides what its session does. */
 export interface RunListener extends Listener {
   /** Something that takes a while, such as a download, has come so far; "" when it is over. */
-  status(text: string): void;
+  readonly status: (text: string) => void;
   /** The first step comes next. From now on the session can be stopped, paused and given another learning rate. */
   started(session: Session): Promise<void>;
   /** No steps are left to do, or the run was stopped; the weights are saved. A run that was not stopped is tested next. */
@@ -50,14 +50,14 @@ export interface RunListener extends Listener {
 /** Where a run gets its device. */
 export interface RunDevice {
   /** Opens the device that the settings ask for. Called again when the device was lost. */
-  open(): Promise<Gpu>;
+  open(): Promise<Backend>;
   /**
    * Tunes the kernels of a new run, as the settings ask for.
    *
    * @param plan plans a step, which asks for its kernels.
    * @returns whether other kernels were selected than before.
    */
-  tune(gpu: Gpu, plan: () => Promise<void>): Promise<boolean>;
+  tune(gpu: Backend, plan: () => Promise<void>): Promise<boolean>;
 }
 
 /** What `trainRun()` needs besides the settings. */

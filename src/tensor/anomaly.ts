@@ -6,17 +6,18 @@
  * @module
  */
 import { AnomalyError, ShapeError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { read, type Storage } from "../backend/webgpu/memory.ts";
-import { type Node, setTraces, traces, type Value, withoutGradients, withoutReads } from "../graph/node.ts";
+import type { Backend } from "../backend/backend.ts";
+import type { Storage } from "../backend/memory.ts";
+import type { Node, Value } from "../graph/node.ts";
 import { evaluate } from "../graph/program.ts";
+import { recorder } from "../graph/recorder.ts";
 import { type Known, needed, type Rule, runAfter, runBefore } from "../graph/rewrite.ts";
 import { checkFinite, noFlags } from "../ops/elementwise/finite.ts";
 import { rules } from "../ops/fuse.ts";
 import { checkFlag, describe } from "../ops/options.ts";
 import { text } from "../ops/shape/shape.ts";
 
-/** Nothing was ever traced: then no graph has to be searched for what is. */
+/** Nothing was ever traced, so that no graph has to be searched for traced nodes. */
 let never = true;
 
 /**
@@ -27,7 +28,7 @@ let never = true;
  * program is waited for.
  */
 export function setDetectAnomaly(on: boolean): void {
-  setTraces(checkFlag(on, "setDetectAnomaly: what it is given"));
+  recorder.trace = checkFlag(on, "setDetectAnomaly: what it is given") ? { gradientOf: null } : null;
   if (on) never = false;
 }
 
@@ -37,7 +38,7 @@ export function setDetectAnomaly(on: boolean): void {
  */
 export function detectAnomaly<T>(fn: () => T): T {
   if (typeof fn !== "function") throw new ShapeError(`detectAnomaly: expected a function, got ${describe(fn)}`);
-  const before = traces(), restore = () => setTraces(before);
+  const before = recorder.trace, restore = () => recorder.trace = before;
   setDetectAnomaly(true);
   let later = false;
   try {
@@ -55,7 +56,7 @@ export interface Checks {
   /** The flags that the checks fill: to be computed with the graph. */
   readonly flags: Value;
   /** Throws `AnomalyError` if an op made NaN or an infinity. @param step the step that ran, from 1, of how many. */
-  verify(gpu: Gpu, flags: Storage, step?: number, submitted?: number): Promise<void>;
+  verify(backend: Backend, flags: Storage, step?: number, submitted?: number): Promise<void>;
 }
 
 /** The rules for a graph with `checks`. */
@@ -64,10 +65,10 @@ export function rulesFor(checks: Checks | null): Rule[] {
 }
 
 /** Computes `targets`. @throws {TrainingError} in anomaly mode, where an op made NaN or an infinity. */
-export async function compute(gpu: Gpu, targets: readonly Value[]): Promise<void> {
+export async function compute(backend: Backend, targets: readonly Value[]): Promise<void> {
   const checks = checksOf(targets), all = checks ? [...targets, checks.flags] : targets;
-  await evaluate(gpu, all, rulesFor(checks));
-  await checks?.verify(gpu, checks.flags.storage!);
+  await evaluate(backend, all, rulesFor(checks));
+  await checks?.verify(backend, checks.flags.storage!);
 }
 
 /** The checks of what must run for `targets` and was recorded in anomaly mode; null where there is none of it. */
@@ -83,24 +84,24 @@ export function checksOf(targets: readonly Value[], known: Known = () => false):
   const floats = (values: readonly Value[]) => values.map(base).filter(({ dtype }) => dtype === "f32");
   /** Each value with its check: before the node that reads it, or after the one that gives it. */
   const checks = new Map<Value, (check: Node) => void>();
-  const note = (value: Value, place: (check: Node) => void) => checks.has(value) || checks.set(value, place);
+  const note = (value: Value, order: (check: Node) => void) => checks.has(value) || checks.set(value, order);
   for (const node of nodes) {
     for (const value of floats(node.inputs)) note(value, (check) => runBefore(check, node));
     for (const value of floats(node.outputs)) note(value, (check) => runAfter(check, node));
   }
   let flags = noFlags(checks.size);
-  for (const [value, place] of checks) {
-    flags = withoutReads(() => withoutGradients(() => checkFinite(flags, value)));
-    place(flags.node!);
+  for (const [value, order] of checks) {
+    flags = recorder.with({ reads: false, gradients: false }, () => checkFinite(flags, value));
+    order(flags.node!);
   }
   // Now: once they are computed, values forget what they are views of.
-  const places = new Map(Array.from(checks.keys(), (value, i) => [value, 1 + i]));
-  const placesOf = (values: readonly Value[]) => values.flatMap((value) => places.get(base(value)) ?? []);
-  const results = placesOf(targets);
-  const steps = nodes.map((node) => ({ node, reads: placesOf(node.inputs), gives: placesOf(node.outputs) }));
-  const verify = async (gpu: Gpu, storage: Storage, step?: number, submitted?: number) => {
-    const [bytes] = await read(gpu, [storage]), found = new Uint32Array(bytes!);
-    const flagOf = (places: readonly number[]) => places.reduce((all, place) => all | found[place]!, 0);
+  const indices = new Map(Array.from(checks.keys(), (value, i) => [value, 1 + i]));
+  const indicesOf = (values: readonly Value[]) => values.flatMap((value) => indices.get(base(value)) ?? []);
+  const results = indicesOf(targets);
+  const steps = nodes.map((node) => ({ node, reads: indicesOf(node.inputs), gives: indicesOf(node.outputs) }));
+  const verify = async (backend: Backend, storage: Storage, step?: number, submitted?: number) => {
+    const [bytes] = await backend.read([storage]), found = new Uint32Array(bytes!);
+    const flagOf = (indices: readonly number[]) => indices.reduce((all, index) => all | found[index]!, 0);
     const bad = steps.filter(({ gives }) => flagOf(gives)), maker = bad.find(({ reads }) => !flagOf(reads));
     if (maker) throw new AnomalyError(`${roleOf(maker.node)} made ${kindOf(flagOf(maker.gives))}`, step, submitted);
     if (!bad[0] || !flagOf(results)) return;
@@ -114,6 +115,6 @@ const kindOf = (flag: number) => flag === 1 ? "NaN" : flag === 2 ? "an infinity"
 /** Such as: the gradient of "sqrt" (SqrtBackward0), in "div" of [3], [3] to [3], */
 function roleOf({ op, inputs, outputs, trace }: Node): string {
   const shapes = (values: readonly Value[]) => values.map(({ shape }) => text(shape)).join(", ");
-  const own = `"${op.name}" of ${shapes(inputs)} to ${shapes(outputs)}`, of = trace!.gradientOf;
-  return of ? `the gradient of "${of.name}" (${of.gradName ?? "no name"}), in ${own},` : `the forward of ${own}`;
+  const step = `"${op.name}" of ${shapes(inputs)} to ${shapes(outputs)}`, of = trace!.gradientOf;
+  return of ? `the gradient of "${of.name}" (${of.gradName ?? "no name"}), in ${step},` : `the forward of ${step}`;
 }

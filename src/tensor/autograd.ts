@@ -6,11 +6,12 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { type Node, recordedFor, type Value, withoutGradients } from "../graph/node.ts";
+import type { Node, Value } from "../graph/node.ts";
+import { recorder, withoutGradients } from "../graph/recorder.ts";
 import { combine } from "../ops/elementwise/elementwise.ts";
 import { text } from "../ops/shape/shape.ts";
 
-/** What takes the gradient of a value. */
+/** What receives the gradient of a value. */
 export interface Leaf {
   accumulate(grad: Value): void;
 }
@@ -21,13 +22,13 @@ export const leaves = new WeakMap<Value, Leaf>();
 /** Results that keep their gradient although they are no leaves, by their values. */
 export const retaining = new WeakMap<Value, Leaf>();
 
-/** Tensors that required gradients once: parameters, even while they are frozen. */
+/** Tensors that have required gradients at some time: parameters, even while they are frozen. */
 export const trainable = new WeakSet<Leaf>();
 
-/** Gives the gradient that is to flow on in place of `grad`. */
+/** Returns the gradient that flows on in place of `grad`. */
 export type Hook = (grad: Value) => Value;
 
-/** What is to see the gradient of a value as soon as it is known as a whole, in the order of registration. */
+/** The hooks of a value, in the order of registration. They are called when its gradient is complete. */
 export const hooks = new WeakMap<Value, Set<Hook>>();
 
 /** A node of the gradient's graph, as PyTorch shows it. */
@@ -61,17 +62,18 @@ export function gradFn(value: Value): GradFn {
 }
 
 /**
- * Lets go of what computed `value`, if it is computed and no gradient needs that any more: the inputs, which may be
- * large, can be collected.
+ * Drops the node that computed `value`, if the value is computed and no gradient needs the node any more. Its inputs,
+ * which may be large, can then be collected.
  */
 export function forget(value: Value): void {
   if (value.storage && (spent.has(value) || leaves.has(value) || !value.needsGrad)) value.node = null;
 }
 
 /**
- * The gradients of what `seeds` maps to its own gradient, of all leaves or of `inputs` alone, by their values.
+ * The gradients of all leaves, or of `inputs` alone, by their values.
  *
- * @param retain the graph can be differentiated again.
+ * @param seeds the values that are differentiated, with their gradients.
+ * @param retain whether the graph can be differentiated again.
  */
 export function differentiate(
   seeds: ReadonlyMap<Value, Value>,
@@ -81,7 +83,7 @@ export function differentiate(
   return withoutGradients(() => {
     const grads = new Map(seeds), results = new Map<Value, Value>();
     const nodes = order(seeds.keys()), wanted = inputs && leadingTo(inputs, nodes);
-    /** The gradient of `value`, which nothing adds to any more, after its hooks. */
+    /** The complete gradient of `value`, after its hooks; null if there is none. */
     const finished = (value: Value) => {
       let grad = grads.get(value);
       if (!grad) return null;
@@ -97,7 +99,7 @@ export function differentiate(
       const needs = node.inputs.map((input) =>
         input.needsGrad && (!wanted || inputs!.has(input) || wanted.has(through(input)))
       );
-      recordedFor(node, () => {
+      recorder.gradientOf(node.op, () => {
         const found = node.op.grad!(node, given, needs);
         node.inputs.forEach((input, i) => {
           const grad = found[i];
@@ -160,7 +162,7 @@ function leadingTo(inputs: ReadonlySet<Value>, nodes: readonly Node[]): Set<Node
   return found;
 }
 
-/** Marks the gradients of `nodes` as done with. Their names stay, without the values. */
+/** Marks `nodes` as differentiated. Their names are kept for `gradFn`, without the values. */
 function free(nodes: readonly Node[]): void {
   for (const node of nodes.toReversed()) {
     const fn = { name: nameOf(node), next: node.inputs.filter((input) => input.needsGrad).map(gradFn) };

@@ -4,15 +4,16 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { counters, type Gpu, requestGpu } from "../backend/webgpu/device.ts";
-import { allocateStorage, type Storage } from "../backend/webgpu/memory.ts";
-import { type Copy, submit } from "../graph/commands.ts";
-import { nextId, Value, withoutReads } from "../graph/node.ts";
-import type { DispatchTime } from "../graph/profile.ts";
+import type { Backend, Copy, DispatchTime } from "../backend/backend.ts";
+import type { Storage } from "../backend/memory.ts";
+import { requestBackend } from "../backend/request.ts";
+import { Value } from "../graph/node.ts";
 import { StepProgram } from "../graph/program.ts";
+import { recorder, withoutReads } from "../graph/recorder.ts";
 import { snapshot } from "../graph/rewrite.ts";
 import { alias } from "../ops/shape/view.ts";
 import { type Checks, checksOf, compute, rulesFor } from "./anomaly.ts";
+import type { Handle } from "./handle.ts";
 import { inTurn, settle } from "./realize.ts";
 import { Tensor } from "./tensor.ts";
 import { holders, watch, watcher } from "./watch.ts";
@@ -21,11 +22,11 @@ import { holders, watch, watcher } from "./watch.ts";
 interface Home {
   /** Null until a program first needs it. */
   storage: Storage | null;
-  /** The value whose elements the home has. Changes as runs take place. */
+  /** The value whose elements the home holds. Changes as runs take place. */
   holder: Value;
-  /** The value that will have them after the runs that were asked for. Changes as runs are asked for. */
+  /** The value whose elements it will hold after all runs that were asked for. Changes as runs are asked for. */
   owner: Value;
-  /** Elements that belong here and did not arrive, since a run failed. */
+  /** The value whose elements belong here and did not arrive, because a run failed. */
   missing: Value | null;
 }
 
@@ -47,11 +48,11 @@ interface Slot {
   readonly written: boolean;
 }
 
-/** What a run must see to first: the storage of a home passes on to a new value. */
+/** What a run must do first: the storage of a home passes on to a new value. */
 interface Handover {
   readonly home: Home;
   readonly to: Value;
-  /** The tensor's elements at the time, if they are not those that the home has by then. */
+  /** The tensor's value at the time, if the home will hold the elements of another by then. */
   readonly moved: Value | null;
 }
 
@@ -70,7 +71,7 @@ interface Recording {
 /**
  * A step that was recorded once. Each run reads the tensors that the step used as they then are, and changes in place
  * those that the step changed. The tensors that the step returned hold the elements of the last run. What was recorded
- * from any of them before a run has the elements of then.
+ * from any of them before a run keeps the elements from before that run.
  */
 export class Program<T = unknown> {
   readonly #leaves: readonly Slot[];
@@ -95,26 +96,27 @@ export class Program<T = unknown> {
   }
 
   /**
-   * Submits `times` steps (default 1) and returns without waiting for the GPU; what is read afterwards waits. A step
-   * that was recorded in anomaly mode is waited for instead, and the steps end with the one that makes NaN or an
-   * infinity.
+   * Submits `times` steps (default 1) and returns without waiting for the device; reads wait for it. In a long run timers
+   * and other events get their turn now and then. Steps recorded in anomaly mode are waited for one by one, and end with
+   * the one that makes NaN or an infinity.
    *
+   * @throws {GpuError} each time, if a kernel does not compile.
    * @throws {TrainingError} in anomaly mode (see `setDetectAnomaly`).
    */
   async run(times = 1): Promise<void> {
     if (!Number.isInteger(times) || times < 0) throw new ShapeError(`run: ${times} is no number of steps`);
     this.#check();
     if (times === 0) return;
-    await this.#perform(async (step, gpu) => {
+    await this.#perform(async (step, backend) => {
       if (!this.#checks) return await step.run(times);
       for (let i = 1; i <= times; i++) {
         await step.run(1);
-        await this.#checks.verify(gpu, step.places.at(-1)!, i, times);
+        await this.#checks.verify(backend, step.storages.at(-1)!, i, times);
       }
     });
   }
 
-  /** Runs `steps` steps (default 10), slowly, and tells what each of their dispatches takes by the GPU's clock. */
+  /** Runs `steps` steps (default 10), slowly, and resolves with the time of each dispatch by the device's clock. */
   profile(steps = 10): Promise<DispatchTime[]> {
     return this.#perform((step) => step.profile(steps));
   }
@@ -125,11 +127,11 @@ export class Program<T = unknown> {
     if (watcher()) throw new ShapeError("run: a program cannot be part of a step that is being recorded");
   }
 
-  async #perform<R>(how: (step: StepProgram, gpu: Gpu) => Promise<R>): Promise<R> {
+  async #perform<R>(action: (step: StepProgram, backend: Backend) => Promise<R>): Promise<R> {
     this.#check();
     const slots = [...this.#leaves, ...this.#outputs];
     for (const { tensor } of slots) tensor.value; // Throws where one was disposed of, before anything is changed.
-    // At once, before anything else is recorded: what is recorded from now on means the elements after the run.
+    // At once, before anything else is recorded: what is recorded from now on reads the elements after the run.
     const handovers = slots.flatMap(({ tensor, home, written }) => {
       const { value } = tensor, moved = value === home.owner ? null : value;
       if (!written && !moved) return [];
@@ -141,10 +143,10 @@ export class Program<T = unknown> {
     });
     return await inTurn(async () => {
       try {
-        const gpu = await requestGpu(), step = await this.#built(gpu);
-        this.#outputs.forEach(({ home }, i) => home.storage ??= step.places[i]!);
-        await handOver(gpu, handovers);
-        return await how(step, gpu);
+        const backend = await requestBackend(), step = await this.#built(backend);
+        this.#outputs.forEach(({ home }, i) => home.storage ??= step.storages[i]!);
+        await handOver(backend, handovers);
+        return await action(step, backend);
       } catch (error) {
         handovers.forEach(takeBack);
         throw error;
@@ -154,35 +156,35 @@ export class Program<T = unknown> {
 
   /** The number of kernels that one step runs. */
   dispatches(): Promise<number> {
-    return inTurn(async () => (await this.#built(await requestGpu())).dispatches);
+    return inTurn(async () => (await this.#built(await requestBackend())).dispatches);
   }
 
-  /** The bytes that the step's intermediates take, gradients among them. `gpu` may be one on paper: nothing is computed. */
-  footprint(gpu: Gpu): number {
-    const places = new Map(this.#leaves.map(({ value }) => [value, allocateStorage(gpu, value.bytes)]));
-    const ends = new Map(this.#leaves.map(({ tensor, value }) => [tensor, places.get(value)!]));
+  /** The bytes that the step's intermediates take, gradients among them. `backend` may be one on paper: nothing is computed. */
+  footprint(backend: Backend): number {
+    const storages = new Map(this.#leaves.map(({ value }) => [value, backend.allocateStorage(value.bytes)]));
+    const ends = new Map(this.#leaves.map(({ tensor, value }) => [tensor, storages.get(value)!]));
     const changed = this.#leaves.flatMap(({ value, written }) => written ? [value] : []);
     const results = [
       ...this.#outputs.map(({ value }) => ({ value, end: null })),
       ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: ends.get(tensor) ?? null })),
     ];
-    const before = counters.bytesLive;
-    // What other programs may share must not be uploaded to `gpu`, where they would look for it.
-    const open = results.map(({ value }) => value), seen = new Set<Value>(places.keys());
+    const before = backend.counters.bytesLive;
+    // Values that other programs may share must not be uploaded to `backend`: those programs would look for them there.
+    const open = results.map(({ value }) => value), seen = new Set<Value>(storages.keys());
     for (let value = open.pop(); value; value = open.pop()) {
       if (seen.has(value)) continue;
       seen.add(value);
       if (value.pending) open.push(...value.node!.inputs);
-      else places.set(value, allocateStorage(gpu, value.bytes));
+      else storages.set(value, backend.allocateStorage(value.bytes));
     }
-    const step = new StepProgram(gpu, results, places, new Set(changed), rulesFor(null));
-    const bytes = counters.bytesLive - before;
+    const step = new StepProgram(backend, results, storages, new Set(changed), rulesFor(null));
+    const bytes = backend.counters.bytesLive - before;
     step.dispose();
-    for (const { block } of places.values()) block.release();
+    for (const { block } of storages.values()) block.release();
     return bytes;
   }
 
-  /** Plans the step anew when it runs next, with the kernels that are then the choice. */
+  /** Plans the step anew when it runs next, with the kernels that are selected by then. */
   replan(): Promise<void> {
     return inTurn(() => {
       this.#step?.dispose();
@@ -191,27 +193,27 @@ export class Program<T = unknown> {
     });
   }
 
-  async #built(gpu: Gpu): Promise<StepProgram> {
+  async #built(backend: Backend): Promise<StepProgram> {
     // Another program may have given a result of this one a home since.
-    const fits = this.#outputs.every(({ home }, i) => !home.storage || home.storage === this.#step?.places[i]);
+    const fits = this.#outputs.every(({ home }, i) => !home.storage || home.storage === this.#step?.storages[i]);
     if (this.#step && fits) return this.#step;
     this.#step?.dispose();
     this.#step = null;
     const homeless = this.#leaves.filter(({ home }) => !home.storage).map(({ home }) => home.holder);
-    await compute(gpu, [...homeless, ...this.#others]);
+    await compute(backend, [...homeless, ...this.#others]);
     for (const { home } of this.#leaves) home.storage ??= home.holder.storage!;
-    const places = new Map(this.#leaves.map(({ value, home }) => [value, home.storage!]));
+    const storages = new Map(this.#leaves.map(({ value, home }) => [value, home.storage!]));
     const changed = new Set(this.#leaves.flatMap(({ value, written }) => written ? [value] : []));
     const results = [
       ...this.#outputs.map(({ value, home }) => ({ value, end: home.storage })),
       ...Array.from(this.#changes, ([tensor, value]) => ({ value, end: homeOf(tensor).storage })),
     ];
-    this.#checks = checksOf(results.map(({ value }) => value), (value) => places.has(value));
+    this.#checks = checksOf(results.map(({ value }) => value), (value) => storages.has(value));
     if (this.#checks) results.push({ value: this.#checks.flags, end: null });
-    return this.#step = new StepProgram(gpu, results, places, changed, rulesFor(this.#checks));
+    return this.#step = new StepProgram(backend, results, storages, changed, rulesFor(this.#checks));
   }
 
-  /** Gives the memory of the step's intermediates back. The program cannot run any more. */
+  /** Frees the memory of the step's intermediates. The program cannot run any more. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -222,18 +224,18 @@ export class Program<T = unknown> {
   }
 }
 
-async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void> {
-  // While all is where it was: what moves in, and what is read of those who move out.
+async function handOver(backend: Backend, handovers: readonly Handover[]): Promise<void> {
+  // Computed while nothing has moved yet: the values that move in, and those that move out and are still read.
   const arrivals = handovers.map(({ home, moved }) => moved ?? home.missing);
   const leaving = handovers.flatMap(({ home: { holder } }) => holder.read && holder.pending ? [holder] : []);
-  await compute(gpu, [...arrivals.flatMap((one) => one ?? []), ...leaving]);
+  await compute(backend, [...arrivals.flatMap((one) => one ?? []), ...leaving]);
   const saves: Copy[] = [], moves: Copy[] = [];
   handovers.forEach(({ home, to }, i) => {
     const storage = home.storage!, { holder } = home, arrival = arrivals[i];
-    to.storage = storage; // Before it is given up, so that it is never free.
+    to.storage = storage; // Before the holder gives it up, so that it is never free.
     const owned = holder.storage?.block === storage.block && holder.storage.offset === storage.offset;
     if (owned && holder.read) {
-      const copy = allocateStorage(gpu, storage.size);
+      const copy = backend.allocateStorage(storage.size);
       saves.push({ from: storage, to: copy });
       holder.storage = copy;
       copy.block.release(); // Held by the value now.
@@ -244,10 +246,10 @@ async function handOver(gpu: Gpu, handovers: readonly Handover[]): Promise<void>
     home.holder = to;
     home.missing = null;
   });
-  if (saves.length + moves.length > 0) submit(gpu, [...saves, ...moves]);
+  if (saves.length + moves.length > 0) await backend.program([...saves, ...moves]).run();
 }
 
-/** After a failed run: a value that got no elements stands for those from before. */
+/** After a failed run: a value that got no elements stands for the ones from before the run. */
 function takeBack({ home, to, moved }: Handover): void {
   if (to.storage) return;
   home.missing = moved ?? home.missing;
@@ -272,21 +274,23 @@ function takeBack({ home, to, moved }: Handover): void {
  * ```
  */
 export function compile<T>(fn: () => T): Program<T> {
-  const start = nextId(), outer = (value: Value) => value.id < start;
+  const start = recorder.nextId, outer = (value: Value) => value.id < start;
   const before = new Map<Tensor, { value: Value; grad: Tensor | null }>();
-  const seen = {
-    changes(tensor: Tensor) {
+  // Tensors are the only handles.
+  const watcher = {
+    changes(handle: Handle) {
+      const tensor = handle as Tensor;
       if (!before.has(tensor)) before.set(tensor, { value: tensor.value, grad: tensor.grad });
     },
-    accumulates(tensor: Tensor) {
-      if (before.has(tensor)) return;
+    accumulates(handle: Handle) {
+      if (before.has(handle as Tensor)) return;
       throw new ShapeError("compile: the step adds to a gradient from before it; call zeroGrad() in the step");
     },
   };
   let result: T, tensors: readonly Tensor[] = [], after: readonly Value[] = [];
   const changed: { tensor: Tensor; leaf: Value; value: Value }[] = [];
   try {
-    result = withoutReads(() => watch(seen, fn));
+    result = withoutReads(() => watch(watcher, fn));
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new ShapeError("compile: the step must not be async: what it records after an await is not part of it");
@@ -306,7 +310,7 @@ export function compile<T>(fn: () => T): Program<T> {
   }
   const used = new Map<Tensor, Value>(), others: Value[] = [];
   const leafFor = (value: Value) => {
-    const holder = holders.get(value);
+    const holder = holders.get(value) as Tensor | undefined;
     if (!holder?.holds(value)) {
       value.read = true; // It stays as it is.
       others.push(value);

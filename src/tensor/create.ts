@@ -6,7 +6,8 @@
  */
 import { fillNormal, fillUniform } from "../random.ts";
 import { ShapeError } from "../errors.ts";
-import { constant, type Data, type DType, type Shape, sizeOf, withoutGradients } from "../graph/node.ts";
+import { constant, type Data, type DType, type Shape, sizeOf } from "../graph/node.ts";
+import { withoutGradients } from "../graph/recorder.ts";
 import { checkNumber } from "../ops/elementwise/elementwise.ts";
 import { checkFlag, checkOptions, describe } from "../ops/options.ts";
 import { checkShape, text } from "../ops/shape/shape.ts";

@@ -1,26 +1,17 @@
 /**
- * `grad()`: gradients as a result, and what `backward()` shares with it.
+ * `grad()`: gradients as a result.
  *
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { constant, type Value, withoutGradients } from "../graph/node.ts";
-import { combine } from "../ops/elementwise/elementwise.ts";
-import { checkFlag, checkOptions, isPlain } from "../ops/options.ts";
+import { checkFlag } from "../ops/options.ts";
 import { text } from "../ops/shape/shape.ts";
 import { differentiate } from "./autograd.ts";
-import { Tensor } from "./tensor.ts";
+import { checkBackward, seedsOf } from "./backward.ts";
 import { valueOf } from "./value_of.ts";
+import { Tensor } from "./tensor.ts";
 
-/** How `backward()` works. */
-export interface BackwardOptions {
-  /** The gradient of the tensor itself, of its shape. Default: 1, for a tensor of one element only. */
-  gradient?: Tensor;
-  /** Default false: the graph is freed, and cannot be differentiated a second time. */
-  retainGraph?: boolean;
-}
-
-/** How `grad()` works. */
+/** Options of `grad()`. */
 export interface GradOptions {
   /** The gradients of the outputs, each of its output's shape. Default: 1, for outputs of one element only. */
   gradOutputs?: Tensor | readonly (Tensor | null)[];
@@ -71,41 +62,4 @@ export function grad(
     }
     return found ? new Tensor(found) : null;
   });
-}
-
-/** Checks what `backward()` and `grad()` are told. @param more the options that only one of them has, with examples. */
-export function checkBackward(options: { retainGraph?: boolean }, more: Record<string, unknown>, action: string): void {
-  if (isPlain(options) && "createGraph" in options) {
-    throw new ShapeError(`${action}: createGraph is not supported: there are no gradients of gradients`);
-  }
-  checkOptions(options, { retainGraph: true, ...more }, action);
-  if (options.retainGraph !== undefined) checkFlag(options.retainGraph, `${action}: retainGraph`);
-}
-
-/** `found`, a tensor of the shape of the gradient `grad`. */
-export function fitting(found: unknown, { shape }: Value, what: string): Value {
-  const value = valueOf(found, what);
-  if (text(value.shape) !== text(shape) || value.dtype !== "f32") {
-    throw new ShapeError(`${what} is ${value.dtype} ${text(value.shape)}, not f32 ${text(shape)}`);
-  }
-  return value;
-}
-
-/** The gradients with which differentiation starts, of results and what is given for them: 1 for nothing. */
-export function seedsOf(
-  outputs: readonly Tensor[],
-  gradients: readonly (Tensor | null | undefined)[],
-  action: string,
-): Map<Value, Value> {
-  const seeds = new Map<Value, Value>();
-  outputs.forEach(({ value }, i) => {
-    const given = gradients[i], { shape } = value;
-    if (!given && value.size !== 1) {
-      throw new ShapeError(`${action}: a tensor of shape ${text(shape)} needs a gradient of that shape`);
-    }
-    const seed = given ? fitting(given, value, `${action}: the gradient`) : constant(new Float32Array([1]), shape);
-    const before = seeds.get(value);
-    seeds.set(value, before ? withoutGradients(() => combine("add", before, seed)) : seed);
-  });
-  return seeds;
 }

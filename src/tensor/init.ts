@@ -4,7 +4,9 @@
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { type AdapterDescription, type DeviceOptions, requestGpu } from "../backend/webgpu/device.ts";
+import type { AdapterInfo } from "../backend/adapter.ts";
+import type { DeviceOptions } from "../backend/options.ts";
+import { requestBackend } from "../backend/request.ts";
 import { checkOptions } from "../ops/options.ts";
 
 /**
@@ -12,7 +14,7 @@ import { checkOptions } from "../ops/options.ts";
  *
  * @throws {GpuError} where there is none, or it lacks what wgrad needs.
  */
-export async function init(options: DeviceOptions = {}): Promise<AdapterDescription> {
+export async function init(options: DeviceOptions = {}): Promise<AdapterInfo> {
   checkOptions(options, { adapter: "NVIDIA", backend: "vulkan" }, "init", UsageError);
-  return (await requestGpu(options)).adapter;
+  return (await requestBackend(options)).adapter;
 }

@@ -4,28 +4,27 @@
  * @module
  */
 import { ShapeError, TrainingError } from "../errors.ts";
-import { requestGpu } from "../backend/webgpu/device.ts";
-import { read } from "../backend/webgpu/memory.ts";
+import { requestBackend } from "../backend/request.ts";
 import type { Data } from "../graph/node.ts";
 import { compute } from "./anomaly.ts";
 import { forget } from "./autograd.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Handle } from "./handle.ts";
 import { watcher } from "./watch.ts";
 
 /** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
-const updated = new Set<Tensor>();
+const updated = new Set<Handle>();
 
 /** Says that `tensor` was updated in place. */
-export function unsettle(tensor: Tensor): void {
+export function unsettle(tensor: Handle): void {
   updated.add(tensor);
 }
 
-/** Forgets that `tensor` was updated: whoever calls this sees to its elements. */
-export function settle(tensor: Tensor): void {
+/** Forgets that `tensor` was updated: the caller takes care of its elements. */
+export function settle(tensor: Handle): void {
   updated.delete(tensor);
 }
 
-/** Forgets all of them: the device that had them is lost. */
+/** Forgets all updated tensors: the device that held them is lost. */
 export function settleAll(): void {
   updated.clear();
 }
@@ -41,24 +40,24 @@ export function inTurn<T>(task: () => Promise<T>): Promise<T> {
 
 /**
  * The elements of each of `tensors`, as they are now, in one wait. Computes what they need, and all tensors that were
- * updated in place; what was computed stays on the GPU.
+ * updated in place; what was computed stays on the device.
  */
-export async function readAll(tensors: readonly Tensor[]): Promise<Data[]> {
+export async function readAll(tensors: readonly Handle[]): Promise<Data[]> {
   if (watcher()) throw new ShapeError("elements cannot be read while a step is recorded: return the tensor from it");
   const values = [...tensors, ...updated].map((one) => one.value);
   updated.clear();
   const { reading } = await inTurn(async () => {
-    const gpu = await requestGpu();
+    const backend = await requestBackend();
     const asked = values.slice(0, tensors.length);
-    await compute(gpu, values).catch(async (error) => {
+    await compute(backend, values).catch(async (error) => {
       if (error instanceof TrainingError) throw error;
-      // What was updated may have lost what it needs. That is its own affair, when it is read.
-      await compute(gpu, asked);
+      // A tensor that was updated may have lost what it needs. The error is thrown when that tensor is read.
+      await compute(backend, asked);
     });
     values.forEach(forget);
-    const reading = read(gpu, asked.map((value) => value.storage!));
+    const reading = backend.read(asked.map((value) => value.storage!));
     reading.catch(() => {});
-    return { reading }; // Not awaited in turn: others need not wait until the elements have arrived.
+    return { reading }; // Not awaited in turn: other tasks need not wait until the elements have arrived.
   });
   const bytes = await reading;
   return tensors.map(({ dtype }, i) => dtype === "f32" ? new Float32Array(bytes[i]!) : new Uint32Array(bytes[i]!));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { forgetGpu } from "../backend/webgpu/device.ts";
+import { forgetBackend } from "../backend/request.ts";
 import { renewDropoutState } from "./random_state.ts";
 import { settleAll } from "./realize.ts";
 
@@ -12,7 +12,7 @@ import { settleAll } from "./realize.ts";
  * cannot be used any more; the random generator starts as after `manualSeed` with its seed.
  */
 export function startOver(): void {
-  forgetGpu();
+  forgetBackend();
   settleAll();
   renewDropoutState();
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { WgradError } from "../errors.ts";
-import { constant, withoutGradients } from "../graph/node.ts";
+import { constant } from "../graph/node.ts";
+import { withoutGradients } from "../graph/recorder.ts";
 import { describe } from "../ops/options.ts";
 import { text } from "../ops/shape/shape.ts";
 import { Tensor } from "./tensor.ts";

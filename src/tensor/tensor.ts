@@ -5,7 +5,8 @@
  * @module
  */
 import { ShapeError } from "../errors.ts";
-import { type Data, type DType, recordsGradients, type Shape, type Value, withoutGradients } from "../graph/node.ts";
+import type { Data, DType, Shape, Value } from "../graph/node.ts";
+import { recorder, withoutGradients } from "../graph/recorder.ts";
 import * as elementwise from "../ops/elementwise/elementwise.ts";
 import { describe } from "../ops/options.ts";
 import * as shapes from "../ops/shape/shape.ts";
@@ -22,25 +23,33 @@ import {
   retaining,
   trainable,
 } from "./autograd.ts";
-import { type BackwardOptions, checkBackward, fitting, seedsOf } from "./grad.ts";
+import { checkBackward, fitting, seedsOf } from "./backward.ts";
+import { valueOf } from "./value_of.ts";
 import { Operations } from "./operations.ts";
 import { readAll, settle, unsettle } from "./realize.ts";
-import { valueOf } from "./value_of.ts";
 import { holders, watcher } from "./watch.ts";
+
+/** Options of `backward()`. */
+export interface BackwardOptions {
+  /** The gradient of the tensor itself, of its shape. Default: 1, for a tensor of one element only. */
+  gradient?: Tensor;
+  /** Default false: the graph is freed, and cannot be differentiated a second time. */
+  retainGraph?: boolean;
+}
 
 /** A hook that was registered. */
 export interface HookHandle {
-  /** Has the hook not be called any more. */
+  /** The hook is not called any more. */
   remove(): void;
 }
 
-/** A lazy handle on an array of numbers that may lie on the GPU, computed or not. Made by `tensor()` and its like. */
-export class Tensor extends Operations implements Leaf {
+/** A lazy handle on an array of numbers on the device, computed or not. Made by `tensor()` and similar functions. */
+export class Tensor extends Operations<Tensor> implements Leaf {
   #value: Value;
   #disposed = false;
   #grad: Tensor | null = null;
 
-  /** For the rooms of this program. Two tensors never share a value: what happens to one would happen to the other. */
+  /** For the program itself. Two tensors never share a value: a change of one would change the other. */
   constructor(value: Value) {
     super();
     this.#value = holders.has(value) ? views.alias(value) : value;
@@ -56,7 +65,7 @@ export class Tensor extends Operations implements Leaf {
     return this.#value;
   }
 
-  /** Whether `value` is what this tensor stands for. */
+  /** Whether this tensor stands for `value`. */
   holds(value: Value): boolean {
     return this.#value === value && !this.#disposed;
   }
@@ -137,8 +146,8 @@ export class Tensor extends Operations implements Leaf {
    *
    * @throws {ShapeError} where no leaf requires a gradient, `gradient` does not fit, or the graph was freed.
    */
-  backward(how: Tensor | BackwardOptions = {}): void {
-    const options = how instanceof Tensor ? { gradient: how } : how;
+  backward(given: Tensor | BackwardOptions = {}): void {
+    const options = given instanceof Tensor ? { gradient: given } : given;
     checkBackward(options, { gradient: this }, "backward");
     if (!this.requiresGrad) {
       throw new ShapeError("backward: this tensor does not depend on one that requires gradients");
@@ -148,7 +157,7 @@ export class Tensor extends Operations implements Leaf {
   }
 
   /**
-   * Has `fn` called with this tensor's gradient, in each `backward()` that computes it, after the hooks registered
+   * Calls `fn` with this tensor's gradient, in each `backward()` that computes it, after the hooks registered
    * before it. A tensor that it returns is the gradient from then on: what flows on, and what `grad` gets. In the
    * argument, a change in place changes nothing. A leaf keeps its hooks when it is changed in place.
    *
@@ -162,13 +171,13 @@ export class Tensor extends Operations implements Leaf {
       const found = fn(new Tensor(grad));
       return found === undefined ? grad : fitting(found, grad, "a hook's gradient");
     };
-    const own = hooks.get(this.#value) ?? new Set();
-    hooks.set(this.#value, own.add(hook));
-    return { remove: () => void own.delete(hook) };
+    const all = hooks.get(this.#value) ?? new Set();
+    hooks.set(this.#value, all.add(hook));
+    return { remove: () => void all.delete(hook) };
   }
 
   /**
-   * Has `backward()` keep this tensor's gradient in `grad`, after its hooks, although it is no leaf.
+   * Makes `backward()` keep this tensor's gradient in `grad`, after its hooks, although it is no leaf.
    *
    * @throws {ShapeError} where this tensor requires no gradient.
    */
@@ -197,12 +206,12 @@ export class Tensor extends Operations implements Leaf {
     return new Tensor(views.detach(this.value));
   }
 
-  /** The same elements in a place of their own. */
+  /** The same elements in other memory. */
   clone(): Tensor {
     return new Tensor(views.clone(this.value));
   }
 
-  /** Gives this tensor's memory back now, instead of when the garbage collector finds it. It must not be used again. */
+  /** Frees this tensor's memory now, instead of when the garbage collector finds it. It must not be used again. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -226,7 +235,7 @@ export class Tensor extends Operations implements Leaf {
    * was recorded before keeps the old elements: unlike in PyTorch, no change is ever in the way of a gradient.
    */
   assign(next: Value, action: string): this {
-    if (leaves.has(this.#value) && recordsGradients()) {
+    if (leaves.has(this.#value) && recorder.gradients) {
       throw new ShapeError(`${action}: a leaf that requires a gradient can be changed in place within noGrad() only`);
     }
     if (shapes.text(next.shape) !== shapes.text(this.shape)) {
@@ -245,8 +254,8 @@ export class Tensor extends Operations implements Leaf {
       value.needsGrad = this.#value.needsGrad;
       leaves.set(value, this);
     }
-    const own = this.isLeaf && hooks.get(this.#value);
-    if (own) hooks.set(value, own);
+    const registered = this.isLeaf && hooks.get(this.#value);
+    if (registered) hooks.set(value, registered);
     this.#value = value;
     holders.set(value, this);
   }

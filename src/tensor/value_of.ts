@@ -6,10 +6,10 @@
 import { ShapeError } from "../errors.ts";
 import type { Value } from "../graph/node.ts";
 import { describe } from "../ops/options.ts";
-import { Tensor } from "./tensor.ts";
+import { Handle } from "./handle.ts";
 
-/** The graph's value behind `x`. Throws `ShapeError` in the name of `action` where `x` is no tensor. */
+/** The graph's value behind `x`. Throws `ShapeError` in the name of `action` if `x` is no tensor. */
 export function valueOf(x: unknown, action: string): Value {
-  if (!(x instanceof Tensor)) throw new ShapeError(`${action}: expected a Tensor, got ${describe(x)}`);
+  if (!(x instanceof Handle)) throw new ShapeError(`${action}: expected a Tensor, got ${describe(x)}`);
   return x.value;
 }

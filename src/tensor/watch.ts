@@ -4,30 +4,30 @@
  * @module
  */
 import type { Value } from "../graph/node.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Handle } from "./handle.ts";
 
 /** The tensor that holds a value, for `compile()`. */
-export const holders = new WeakMap<Value, Tensor>();
+export const holders = new WeakMap<Value, Handle>();
 
 /** What `compile()` watches while it records. */
 export interface Watcher {
   /** `tensor` is about to get another value or gradient. */
-  changes(tensor: Tensor): void;
+  changes(tensor: Handle): void;
   /** A gradient is about to be added to that of `tensor`. */
-  accumulates(tensor: Tensor): void;
+  accumulates(tensor: Handle): void;
 }
 
 let current: Watcher | null = null;
 
-/** Who watches now. */
+/** What watches now; null while no step is recorded. */
 export function watcher(): Watcher | null {
   return current;
 }
 
-/** Runs `fn` under `seen`'s eyes. */
-export function watch<T>(seen: Watcher, fn: () => T): T {
+/** Runs `fn` while `watcher` watches. */
+export function watch<T>(watcher: Watcher, fn: () => T): T {
   const before = current;
-  current = seen;
+  current = watcher;
   try {
     return fn();
   } finally {

@@ -8,8 +8,7 @@ import { createHash } from "node:crypto";
 import { permuteHalfBits, permuteKey } from "../random.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { DataError } from "../errors.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { allocateStorage, write } from "../backend/webgpu/memory.ts";
+import type { Backend } from "../backend/backend.ts";
 import { Value } from "../graph/node.ts";
 import { upload } from "../graph/leaves.ts";
 import { gatherBatch, shuffle } from "../ops/batch.ts";
@@ -52,7 +51,7 @@ export class DeviceData {
   readonly #shuffle: Program;
 
   private constructor(
-    readonly gpu: Gpu,
+    readonly gpu: Backend,
     readonly pixels: readonly [Tensor, Tensor],
     readonly labels: Tensor,
     /** The number of images. */
@@ -76,18 +75,18 @@ export class DeviceData {
    *
    * @throws {DataError} if the split has no images, another number of images than it says, or does not fit in memory.
    */
-  static async upload(gpu: Gpu, { name, shape }: Dataset, split: Split): Promise<DeviceData> {
+  static async upload(gpu: Backend, { name, shape }: Dataset, split: Split): Promise<DeviceData> {
     const { count } = split, imageBytes = shape[0] * shape[1] * shape[2];
     if (count === 0) throw new DataError(`${name} has no images of the kind that is needed`);
     const first = Math.ceil(count / 2), boundary = first * imageBytes;
-    const most = gpu.device.limits.maxStorageBufferBindingSize;
+    const most = gpu.limits.bufferBytes;
     if (boundary > most) {
       const images = Math.floor(most / imageBytes) * 2;
       throw new DataError(`${name} has ${count} images, and ${gpu.adapter.name} takes ${images} of this size at most`);
     }
     const half = (images: number) => {
       const bytes = Math.max(1, images) * imageBytes, value = new Value([bytes / 4], "u32");
-      value.storage = allocateStorage(gpu, bytes);
+      value.storage = gpu.allocateStorage(bytes);
       value.storage.block.release(); // The value holds it now.
       return new Tensor(value);
     };
@@ -101,8 +100,8 @@ export class DeviceData {
       labels.set(batch.labels, read);
       hash?.update(batch.pixels);
       const start = read * imageBytes, cut = Math.min(Math.max(0, boundary - start), batch.pixels.length);
-      write(gpu, pixels[0].value.storage!, batch.pixels.subarray(0, cut), start);
-      write(gpu, pixels[1].value.storage!, batch.pixels.subarray(cut), Math.max(0, start - boundary));
+      gpu.write(pixels[0].value.storage!, batch.pixels.subarray(0, cut), start);
+      gpu.write(pixels[1].value.storage!, batch.pixels.subarray(cut), Math.max(0, start - boundary));
       read += batch.count;
     }
     if (read !== count) throw new DataError(`${name}: expected ${count} images, read ${read}`);
@@ -120,14 +119,14 @@ export class DeviceData {
     epoch: number,
     from?: { readonly stepInEpoch: number; readonly step: number },
   ): Promise<void> {
-    write(this.gpu, upload(this.gpu, this.#key.value), Uint32Array.of(permuteKey(seed, epoch)));
+    this.gpu.write(upload(this.gpu, this.#key.value), Uint32Array.of(permuteKey(seed, epoch)));
     await this.#shuffle.run();
-    if (from) write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(from.stepInEpoch, from.step));
+    if (from) this.gpu.write(upload(this.gpu, this.counters.value), Uint32Array.of(from.stepInEpoch, from.step));
   }
 
   /** Goes back to the first batch of the epoch, without shuffling. */
   rewind(): void {
-    write(this.gpu, upload(this.gpu, this.counters.value), Uint32Array.of(0));
+    this.gpu.write(upload(this.gpu, this.counters.value), Uint32Array.of(0));
   }
 
   /**

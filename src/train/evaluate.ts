@@ -4,7 +4,6 @@
  * @module
  */
 import { TrainingError } from "../errors.ts";
-import { read } from "../backend/webgpu/memory.ts";
 import { crossEntropy } from "../nn/functional.ts";
 import type { Module } from "../nn/module.ts";
 import { compile } from "../tensor/compile.ts";
@@ -76,7 +75,7 @@ export async function evaluateModel(
         while (done + count <= data.count) {
           await program.run();
           const { losses, predictions, labels, logits } = program.result;
-          const bytes = await read(data.gpu, [losses, predictions, labels, logits].map(({ value }) => value.storage!));
+          const bytes = await data.gpu.read([losses, predictions, labels, logits].map(({ value }) => value.storage!));
           const classesOf = new Uint32Array(bytes[1]!), rows = new Float32Array(bytes[3]!);
           for (const loss of new Float32Array(bytes[0]!)) total += loss;
           new Uint32Array(bytes[2]!).forEach((label, i) => {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { Module } from "../nn/module.ts";
 import { compile } from "../tensor/compile.ts";
 import { noGrad, tensor } from "../tensor/create.ts";
@@ -26,7 +26,7 @@ export interface Images {
  * @returns the probability of each class, for each image in order. NaN if the model has diverged.
  */
 export async function predictModel(
-  gpu: Gpu,
+  gpu: Backend,
   model: Module,
   { shape, pixels }: Images,
   batchSize: number,

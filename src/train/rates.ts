@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { write } from "../backend/webgpu/memory.ts";
+import type { Backend } from "../backend/backend.ts";
 import { upload } from "../graph/leaves.ts";
 import { selectForStep } from "../ops/batch.ts";
 import { combine, scalar } from "../ops/elementwise/elementwise.ts";
@@ -36,12 +35,11 @@ export class Rates {
   }
 
   /** Writes the factors of `count` steps, from step `first` on, to device memory. */
-  prepare(gpu: Gpu, first: number, count: number): void {
+  prepare(gpu: Backend, first: number, count: number): void {
     const slots = this.#table.numel, table = upload(gpu, this.#table.value);
     for (let done = 0; done < count;) {
       const slot = (first + done) % slots, part = Math.min(count - done, slots - slot), from = first + done;
-      write(
-        gpu,
+      gpu.write(
         table,
         Float32Array.from({ length: part }, (_, i) => this.schedule(from + i, 1) * this.scale),
         slot * 4,

@@ -6,7 +6,6 @@
  */
 import type { Dataset } from "../data/dataset.ts";
 import { AnomalyError, DIVERGED_REMEDY, DivergedError, UsageError } from "../errors.ts";
-import { read } from "../backend/webgpu/memory.ts";
 import { upload } from "../graph/leaves.ts";
 import { MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
@@ -309,7 +308,7 @@ export class Trainer {
 
   /** Reads the losses of `count` steps after the first `step`. To be called before any later steps are submitted. */
   async #losses(step: number, count: number): Promise<Float32Array> {
-    const { gpu } = this.data, [bytes] = await read(gpu, [upload(gpu, this.#ring.value)]);
+    const { gpu } = this.data, [bytes] = await gpu.read([upload(gpu, this.#ring.value)]);
     const ring = new Float32Array(bytes!);
     return Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS]!);
   }

@@ -9,20 +9,21 @@ import { cacheFolder } from "../data/cache.ts";
 import { sha256 } from "../files/read.ts";
 import { writeAtomically } from "../files/write.ts";
 import { DataError } from "../errors.ts";
-import { type Gpu, oneLine } from "../backend/webgpu/device.ts";
-import { variantsOf } from "../graph/variants.ts";
+import type { Backend } from "../backend/backend.ts";
+import { oneLine } from "../backend/one_line.ts";
+import { variantsOf } from "../graph/device.ts";
 import { VERSION } from "../version.ts";
 import { kernelsHash } from "./kernel_texts.ts";
 
 /** The device that was measured: everything that WebGPU says about an adapter and its driver. */
-function deviceOf({ adapter: { name, vendor, architecture, cpu } }: Gpu): Readonly<Record<string, string>> {
+function deviceOf({ adapter: { name, vendor, architecture, kind } }: Backend): Readonly<Record<string, string>> {
   return {
     name,
     vendor,
     architecture,
     backend: Deno.env.get("DENO_WEBGPU_BACKEND") || "default",
     // Small batches run without the software driver's threads, and so with other times.
-    ...(cpu ? { threads: Deno.env.get("LP_NUM_THREADS") || "default" } : {}),
+    ...(kind === "software gpu" ? { threads: Deno.env.get("LP_NUM_THREADS") || "default" } : {}),
   };
 }
 
@@ -36,7 +37,7 @@ async function programOf(): Promise<Readonly<Record<string, string>>> {
  *
  * @throws {DataError} where no environment variable gives the cache folder.
  */
-export async function choicesFile(gpu: Gpu): Promise<string> {
+export async function choicesFile(gpu: Backend): Promise<string> {
   const device = deviceOf(gpu), name = device.name!.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   const hash = await sha256([new TextEncoder().encode(JSON.stringify(device))]);
   return join(cacheFolder(), "tuning", `${name.slice(0, 60) || "adapter"}-${hash.slice(0, 8)}.json`);
@@ -48,7 +49,7 @@ export async function choicesFile(gpu: Gpu): Promise<string> {
  *
  * @returns the number of choices.
  */
-export async function loadChoices(gpu: Gpu, warn: (line: string) => void): Promise<number> {
+export async function loadChoices(gpu: Backend, warn: (line: string) => void): Promise<number> {
   let path = "the file of tuned kernels";
   try {
     path = await choicesFile(gpu);
@@ -64,7 +65,7 @@ export async function loadChoices(gpu: Gpu, warn: (line: string) => void): Promi
 }
 
 /** The choices in the text of a file; none where it is of another version. Throws where it is not a file of this device. */
-async function choicesIn(text: string, gpu: Gpu): Promise<[string, string][]> {
+async function choicesIn(text: string, gpu: Backend): Promise<[string, string][]> {
   const file: unknown = JSON.parse(text);
   const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
   const { choices, device, program } = (isRecord(file) ? file : {}) as Record<string, unknown>;
@@ -78,7 +79,7 @@ async function choicesIn(text: string, gpu: Gpu): Promise<[string, string][]> {
 }
 
 /** Saves the choices on `gpu`. Where they cannot be written, they are only used in this run, and `warn` gets a line. */
-export async function saveChoices(gpu: Gpu, warn: (line: string) => void): Promise<void> {
+export async function saveChoices(gpu: Backend, warn: (line: string) => void): Promise<void> {
   try {
     const choices = Object.fromEntries([...variantsOf(gpu).chosen].sort(([a], [b]) => a < b ? -1 : 1));
     const text = JSON.stringify({ device: deviceOf(gpu), program: await programOf(), choices }, null, 2);

@@ -4,13 +4,11 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
-import { allocateStorage, read, type Storage, write } from "../backend/webgpu/memory.ts";
-import { type Command, submit } from "../graph/commands.ts";
+import type { Backend, Replay } from "../backend/backend.ts";
+import type { Storage } from "../backend/memory.ts";
 import { type Data, Node, Value } from "../graph/node.ts";
-import { timeJobs } from "../graph/profile.ts";
 import { StepProgram } from "../graph/program.ts";
-import { type Offer, variantsOf } from "../graph/variants.ts";
+import { type Offer, variantsOf } from "../graph/device.ts";
 import { wait, waitCost } from "./timing.ts";
 import { noise } from "../random.ts";
 import { convGradInputOp } from "../ops/conv/conv.ts";
@@ -21,7 +19,9 @@ import { referenceOf } from "./reference.ts";
 /** A variant, ready to run. */
 export interface Trial {
   readonly name: string;
-  readonly commands: readonly Command[];
+  readonly replay: Replay;
+  /** The number of dispatches of one run. */
+  readonly dispatches: number;
   /** The storages of its results. */
   readonly results: readonly Storage[];
   dispose(): void;
@@ -60,15 +60,15 @@ const MAX_SAMPLES = 32, MAX_WORK = 4e6;
 const READ_BYTES = 64 * 1024 * 1024;
 
 /** Prepares the trials of an offer; where there can be none, a text that says why. */
-export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
+export function workbench(gpu: Backend, { key, node }: Offer): Workbench | string {
   const bytes = [...node.inputs, ...node.outputs].reduce((sum, one) => sum + one.bytes, 0);
   if (bytes > MAX_BYTES) return `${Math.ceil(bytes / 1048576)} MiB are too large to try`;
   const data = node.inputs.map((input, i) => elementsOf(node, input, i));
   if (data.includes(null)) return "its inputs cannot be made up";
   const given = data as Data[], values = node.inputs.map(({ shape, dtype }) => new Value(shape, dtype));
   const storages = new Map(values.map((value, i) => {
-    const storage = allocateStorage(gpu, value.bytes);
-    write(gpu, storage, given[i]!);
+    const storage = gpu.allocateStorage(value.bytes);
+    gpu.write(storage, given[i]!);
     return [value, storage];
   }));
   const variants = variantsOf(gpu);
@@ -92,7 +92,8 @@ export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
         step.dispose();
         throw error;
       }
-      return { name, commands: step.commands, results: step.places, dispose: () => step.dispose() };
+      const { replay, dispatches, storages: results } = step;
+      return { name, replay, dispatches, results, dispose: () => step.dispose() };
     },
     results: (trials) => resultsOf(gpu, trials, node.outputs),
     dispose() {
@@ -102,11 +103,11 @@ export function workbench(gpu: Gpu, { key, node }: Offer): Workbench | string {
 }
 
 /** What the trials computed when they were prepared, in as few reads as `READ_BYTES` allow. */
-async function resultsOf(gpu: Gpu, trials: readonly Trial[], outputs: readonly Value[]) {
+async function resultsOf(gpu: Backend, trials: readonly Trial[], outputs: readonly Value[]) {
   const bytes = outputs.reduce((sum, one) => sum + one.bytes, 0), most = Math.max(1, Math.floor(READ_BYTES / bytes));
   const results: Data[][] = [];
   for (let i = 0; i < trials.length; i += most) {
-    const parts = await read(gpu, trials.slice(i, i + most).flatMap((trial) => trial.results));
+    const parts = await gpu.read(trials.slice(i, i + most).flatMap((trial) => trial.results));
     parts.forEach((part, at) => {
       const output = at % outputs.length;
       if (output === 0) results.push([]);
@@ -188,13 +189,13 @@ function fault(values: Data, other: Data | undefined, wrong: (index: number, val
 }
 
 /** The milliseconds of one run of each, by the GPU's clock, or, where it has none, by the CPU's, with a wait for each. */
-export async function timeLaps(gpu: Gpu, laps: readonly Lap[]): Promise<number[]> {
-  const times = await timeJobs(gpu, laps.map(({ trial: { commands }, runs }) => ({ commands, times: runs })));
+export async function timeLaps(gpu: Backend, laps: readonly Lap[]): Promise<number[]> {
+  const times = await gpu.time(laps.map(({ trial: { replay }, runs }) => ({ replay, times: runs })));
   if (times) return times;
   const waitMs = await waitCost(gpu), found: number[] = [];
   for (const { trial, runs } of laps) {
     const start = performance.now();
-    submit(gpu, trial.commands, runs);
+    await trial.replay.run(runs);
     await wait(gpu);
     found.push(Math.max(0, performance.now() - start - waitMs) / runs);
   }

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Gpu } from "../backend/webgpu/device.ts";
+import type { Backend } from "../backend/backend.ts";
 import type { Data } from "../graph/node.ts";
-import { type Offer, variantsOf } from "../graph/variants.ts";
+import { type Offer, variantsOf } from "../graph/device.ts";
 import { faultOf, type Lap, type Sample, timeLaps, type Trial, type Workbench, workbench } from "./trials.ts";
 
 /** One result of tuning. */
@@ -35,9 +35,9 @@ export interface TuneOptions {
   /** The clock, in milliseconds; for tests. Default `performance.now`. */
   readonly now?: () => number;
   /** Prepares the trials of an offer; for tests. Default `workbench`. */
-  readonly open?: (gpu: Gpu, offer: Offer) => Workbench | string;
+  readonly open?: (gpu: Backend, offer: Offer) => Workbench | string;
   /** Measures the milliseconds of one run of each; for tests. Default `timeLaps`. */
-  readonly time?: (gpu: Gpu, laps: readonly Lap[]) => Promise<number[]>;
+  readonly time?: (gpu: Backend, laps: readonly Lap[]) => Promise<number[]>;
 }
 
 /** A variant must take less than this share of the estimated one's time to be selected: a smaller gain is noise. */
@@ -50,7 +50,7 @@ const ROUND_MS = 2, MAX_MS = 16, MAX_DISPATCHES = 4096;
 const WAITS_MS = 250, WAIT_MS = 10;
 
 /** Calls `fn`, and returns what ops offered meanwhile, each offer once. */
-export async function offersOf(gpu: Gpu, fn: () => Promise<unknown>): Promise<Offer[]> {
+export async function offersOf(gpu: Backend, fn: () => Promise<unknown>): Promise<Offer[]> {
   const variants = variantsOf(gpu), offers = new Map<string, Offer>(), before = variants.listener;
   variants.listener = (offer) => {
     if (offer.names.length > 1 && !offers.has(offer.key)) offers.set(offer.key, offer);
@@ -64,7 +64,7 @@ export async function offersOf(gpu: Gpu, fn: () => Promise<unknown>): Promise<Of
 }
 
 /** Finds the fastest variant of each offer, and makes it the choice on `gpu`. The most expensive offer comes first. */
-export async function tune(gpu: Gpu, offers: readonly Offer[], options: TuneOptions = {}): Promise<Tuned[]> {
+export async function tune(gpu: Backend, offers: readonly Offer[], options: TuneOptions = {}): Promise<Tuned[]> {
   const { budget = Infinity, progress = () => {}, now = () => performance.now() } = options;
   const tuner = new Tuner(gpu, { ...options, now }, now() + budget), found: Tuned[] = [];
   const sorted = offers.toSorted((a, b) => b.cost - a.cost);
@@ -84,7 +84,7 @@ class Tuner {
   #longest = 0;
 
   constructor(
-    readonly gpu: Gpu,
+    readonly gpu: Backend,
     readonly options: TuneOptions & { readonly now: () => number },
     readonly end: number,
   ) {}
@@ -165,7 +165,7 @@ class Tuner {
       ordered = (some: readonly Trial[]) => some.toSorted((a, b) => of(a) - of(b));
     if (!enough || trials.length === 0 || !await lap(trials, 1)) return null;
     const best = Math.min(...times.values());
-    const dispatches = Math.max(1, ...trials.map(({ commands }) => commands.length));
+    const dispatches = Math.max(1, ...trials.map(({ dispatches }) => dispatches));
     const runsOf = (ms: number) => Math.ceil(Math.min(ms / Math.max(best, 1e-6), MAX_DISPATCHES / dispatches));
     let runs = runsOf(ROUND_MS);
     let left = ordered(trials).filter((one) => one !== first && of(one) <= HOPELESS * best);

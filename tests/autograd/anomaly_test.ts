@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ShapeError, TrainingError } from "../../src/errors.ts";
-import { counters } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
 import {
   compile,
   detectAnomaly,

@@ -4,9 +4,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { cpuUsage } from "node:process";
-import type { Gpu } from "../../src/backend/webgpu/device.ts";
-import { Block } from "../../src/backend/webgpu/memory.ts";
-import { merge, type Pending } from "../../src/graph/merge.ts";
+import type { Dispatch } from "../../src/backend/backend.ts";
+import { PaperBackend } from "../../src/backend/paper/backend.ts";
+import { merge } from "../../src/graph/merge.ts";
 import { compile, grad, type GradFn, type Tensor, tensor } from "../../src/mod.ts";
 import { assertClose } from "../support/close.ts";
 
@@ -96,13 +96,14 @@ Deno.test("looking for dispatches to merge takes time in proportion to their num
     "@group(0) @binding(1) var<storage, read_write> y: array<f32>;\n\n@compute @workgroup_size(64)\n" +
     "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, " +
     "@builtin(local_invocation_index) lane: u32) {\n  y[lane] = x[lane];\n}\n";
-  const bindings = [{ number: 0, type: "read-only-storage" }, { number: 1, type: "storage" }] as const;
+  const bindings = [{ number: 0, access: "read" }, { number: 1, access: "write" }] as const;
   const shader = { file: "copy.wgsl", code, bindings, windows: [] };
+  const paper = new PaperBackend();
   const places = Array.from(
     { length: 6001 },
-    () => ({ block: new Block({} as Gpu, {} as GPUBuffer, 256), offset: 0, size: 256 }),
+    () => ({ block: paper.allocate(256), offset: 0, size: 256 }),
   );
-  const commands = places.slice(1).map((place, i): Pending => (
+  const commands = places.slice(1).map((place, i): Dispatch => (
     { shader, storages: [places[i]!, place], grid: [1, 1, 1] }
   ));
   // The processor's time, which other programs on the machine do not lengthen as they do the clock's.

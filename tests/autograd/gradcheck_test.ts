@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ShapeError, TrainingError } from "../../src/errors.ts";
-import { counters } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
 import { type Op, record } from "../../src/graph/node.ts";
 import { F, grad, gradcheck, type GradcheckOptions, type Tensor, tensor } from "../../src/mod.ts";
 import { combine, scalar } from "../../src/ops/elementwise/elementwise.ts";

@@ -3,12 +3,15 @@
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { DeviceLostError, GpuError, UsageError } from "../../src/errors.ts";
-import { type Backend, checkLimits, counters, Gpu, remedy, requestGpu } from "../../src/backend/webgpu/device.ts";
-import { allocate, allocateStorage, read, write } from "../../src/backend/webgpu/memory.ts";
+import { remedy } from "../../src/backend/makers.ts";
+import type { BackendName } from "../../src/backend/options.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { filesOf, read as readFile, ROOT } from "../project/support.ts";
-import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/pipeline.ts";
+import { shaderOf } from "../../src/backend/shader.ts";
+import { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
+import { checkLimits } from "../../src/backend/webgpu/open.ts";
 
-const gpu = await requestGpu();
+const gpu = await requestBackend() as WebGpuBackend, { counters } = gpu;
 
 for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl"))) {
   Deno.test(`${path} compiles as it lies`, async () => {
@@ -31,69 +34,68 @@ fn main() {
   y[0] = nothing;
 }
 `;
-  pipelineOf(gpu, shaderOf(gpu, { file: "broken.wgsl", source }, {}));
-  const error = await assertRejects(compiled, GpuError);
+  const pipeline = gpu.compile(shaderOf(gpu, { file: "broken.wgsl", source }, {}));
+  const error = await assertRejects(() => pipeline.ready, GpuError);
   assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
-  await compiled(); // Said once.
 });
 
-Deno.test("pipelineOf() compiles a kernel once for each set of constants", async () => {
+Deno.test("compile() compiles a kernel once for each set of constants", async () => {
   const source = `const N: u32 = 1u;
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(1) fn main() { y[0] = x[0] + f32(N); }`;
   const kernel = { file: "cached.wgsl", source }, before = counters.pipelinesCreated;
-  const first = pipelineOf(gpu, shaderOf(gpu, kernel, { N: 1 }));
-  assertStrictEquals(first, pipelineOf(gpu, shaderOf(gpu, kernel, { N: 1 })));
-  pipelineOf(gpu, shaderOf(gpu, kernel, { N: 2 }));
-  await compiled();
+  const first = gpu.compile(shaderOf(gpu, kernel, { N: 1 }));
+  assertStrictEquals(first, gpu.compile(shaderOf(gpu, kernel, { N: 1 })));
+  await gpu.compile(shaderOf(gpu, kernel, { N: 2 })).ready;
   assertEquals(counters.pipelinesCreated - before, 2);
-  assertEquals(first.bindings, [{ number: 0, type: "read-only-storage" }, { number: 1, type: "storage" }]);
-  assertThrows(() => bind(gpu, first, []), Error, "2 buffers");
+  assertEquals(first.shader.bindings, [{ number: 0, access: "read" }, { number: 1, access: "write" }]);
+  const unbound = { shader: first.shader, storages: [], grid: [1, 1, 1] } as const;
+  assertThrows(() => gpu.program([unbound]), Error, "2 buffers");
 });
 
 Deno.test("memory is counted, reused, and read back as it was written", async () => {
-  const storage = allocateStorage(gpu, 400), live = counters.buffersLive;
+  const storage = gpu.allocateStorage(400), live = counters.buffersLive;
   const data = Float32Array.from({ length: 100 }, (_, i) => i / 3);
-  write(gpu, storage, data);
-  const other = allocateStorage(gpu, 8);
-  write(gpu, other, Uint32Array.of(1, 2));
-  const [a, b] = await read(gpu, [storage, other]);
+  gpu.write(storage, data);
+  const other = gpu.allocateStorage(8);
+  gpu.write(other, Uint32Array.of(1, 2));
+  const [a, b] = await gpu.read([storage, other]);
   assertEquals([new Float32Array(a!), new Uint32Array(b!)], [data, Uint32Array.of(1, 2)]);
   storage.block.release();
-  assertEquals(allocate(gpu, 500), storage.block, "a block of its size is used again");
+  assertEquals(gpu.allocate(500), storage.block, "a block of its size is used again");
   assertEquals(counters.buffersLive, live + (other.block === storage.block ? 0 : 1));
 });
 
 Deno.test("a tensor that no buffer can hold is refused with its size", () => {
-  assertThrows(() => allocate(gpu, 2 ** 40), GpuError, "1099511627776 bytes");
+  assertThrows(() => gpu.allocate(2 ** 40), GpuError, "1099511627776 bytes");
 });
 
 Deno.test("an uncaptured error and a lost device become typed errors at the next use", async () => {
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter!.requestDevice();
-  const own = new Gpu(device, gpu.adapter);
+  const own = new WebGpuBackend(device, gpu.adapter);
   own.check();
   device.createBuffer({ size: 16, usage: 0 }); // Not allowed.
-  const error = await assertRejects(() => own.failed, GpuError);
+  const error = await own.lost;
+  assertEquals(error.constructor, GpuError);
   assertMatch(error.message, /^the GPU refused a command: /);
   assert(!error.message.includes("\n"));
   assertThrows(() => own.check(), GpuError, "refused");
-  await assertRejects(() => read(own, [allocateStorage(gpu, 4)]), GpuError, "refused");
+  await assertRejects(() => own.read([gpu.allocateStorage(4)]), GpuError, "refused");
   device.destroy();
 });
 
 Deno.test("a lost device becomes a typed error at the next use; one that was destroyed on purpose does not", async () => {
   const fake = (reason: string) =>
-    Object.assign(new EventTarget(), { lost: Promise.resolve({ reason, message: "the driver\n was reset" }) });
-  const lost = new Gpu(fake("unknown") as unknown as GPUDevice, gpu.adapter);
-  await assertRejects(
-    () => lost.failed,
-    DeviceLostError,
-    "the GPU device was lost (the driver was reset): start again",
-  );
+    Object.assign(new EventTarget(), {
+      limits: gpu.device.limits,
+      lost: Promise.resolve({ reason, message: "the driver\n was reset" }),
+    });
+  const lost = new WebGpuBackend(fake("unknown") as unknown as GPUDevice, gpu.adapter);
+  assertEquals((await lost.lost).message, "the GPU device was lost (the driver was reset): start again");
   assertThrows(() => lost.check(), DeviceLostError);
-  const closed = new Gpu(fake("destroyed") as unknown as GPUDevice, gpu.adapter);
+  const closed = new WebGpuBackend(fake("destroyed") as unknown as GPUDevice, gpu.adapter);
   await Promise.resolve();
   closed.check();
 });
@@ -112,7 +114,7 @@ Deno.test("an adapter that is too small is refused, each missing limit named", (
 });
 
 Deno.test("asking for a device when there is one is refused", () => {
-  assertThrows(() => requestGpu({ adapter: "x" }), UsageError, "before the first tensor");
+  assertThrows(() => requestBackend({ adapter: "x" }), UsageError, "before the first tensor");
 });
 
 Deno.test("the remedy fits the system", () => {
@@ -123,8 +125,8 @@ Deno.test("the remedy fits the system", () => {
 
 /** Opens the GPU in a process of its own. @returns what it says. */
 async function openElsewhere(options: { adapter?: string; backend?: string }, env: Record<string, string> = {}) {
-  const code = `import { requestGpu } from "./src/backend/webgpu/device.ts";
-    try { console.log((await requestGpu(${JSON.stringify(options)})).adapter.name); }
+  const code = `import { requestBackend } from "./src/backend/request.ts";
+    try { console.log((await requestBackend(${JSON.stringify(options)})).adapter.name); }
     catch (error) { console.log(error.exitCode, error.message); }`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", "--ext=ts", code],
@@ -143,7 +145,7 @@ Deno.test("an adapter is chosen by part of its name; a wrong name is answered wi
 
 Deno.test("without an adapter the error says what to do", async () => {
   // A backend that this system lacks, and a driver folder without drivers.
-  const foreign: Backend = Deno.build.os === "darwin" ? "dx12" : "metal";
+  const foreign: BackendName = Deno.build.os === "darwin" ? "dx12" : "metal";
   assertMatch(
     await openElsewhere({ backend: foreign }),
     new RegExp(`^1 no GPU adapter was found for the backend ${foreign}: `),

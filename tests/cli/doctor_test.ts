@@ -3,7 +3,8 @@ import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { GpuError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import type { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
 import { systemOf } from "../../src/cli/doctor_system.ts";
 import { tensor } from "../../src/mod.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
@@ -144,7 +145,7 @@ Deno.test("the self test tells an element that is wrong, missing or too many", a
 });
 
 Deno.test("the self test runs every kernel but those that measure, and goes on after one that does not compile", async () => {
-  const gpu = await requestGpu(), { device } = gpu, seen = new Set<string>();
+  const gpu = await requestBackend(), { device } = gpu as WebGpuBackend, seen = new Set<string>();
   const make = device.createShaderModule.bind(device);
   device.createShaderModule = (about) => {
     for (const [file] of about.label!.matchAll(/[\w/]+\.wgsl/g)) seen.add(file);

@@ -13,7 +13,7 @@ import { existsSync } from "node:fs";
 import { command } from "../../src/cli/train.ts";
 import { parse } from "../../src/cli/flags.ts";
 import { DeviceLostError, WgradError } from "../../src/errors.ts";
-import { currentGpu } from "../../src/backend/webgpu/device.ts";
+import { currentBackend } from "../../src/backend/request.ts";
 
 const [fault = "", ...args] = Deno.args, [kind, numbers = ""] = fault.split(":");
 const [counts = "", since = ""] = numbers.split("@"), at = counts.split(",").map(Number);
@@ -28,7 +28,7 @@ if (kind === "lose") {
   const { submit } = GPUQueue.prototype;
   GPUQueue.prototype.submit = function (buffers: Iterable<GPUCommandBuffer>) {
     if (counted()) {
-      currentGpu()!.fail(new DeviceLostError("the GPU device was lost (injected)", { remedy: "start again" }));
+      currentBackend()!.fail(new DeviceLostError("the GPU device was lost (injected)", { remedy: "start again" }));
     }
     return submit.call(this, buffers as GPUCommandBuffer[]);
   };

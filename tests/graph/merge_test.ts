@@ -3,11 +3,11 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
-import { allocateStorage, type Block, read, type Storage, write } from "../../src/backend/webgpu/memory.ts";
-import { bind, compiled, pipelineOf, shaderOf } from "../../src/backend/webgpu/pipeline.ts";
-import { type Command, type Copy, submit } from "../../src/graph/commands.ts";
-import { merge, MOST_WORKGROUPS, type Pending } from "../../src/graph/merge.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import type { Block, Storage } from "../../src/backend/memory.ts";
+import { shaderOf } from "../../src/backend/shader.ts";
+import type { Command, Dispatch } from "../../src/backend/backend.ts";
+import { merge, MOST_WORKGROUPS } from "../../src/graph/merge.ts";
 import { compile, F, nn, optim, type Tensor } from "../../src/mod.ts";
 import { assertSameBits } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
@@ -16,7 +16,7 @@ import { batchTensors, setWeights } from "../support/nets.ts";
 import { layoutsOf, withProfile } from "../support/profile.ts";
 import { bits, uniform } from "../support/random.ts";
 
-const gpu = await requestGpu();
+const gpu = await requestBackend();
 /** Floats of a place, and places of a block. */
 const SIZE = 64, PLACES = 4;
 
@@ -45,7 +45,7 @@ function dispatch(
   to: Storage,
   from: readonly Storage[],
   { lanes = 64, n = 1, waits = false, sizes = true } = {},
-): Pending {
+): Dispatch {
   const storages = [...from, to];
   const shader = shaderOf(
     gpu,
@@ -60,14 +60,14 @@ function dispatch(
 const blocks: Block[] = [];
 /** A block, as places. */
 function places(): Storage[] {
-  const { block } = allocateStorage(gpu, PLACES * SIZE * 4);
+  const { block } = gpu.allocateStorage(PLACES * SIZE * 4);
   blocks.push(block);
   return Array.from({ length: PLACES }, (_, i) => ({ block, offset: i * SIZE * 4, size: SIZE * 4 }));
 }
 const [a, b, c, d, e] = [places(), places(), places(), places(), places()] as const;
 
 /** The number of parts of each command that is left; "copy" for copies. */
-function shape(commands: readonly (Pending | Copy)[]): (number | "copy")[] {
+function shape(commands: readonly Command[]): (number | "copy")[] {
   return merge(commands).map((one) => "shader" in one ? one.shader.file.split("+").length : "copy");
 }
 
@@ -127,7 +127,7 @@ Deno.test("a merged dispatch binds eight storage buffers at most, and each input
   // Three inputs for all, and five outputs; the sixth is too many.
   const all = [a[0]!, a[1]!, a[2]!, d[0]!, d[1]!, d[2]!].map((to) => reading(to, four));
   assertEquals(shape(all), [5, 1]);
-  const [merged] = merge(all) as [Pending];
+  const [merged] = merge(all) as [Dispatch];
   assertEquals([merged.storages.length, merged.shader.bindings.length, merged.grid], [8, 8, [5, 1, 1]]);
   assertEquals(merged.shader.code.match(/@binding/g)!.length, 8);
   // Uniform buffers have a limit of their own: twelve. A software driver's kernels bind inputs as such.
@@ -151,24 +151,18 @@ Deno.test("large dispatches, and lanes that others would wait for, stay alone", 
 Deno.test("60 random lists of dispatches and copies leave the same memory, merged or not", async () => {
   const memory = [a, b, c, d, e],
     start = memory.map((_, i) => Float32Array.from(uniform(70 + i, [PLACES * SIZE]).data));
-  const run = async (commands: readonly (Pending | Copy)[]) => {
-    memory.forEach(([first], i) => write(gpu, first!, start[i]!));
-    const ready = commands.map((one): Command => {
-      if (!("shader" in one)) return one;
-      const pipeline = pipelineOf(gpu, one.shader), group = bind(gpu, pipeline, one.storages);
-      return { kernel: one.shader.file, pipeline: pipeline.pipeline, group, grid: one.grid };
-    });
-    await compiled();
-    submit(gpu, ready);
+  const run = async (commands: readonly Command[]) => {
+    memory.forEach(([first], i) => gpu.write(first!, start[i]!));
+    await gpu.program(commands).run();
     const all = memory.map(([first]) => ({ ...first!, size: PLACES * SIZE * 4 }));
-    return (await read(gpu, all)).map((bytes) => new Float32Array(bytes));
+    return (await gpu.read(all)).map((bytes) => new Float32Array(bytes));
   };
   let before = 0, after = 0;
   for (let seed = 0; seed < 60; seed++) {
     const draws = bits(seed, 256);
     let at = 0;
     const of = (count: number) => draws[at++]! % count;
-    const commands = Array.from({ length: 4 + of(8) }, (): Pending | Copy => {
+    const commands = Array.from({ length: 4 + of(8) }, (): Command => {
       const target = of(5), to = memory[target]![of(PLACES)]!;
       const others = memory.filter((_, i) => i !== target), from = () => others[of(4)]![of(PLACES)]!;
       if (of(6) === 0) return { from: from(), to };

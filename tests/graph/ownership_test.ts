@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GpuError, WgradError } from "../../src/errors.ts";
-import { counters } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
 import { compile, F, full, nn, noGrad, ones, optim, type Tensor, tensor, zeros } from "../../src/mod.ts";
 import { assertClose } from "../support/close.ts";
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GpuError } from "../../src/errors.ts";
-import { counters, requestGpu } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { median, time } from "../../src/tune/timing.ts";
 import { noise } from "../../src/random.ts";
 import { type BenchCase, checkElements, measure } from "../../src/measure/bench.ts";
@@ -83,7 +84,7 @@ for (const make of [() => fmaCase(64, 2), () => streamCase(1), dispatchCase, ...
   const { name, dispose } = make();
   await dispose();
   Deno.test(`${name}: the GPU's result is right, and it can be measured`, async () => {
-    const measured = await measure(await requestGpu(), make(), SHORT);
+    const measured = await measure(await requestBackend(), make(), SHORT);
     assertEquals(measured.name, name);
     assert(measured.leastMs <= measured.ms && measured.ms <= measured.mostMs);
     assert(measured.rate > 0 && Number.isFinite(measured.rate));
@@ -91,7 +92,7 @@ for (const make of [() => fmaCase(64, 2), () => streamCase(1), dispatchCase, ...
 }
 
 Deno.test("a case whose result is wrong is not measured, and gives its memory back", async () => {
-  const gpu = await requestGpu(), done: string[] = [];
+  const gpu = await requestBackend(), done: string[] = [];
   const wrong: BenchCase = {
     name: "wrong",
     work: 1,
@@ -118,7 +119,7 @@ Deno.test("check() finds an update that was done twice too often, and a training
 Deno.test("time() runs what it says it runs", async () => {
   let total = 0;
   const run = (times: number) => Promise.resolve(void (total += times));
-  const gpu = await requestGpu();
+  const gpu = await requestBackend();
   const fixed = await time(gpu, run, { rounds: 3, runs: 7 });
   assertEquals([fixed.runs, fixed.rounds, total], [7, 3, 21]);
   const chosen = await time(gpu, run, { rounds: 1, roundMs: 1 });
@@ -127,7 +128,7 @@ Deno.test("time() runs what it says it runs", async () => {
 
 for (const [model, batchSize] of [["lenet", 1], ["lenet", 15], ["lenet-gray", 4]] as const) {
   Deno.test(`measureStep() checks and measures a step of ${model}, batch ${batchSize}`, async () => {
-    const figures = await measureStep(await requestGpu(), model, batchSize, SHORT);
+    const figures = await measureStep(await requestBackend(), model, batchSize, SHORT);
     assertEquals([figures.model, figures.batchSize, figures.steps, figures.rounds], [model, batchSize, 2, 2]);
     assert(figures.msPerStep > 0 && figures.dispatchesPerStep > 0);
     assertClose([figures.imagesPerSecond * figures.msPerStep], [batchSize * 1000]);
@@ -135,7 +136,7 @@ for (const [model, batchSize] of [["lenet", 1], ["lenet", 15], ["lenet-gray", 4]
 }
 
 Deno.test("cases give their memory back: measuring the same again takes none, but for scalars", async () => {
-  const gpu = await requestGpu();
+  const gpu = await requestBackend();
   const once = async () => {
     await measure(gpu, sgdCase(5000), SHORT);
     await measure(gpu, convCase("weight gradient", { batch: 2, channels: 3, outputs: 4, side: 6, kernel: 3 }), SHORT);

@@ -3,10 +3,9 @@
  * software driver profits from it; the tests choose kernels for one on every device.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Tensor } from "../../src/mod.ts";
-import { F } from "../../src/mod.ts";
+import { F, type Tensor } from "../../src/mod.ts";
 import type { Device, Value } from "../../src/graph/node.ts";
-import { Variants } from "../../src/graph/variants.ts";
+import { Variants } from "../../src/backend/variants.ts";
 import { GPU, type Profile, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { batchChunks, productBlocks } from "../../src/ops/split_batch.ts";
 import { benchStep } from "../../src/measure/steps.ts";

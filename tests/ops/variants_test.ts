@@ -3,9 +3,10 @@
  */
 import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { assert, assertEquals } from "@std/assert";
-import { currentGpu } from "../../src/backend/webgpu/device.ts";
+import { currentBackend } from "../../src/backend/request.ts";
 import { record, Value } from "../../src/graph/node.ts";
-import { deviceOf, type Offer, Variants, variantsOf } from "../../src/graph/variants.ts";
+import { deviceOf, type Offer, variantsOf } from "../../src/graph/device.ts";
+import { Variants } from "../../src/backend/variants.ts";
 import { compile, F, type Tensor, tensor } from "../../src/mod.ts";
 import { convGradInputOp, convOp } from "../../src/ops/conv/conv.ts";
 import { convGradWeightOp } from "../../src/ops/conv/grad_weight.ts";
@@ -30,7 +31,7 @@ const MOST = 3;
  */
 async function everyVariant(ops: readonly string[], check: () => Promise<void>, large = true): Promise<Offer[]> {
   await tensor([1]).add(1).data();
-  const variants = variantsOf(currentGpu()!), { family, listener } = variants, offers: Offer[] = [];
+  const variants = variantsOf(currentBackend()!), { family, listener } = variants, offers: Offer[] = [];
   try {
     variants.listener = (offer) => offers.push(offer);
     await check();
@@ -154,9 +155,9 @@ const bytesOf = ({ side, depth }: SharedTile) => 2 * depth * (side / 4 + 1) * 16
 Deno.test("a kernel merges only while every device has the memory that its workgroups share", async () => {
   const x = [uniform(5, [133, 18]), uniform(6, [18, 130])], [a, b] = x.map((one) => toTensor(one)) as [Tensor, Tensor];
   await a.add(1).data();
-  const variants = variantsOf(currentGpu()!), { family } = variants;
+  const variants = variantsOf(currentBackend()!), { family } = variants;
   try {
-    for (const tile of sharedTiles(1, 133, 130, 18, deviceOf(currentGpu()!))) {
+    for (const tile of sharedTiles(1, 133, 130, 18, deviceOf(currentBackend()!))) {
       variants.family = tile.name;
       const program = compile(() => [a.matmul(b), b.mul(2)]);
       await withMerging(true, () => program.run());

@@ -3,7 +3,7 @@
  * references of golden_optim.py, eager and compiled; moving averages.
  */
 import { GPU } from "../../src/backend/profile.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { evaluate } from "../../src/graph/program.ts";
 import { compile, F, optim, type Tensor, tensor } from "../../src/mod.ts";
 import { rules } from "../../src/ops/fuse.ts";
@@ -112,7 +112,7 @@ Deno.test("a rate that is changed between compiled steps takes effect", async ()
 });
 
 Deno.test("every optimizer agrees with PyTorch in the form that its kernels have on GPUs", async () => {
-  const gpu = await requestGpu();
+  const gpu = await requestBackend();
   const card = Object.create(gpu, {
     profile: { value: GPU },
     check: { value: () => gpu.check() },

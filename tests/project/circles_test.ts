@@ -3,30 +3,11 @@ import { circles } from "./circles.ts";
 import { graphOf } from "./graph.ts";
 import type { Import } from "./layers.ts";
 
-/** Circles that may stay, each with its reason. Whoever removes one from the code removes it here. */
-const ALLOWED: readonly { files: readonly string[]; reason: string }[] = [
-  {
-    files: ["src/graph/node.ts", "src/graph/variants.ts"],
-    reason: "still to be untied: what an op must know of a device has the variants chosen for it, which have nodes",
-  },
-  {
-    files: [
-      "src/tensor/grad.ts",
-      "src/tensor/operations.ts",
-      "src/tensor/realize.ts",
-      "src/tensor/tensor.ts",
-      "src/tensor/value_of.ts",
-      "src/tensor/watch.ts",
-    ],
-    reason: "a tensor has methods, and these take and give tensors",
-  },
-];
-
-Deno.test("files import each other in circles only where they are one thing", async () => {
+Deno.test("no files import each other in a circle", async () => {
   const graphs = await Promise.all([graphOf("main.ts"), graphOf("src/mod.ts")]);
   const imports = graphs.flatMap(({ imports }) => imports);
   assert(imports.length > 500, `${imports.length} imports`);
-  assertEquals(circles(imports), ALLOWED.map(({ files }) => [...files]));
+  assertEquals(circles(imports), []);
 });
 
 Deno.test("circles() finds every circle of files, and nothing else", () => {

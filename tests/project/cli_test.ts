@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { parse } from "../../src/cli/flags.ts";
+import { documentedSpellings, loadCommands, parse } from "../../src/cli/flags.ts";
 import { helpText } from "../../src/cli/help_text.ts";
-import { documentedSpellings, loadCommands } from "../../src/cli/flags.ts";
 import { manual } from "../../src/cli/manual.ts";
 import { camelCase } from "../../src/config/setting.ts";
 import { SETTINGS } from "../../src/config/settings.ts";

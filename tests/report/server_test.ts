@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { UsageError } from "../../src/errors.ts";
+import { DataError, UsageError } from "../../src/errors.ts";
 import { HOSTS } from "../../src/report/access.ts";
 import { DEFAULT_PORT, type Handler, json, readJson, type Server, startServer } from "../../src/report/server.ts";
-import { DataError } from "../../src/errors.ts";
 import { exchange, send } from "./raw_http.ts";
 
 const echo: Handler = async (request, { pathname }) => {

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { environment } from "../../src/run/environment.ts";
-import { vulkanDrivers } from "../../src/backend/webgpu/makers.ts";
+import { vulkanDrivers } from "../../src/backend/makers.ts";
 import { VERSION } from "../../src/version.ts";
 
 const PARTS = {
-  adapter: { name: "llvmpipe", vendor: "", architecture: "", cpu: true },
+  adapter: { name: "llvmpipe", vendor: "", architecture: "", kind: "software gpu" as const },
   data: { name: "synthetic", images: 10, sha256: "ab" },
   seed: 3,
   command: ["wgrad", "train"],
@@ -19,7 +19,14 @@ Deno.test("environment() says what a run ran on and with", async () => {
     started: "2026-01-02T03:04:05.678Z",
     seed: 3,
     data: PARTS.data,
-    adapter: { ...PARTS.adapter, backend, ...(drivers.length > 0 && { vulkanDrivers: drivers }) },
+    adapter: {
+      name: "llvmpipe",
+      vendor: "",
+      architecture: "",
+      cpu: true,
+      backend,
+      ...(drivers.length > 0 && { vulkanDrivers: drivers }),
+    },
     os: Deno.build.os,
     arch: Deno.build.arch,
     deno: Deno.version.deno,

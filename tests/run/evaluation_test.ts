@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { decodeRgbPng } from "../../src/image/rgb_png.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { manualSeed, nn } from "../../src/mod.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
 import { evaluateModel } from "../../src/train/evaluate.ts";
@@ -12,7 +12,9 @@ import { allOf, images } from "../train/fixtures.ts";
 
 Deno.test("evaluation.json has the figures, and the images of the surest mistakes", async () => {
   manualSeed(1);
-  const dataset = images(4, 40), gpu = await requestGpu(), data = await DeviceData.upload(gpu, dataset, dataset.test);
+  const dataset = images(4, 40),
+    gpu = await requestBackend(),
+    data = await DeviceData.upload(gpu, dataset, dataset.test);
   const result = await evaluateModel(nn.models.lenet(), data, 10, { normalize: "half", channels: 3 });
   // A class that the split has not.
   const perClass = result.perClass.with(3, NaN), file = await evaluationFile({ ...result, perClass }, dataset, "test");

@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UsageError, WeightsError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
 import { type StoredTensor, toFloat32 } from "../../src/io/stored_tensor.ts";
@@ -150,7 +150,7 @@ for (const [name, given] of Object.entries(UPDATES)) {
 }
 
 Deno.test("the norm of --clip-grad is that of the parameters that train", async () => {
-  const gpu = await requestGpu(),
+  const gpu = await requestBackend(),
     dataset = images(4),
     norm = async (freeze: string[]) => {
       const trainer = await makeTrainer(gpu, makeConfig({ freeze }), dataset);

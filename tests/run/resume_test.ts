@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { variantsOf } from "../../src/graph/variants.ts";
+import { variantsOf } from "../../src/graph/device.ts";
 import type { GivenConfig } from "../../src/config/settings.ts";
 import { parseMetrics } from "../../src/run/metrics.ts";
 import { useKernels } from "../../src/run/snapshot.ts";

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { holdOut } from "../../src/data/holdout.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import type { Checkpoint } from "../../src/run/checkpoint.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
@@ -36,7 +36,7 @@ export async function openSession(
   const held = config.valSplit > 0 ? holdOut(whole.train, config.valSplit, config.seed) : null;
   const dataset = held ? { ...whole, train: held.train } : whole;
   const open = async (): Promise<Opened> => {
-    const gpu = await requestGpu();
+    const gpu = await requestBackend();
     const tested = held?.validation ?? (config.evalEvery === undefined ? null : dataset.test);
     return {
       trainer: await makeTrainer(gpu, config, dataset),

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { holdOut } from "../../src/data/holdout.ts";
 import { UsageError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { manualSeed, nn, type Tensor } from "../../src/mod.ts";
 import { readCheckpoint } from "../../src/run/checkpoints.ts";
 import { makeConfig } from "../../src/config/config.ts";
@@ -55,7 +55,7 @@ Deno.test("validation comes every so many steps and after each epoch, and best.s
     assertEquals((await newestOf(session)).state.best, best.state.best);
 
     // What was tested are the averages, on the images that are held out.
-    const gpu = await requestGpu(), { validation } = holdOut(dataset.train, 0.2, 0);
+    const gpu = await requestBackend(), { validation } = holdOut(dataset.train, 0.2, 0);
     const data = await DeviceData.upload(gpu, dataset, validation), { module } = await loadWeights(checkpoints.best);
     const { loss, accuracy } = await evaluateModel(module, data, 10, OPTIONS);
     assertEquals([loss, accuracy], [least.valLoss, least.valAccuracy]);
@@ -106,7 +106,7 @@ class Restless extends nn.Module {
 }
 
 Deno.test("nor do tests, and gradients for histograms, of a net with dropout and running statistics", async () => {
-  const gpu = await requestGpu(), dataset = images(12), config = makeConfig({ epochs: 3, seed: 4, lr: 0.01 });
+  const gpu = await requestBackend(), dataset = images(12), config = makeConfig({ epochs: 3, seed: 4, lr: 0.01 });
   const run = async (looks: boolean) => {
     manualSeed(config.seed);
     const data = await DeviceData.upload(gpu, dataset, dataset.train), model = new Restless();

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { DivergedError } from "../../src/errors.ts";
 import { findRun, reopen } from "../../src/run/resume.ts";
@@ -31,7 +31,7 @@ function optionsOf(calls: string[], stopAt = Infinity): RunOptions {
       trained: ({ interrupted }) => calls.push(interrupted ? "interrupted" : "trained"),
       tested: ({ accuracy }) => calls.push(`tested: ${accuracy >= 0}`),
     },
-    device: { open: () => requestGpu(), tune: () => Promise.resolve(false) },
+    device: { open: () => requestBackend(), tune: () => Promise.resolve(false) },
     command: ["a", "program"],
     writeReport: () => Promise.resolve(void calls.push("report")),
   };

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { mergeSmall } from "../../src/graph/merge.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 
 /** Runs `fn`, whose programs merge as `forced` says; null leaves it to the device. */
 export async function withMerging<T>(forced: boolean | null, fn: () => Promise<T>): Promise<T> {
-  const before = mergeSmall.forced;
-  mergeSmall.forced = forced;
+  const backend = await requestBackend(), before = backend.mergeSmall;
+  backend.mergeSmall = forced;
   try {
     return await fn();
   } finally {
-    mergeSmall.forced = before;
+    backend.mergeSmall = before;
   }
 }

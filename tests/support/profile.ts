@@ -4,11 +4,12 @@
  * @module
  */
 import type { Profile } from "../../src/backend/profile.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import type { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
 
 /** Runs `fn`, during which kernels and programs are chosen as if the device had this profile. */
 export async function withProfile<T>(profile: Profile, fn: () => T | Promise<T>): Promise<T> {
-  const gpu = await requestGpu(), before = gpu.profile;
+  const gpu = await requestBackend(), before = gpu.profile;
   Object.assign(gpu, { profile });
   try {
     return await fn();
@@ -19,8 +20,10 @@ export async function withProfile<T>(profile: Profile, fn: () => T | Promise<T>)
 
 /** Runs `fn`. @returns the types of the buffers in each layout that was made meanwhile. */
 export async function layoutsOf(fn: () => Promise<unknown>): Promise<GPUBufferBindingType[][]> {
-  const { device } = await requestGpu(), make = device.createBindGroupLayout, layouts: GPUBufferBindingType[][] = [];
-  device.createBindGroupLayout = (descriptor) => {
+  const { device } = await requestBackend() as WebGpuBackend,
+    make = device.createBindGroupLayout,
+    layouts: GPUBufferBindingType[][] = [];
+  device.createBindGroupLayout = (descriptor: GPUBindGroupLayoutDescriptor) => {
     layouts.push([...descriptor.entries].map(({ buffer }) => buffer!.type!));
     return make.call(device, descriptor);
   };

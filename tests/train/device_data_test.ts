@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { permute, permuteKey } from "../../src/random.ts";
 import { DataError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { compile, tensor } from "../../src/mod.ts";
 import { type BatchOptions, DeviceData, NORMALIZATIONS } from "../../src/train/device_data.ts";
 import { assertClose } from "../support/close.ts";
@@ -50,7 +50,7 @@ function expected(pixels: Uint8Array, indices: readonly number[], { normalize, c
 const COUNT = 37;
 
 Deno.test("DeviceData gives the images of the file in the order of permute(), by epoch and seed", async () => {
-  const dataset = images(COUNT), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+  const dataset = images(COUNT), data = await DeviceData.upload(await requestBackend(), dataset, dataset.train);
   const { labels, pixels } = await allOf(dataset.train);
   const next = batches(data, 4, 4, half), tail = batches(data, 1, 4, half);
   const check = (batch: { x: ArrayLike<number>; labels: number[] }, indices: number[]) => {
@@ -77,7 +77,7 @@ Deno.test("DeviceData gives the images of the file in the order of permute(), by
 for (const normalize of ["half", "cifar10"] as const) {
   for (const channels of [1, 3]) {
     Deno.test(`DeviceData normalises by ${normalize}, ${channels === 1 ? "grey" : "in colour"}`, async () => {
-      const dataset = images(4), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+      const dataset = images(4), data = await DeviceData.upload(await requestBackend(), dataset, dataset.train);
       const options = { normalize, channels }, { pixels } = await allOf(dataset.train);
       const { shape, x } = await batches(data, 4, 4, options)();
       assertEquals(shape, [4, channels, 32, 32]);
@@ -96,20 +96,20 @@ Deno.test("half turns 0 and 255 into -1 and 1, and cifar10 has the measured mean
 });
 
 Deno.test("a single image is a data set", async () => {
-  const dataset = images(1), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+  const dataset = images(1), data = await DeviceData.upload(await requestBackend(), dataset, dataset.train);
   const { labels, pixels } = await allOf(dataset.train), batch = await batches(data, 1, 4, half)();
   assertEquals(batch.labels, [...labels]);
   assertClose(batch.x, expected(pixels, [0], half), { rtol: 0, atol: 3e-7 });
 });
 
 Deno.test("DeviceData.upload() refuses no images, too few, too many, and more than the GPU takes", async () => {
-  const gpu = await requestGpu(), dataset = images(5);
+  const gpu = await requestBackend(), dataset = images(5);
   const upload = (count: number, of: Dataset = dataset) =>
     DeviceData.upload(gpu, of, { count, records: () => of.train.records() });
   await assertRejects(() => upload(0), DataError, "synthetic has no images");
   await assertRejects(() => upload(6), DataError, "synthetic: expected 6 images, read 5");
   await assertRejects(() => upload(4), DataError, "synthetic: more than the expected 4 images");
-  const most = Math.floor(gpu.device.limits.maxStorageBufferBindingSize / 3072) * 2;
+  const most = Math.floor(gpu.limits.bufferBytes / 3072) * 2;
   const error = await assertRejects(() => upload(most + 1), DataError);
   assert(error.message.includes(`takes ${most} of this size at most`), error.message);
 });

@@ -2,7 +2,7 @@
  * Testing a model that throws: nothing is left behind.
  */
 import { assertEquals, assertRejects } from "@std/assert";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { nn } from "../../src/mod.ts";
 import { Program } from "../../src/tensor/compile.ts";
 import { DeviceData } from "../../src/train/device_data.ts";
@@ -12,7 +12,7 @@ import { images } from "./fixtures.ts";
 const half = { normalize: "half", channels: 3 } as const;
 const upload = async () => {
   const dataset = images(3);
-  return await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+  return await DeviceData.upload(await requestBackend(), dataset, dataset.train);
 };
 
 Deno.test("evaluateModel() leaves the mode of every module, also where the model throws", async () => {

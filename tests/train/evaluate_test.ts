@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { TrainingError, WeightsError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.ts";
 import type { StoredTensor } from "../../src/io/stored_tensor.ts";
 import { manualSeed, nn, noGrad, tensor } from "../../src/mod.ts";
@@ -35,7 +35,7 @@ async function direct(model: nn.Module, pixels: Uint8Array, labels: Uint8Array) 
 }
 
 Deno.test("evaluateModel() agrees with a direct computation, also in another order, and twice", async () => {
-  const dataset = images(4, COUNT), data = await DeviceData.upload(await requestGpu(), dataset, dataset.test);
+  const dataset = images(4, COUNT), data = await DeviceData.upload(await requestBackend(), dataset, dataset.test);
   const { labels, pixels } = await allOf(dataset.test);
   // Trained a little, so that it does not guess one class alone.
   const trainer = await trainerOf(images(800), { epochs: 2, lr: 0.02 }), { model } = trainer;
@@ -60,7 +60,7 @@ Deno.test("evaluateModel() agrees with a direct computation, also in another ord
 });
 
 Deno.test("evaluateModel() leaves the model's mode, and has no accuracy for a class without images", async () => {
-  const dataset = images(3), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+  const dataset = images(3), data = await DeviceData.upload(await requestBackend(), dataset, dataset.train);
   const { labels } = await allOf(dataset.train);
   for (const training of [true, false]) {
     const model = nn.models.lenet().train(training);
@@ -77,7 +77,7 @@ Deno.test("evaluateModel() leaves the model's mode, and has no accuracy for a cl
 });
 
 Deno.test("evaluateModel() refuses a loss that is not finite", async () => {
-  const dataset = images(3), data = await DeviceData.upload(await requestGpu(), dataset, dataset.train);
+  const dataset = images(3), data = await DeviceData.upload(await requestBackend(), dataset, dataset.train);
   const model = nn.models.lenet();
   noGrad(() => model.fc3.bias!.fill_(NaN));
   await assertRejects(() => evaluateModel(model, data, 10, half), TrainingError, "the loss of the images is NaN");

@@ -5,7 +5,8 @@
  */
 import type { Batch, Dataset, Split } from "../../src/data/dataset.ts";
 import { openSynthetic } from "../../src/data/synthetic.ts";
-import { type Gpu, requestGpu } from "../../src/backend/webgpu/device.ts";
+import type { Backend } from "../../src/backend/backend.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import type { GivenConfig } from "../../src/config/settings.ts";
 import { makeTrainer } from "../../src/run/make_trainer.ts";
@@ -32,7 +33,7 @@ export async function allOf(split: Split): Promise<Batch> {
 
 /** A trainer over these images, batch 4 unless `given` says otherwise. */
 export async function trainerOf(dataset: Dataset, given: GivenConfig = {}): Promise<Trainer> {
-  const gpu: Gpu = await requestGpu();
+  const gpu: Backend = await requestBackend();
   return await makeTrainer(gpu, makeConfig({ lr: 0.01, ...given }), dataset);
 }
 

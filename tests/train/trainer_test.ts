@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { permute, permuteKey } from "../../src/random.ts";
 import { TrainingError, UsageError } from "../../src/errors.ts";
-import { counters } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
 import { F, manualSeed, nn, optim, tensor } from "../../src/mod.ts";
 import { checkFits, type Progress } from "../../src/train/trainer.ts";
 import { assertClose, assertSameBits } from "../support/close.ts";

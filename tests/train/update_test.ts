@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { permute, permuteKey } from "../../src/random.ts";
 import { AnomalyError } from "../../src/errors.ts";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
+import { requestBackend } from "../../src/backend/request.ts";
 import { compile, F, manualSeed, nn, optim, type Tensor, tensor } from "../../src/mod.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { Rates } from "../../src/train/rates.ts";
@@ -118,7 +118,8 @@ Deno.test("--schedule plateau: the rate falls after an epoch whose loss is no be
 });
 
 Deno.test("each step finds its own rate in the ring, behind its end too, and each group has its share", async () => {
-  const gpu = await requestGpu(), params = [tensor([0], { requiresGrad: true }), tensor([0], { requiresGrad: true })];
+  const gpu = await requestBackend(),
+    params = [tensor([0], { requiresGrad: true }), tensor([0], { requiresGrad: true })];
   const optimizer = new optim.SGD(params.map((one, i) => ({ params: [one], lr: [1, 10][i]! })));
   const rates = new Rates(optimizer, (step) => step + 1, 4);
   const counters = tensor(new Uint32Array(2)), one = tensor(Uint32Array.of(0, 1));

@@ -4,8 +4,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
-import { keyOf, variantsOf } from "../../src/graph/variants.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import { keyOf } from "../../src/backend/variants.ts";
+import { variantsOf } from "../../src/graph/device.ts";
 import { choicesFile, loadChoices, saveChoices } from "../../src/tune/choices.ts";
 import { SHADERS } from "../../shaders/mod.ts";
 import { kernelsHash } from "../../src/tune/kernel_texts.ts";
@@ -13,7 +14,7 @@ import { deno, filesOf, read, wgrad } from "../project/support.ts";
 import { withCache } from "./choosing.ts";
 import { doubled, doubling, FACTORS } from "./doubling.ts";
 
-const gpu = await requestGpu(), { chosen } = variantsOf(gpu);
+const gpu = await requestBackend(), { chosen } = variantsOf(gpu);
 
 Deno.test("a choice is kept, and used by the next process", () =>
   withCache(gpu, async (folder) => {
@@ -90,7 +91,9 @@ Deno.test("a file of another version or other kernels counts as none; another de
 Deno.test("another driver, or the software driver without its threads, has a file of its own", () =>
   withCache(gpu, async () => {
     const other = (change: object) => ({ ...gpu, adapter: { ...gpu.adapter, ...change } }) as typeof gpu;
-    const changes = [{}, { name: "Voodoo 2" }, { vendor: "0" }, { architecture: "x" }, { cpu: !gpu.adapter.cpu }];
+    const changes = [{}, { name: "Voodoo 2" }, { vendor: "0" }, { architecture: "x" }, {
+      kind: gpu.adapter.kind === "gpu" ? "software gpu" : "gpu",
+    }];
     const files = await Promise.all(changes.map((change) => choicesFile(other(change))));
     assertEquals(new Set(files).size, changes.length);
     const odd = await choicesFile(other({ name: "../../\0 " }));

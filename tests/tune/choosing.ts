@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Gpu } from "../../src/backend/webgpu/device.ts";
-import { variantsOf } from "../../src/graph/variants.ts";
+import type { Backend } from "../../src/backend/backend.ts";
+import { variantsOf } from "../../src/graph/device.ts";
 
 /** Runs `fn` without choices, and restores the earlier ones after it. */
-export async function clean<T>(gpu: Gpu, fn: () => Promise<T>): Promise<T> {
+export async function clean<T>(gpu: Backend, fn: () => Promise<T>): Promise<T> {
   const { chosen } = variantsOf(gpu), before = new Map(chosen);
   chosen.clear();
   try {
@@ -19,7 +19,7 @@ export async function clean<T>(gpu: Gpu, fn: () => Promise<T>): Promise<T> {
 }
 
 /** The same, with an empty cache folder. */
-export async function withCache(gpu: Gpu, fn: (folder: string) => Promise<void>): Promise<void> {
+export async function withCache(gpu: Backend, fn: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir(), before = Deno.env.get("WGRAD_DATA");
   Deno.env.set("WGRAD_DATA", folder);
   try {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type Gpu, requestGpu } from "../../src/backend/webgpu/device.ts";
-import { constant, type Op, record, type Value } from "../../src/graph/node.ts";
+import type { Backend } from "../../src/backend/backend.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import { constant, type Node, type Op, record, type Value } from "../../src/graph/node.ts";
 import { evaluate } from "../../src/graph/program.ts";
-import type { Offer } from "../../src/graph/variants.ts";
-import { read } from "../../src/backend/webgpu/memory.ts";
+import type { Offer } from "../../src/graph/device.ts";
 import { loadChoices } from "../../src/tune/choices.ts";
 import { offersOf } from "../../src/tune/tuner.ts";
 
@@ -29,8 +29,12 @@ export function doubling(names: readonly string[], name = "doubling"): Op<object
   return {
     name,
     outputs: ([x]) => [x!],
-    dispatches(node, { variants }) {
-      const chosen = variants.take(node, names.map((name) => ({ name })), 10);
+    dispatches(node, { variants, profile }) {
+      const chosen = variants.select(
+        node as Node,
+        profile,
+        () => ({ sorted: names.map((name) => ({ name })), cost: 10 }),
+      );
       const text = chosen.name === "broken 1" ? source.replace("id.x]", "id]") : source;
       return [{
         kernel: { file: `${chosen.name}.wgsl`, source: text },
@@ -43,14 +47,18 @@ export function doubling(names: readonly string[], name = "doubling"): Op<object
 }
 
 /** The op's result for 1, 2, 3, with the choices on `gpu`, and its offers. */
-export async function doubled(gpu: Gpu, op: Op<object>, attrs: object = {}): Promise<{ y: number[]; offers: Offer[] }> {
+export async function doubled(
+  gpu: Backend,
+  op: Op<object>,
+  attrs: object = {},
+): Promise<{ y: number[]; offers: Offer[] }> {
   const [y] = record(op, [constant(Float32Array.of(1, 2, 3), [3])], attrs) as [Value];
   const offers = await offersOf(gpu, () => evaluate(gpu, [y], []));
-  return { y: [...new Float32Array((await read(gpu, [y.storage!]))[0]!)], offers };
+  return { y: [...new Float32Array((await gpu.read([y.storage!]))[0]!)], offers };
 }
 
 if (import.meta.main) {
-  const gpu = await requestGpu();
+  const gpu = await requestBackend();
   const count = await loadChoices(gpu, (line) => console.log(line));
   const { y } = await doubled(gpu, doubling(Object.keys(FACTORS)));
   console.log(JSON.stringify({ count, y }));

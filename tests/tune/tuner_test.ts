@@ -5,10 +5,11 @@ import { GPU, SOFTWARE_GPU } from "../../src/backend/profile.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { tuneFor } from "../../src/cli/gpu.ts";
 import { Output } from "../../src/cli/output.ts";
-import { counters, Gpu, requestGpu } from "../../src/backend/webgpu/device.ts";
+import { counters } from "../support/counters.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
 import type { Data } from "../../src/graph/node.ts";
-import { timeJobs } from "../../src/graph/profile.ts";
-import { type Offer, variantsOf } from "../../src/graph/variants.ts";
+import { type Offer, variantsOf } from "../../src/graph/device.ts";
 import { compile, F, nn, type Tensor, tensor } from "../../src/mod.ts";
 import { noise } from "../../src/random.ts";
 import { matmulOp } from "../../src/ops/matmul/matmul.ts";
@@ -17,7 +18,7 @@ import { offersOf, tune, type TuneOptions } from "../../src/tune/tuner.ts";
 import { clean, withCache } from "./choosing.ts";
 import { doubled, doubling, FACTORS } from "./doubling.ts";
 
-const gpu = await requestGpu();
+const gpu = await requestBackend();
 
 /** An offer that is never run. */
 function offer(key: string, names: readonly string[], cost = 1): Offer {
@@ -49,7 +50,13 @@ function fake(fakes: Readonly<Record<string, Fake>>, expected: readonly Sample[]
         log.at += 100;
         if (fakes[name]!.fails) return Promise.reject(new Error("does not compile"));
         log.open++;
-        return Promise.resolve({ name, commands: [], results: [], dispose: () => void log.open-- });
+        return Promise.resolve({
+          name,
+          replay: null as never,
+          dispatches: 0,
+          results: [],
+          dispose: () => void log.open--,
+        });
       },
       results: (trials) =>
         Promise.resolve(trials.map(({ name }): Data[] => [Float32Array.of(fakes[name]!.result ?? 1, 2, 3)])),
@@ -264,14 +271,14 @@ Deno.test("runs are timed by the GPU's clock, and by the CPU's where the GPU has
   clean(gpu, async () => {
     const { offers: [offer] } = await doubled(gpu, doubling(["plain 1", "plain 2"]));
     const bench = workbench(gpu, offer!) as Workbench, trial = await bench.prepare("plain 1");
-    const plain = new Proxy(gpu.device, {
+    const plain = new Proxy((gpu as WebGpuBackend).device, {
       get(device, key) {
         const value = key === "features" ? new Set() : Reflect.get(device, key, device);
         return typeof value === "function" ? value.bind(device) : value;
       },
     });
-    const without = new Gpu(plain, gpu.adapter);
-    assertEquals(await timeJobs(without, [{ commands: trial.commands, times: 1 }]), null);
+    const without = new WebGpuBackend(plain, gpu.adapter);
+    assertEquals(await without.time([{ replay: trial.replay, times: 1 }]), null);
     for (const one of [gpu, without]) {
       const { dispatches } = counters, times = await timeLaps(one, [{ trial, runs: 3 }, { trial, runs: 5 }]);
       assertEquals(times.length, 2);

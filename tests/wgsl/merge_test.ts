@@ -2,13 +2,13 @@
  * Several kernels' texts as one: what the merged kernel computes is what its parts compute, whatever their names are.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { requestGpu } from "../../src/backend/webgpu/device.ts";
-import { allocateStorage, read, type Storage, write } from "../../src/backend/webgpu/memory.ts";
+import { requestBackend } from "../../src/backend/request.ts";
+import type { Storage } from "../../src/backend/memory.ts";
 import { bindingsOf, mergeTexts, outlineOf, type Part } from "../../src/wgsl/merge.ts";
-import { bind, compiled, pipelineOf, type Shader, shaderOf } from "../../src/backend/webgpu/pipeline.ts";
+import { type Shader, shaderOf } from "../../src/backend/shader.ts";
 import { assertSameBits } from "../support/close.ts";
 
-const gpu = await requestGpu();
+const gpu = await requestBackend();
 let kernels = 0;
 type Grid = readonly [number, number, number];
 
@@ -19,23 +19,16 @@ function partOf(code: string, grid: Grid = [1, 1, 1], bound: Record<number, stri
 }
 
 async function run(shader: Shader, storages: readonly Storage[], grid: Grid): Promise<void> {
-  const pipeline = pipelineOf(gpu, shader), group = bind(gpu, pipeline, storages);
-  await compiled();
-  const encoder = gpu.device.createCommandEncoder(), pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline.pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(...grid);
-  pass.end();
-  gpu.device.queue.submit([encoder.finish()]);
+  await gpu.program([{ shader, storages, grid }]).run();
 }
 
 /** Binding 0 of every text is read, and holds 1, 2, 3, …; binding 1 is written. Both ways must write the same. */
 async function compare(texts: readonly (readonly [code: string, grid: Grid])[], size = 512): Promise<string> {
-  const input = allocateStorage(gpu, 4 * size), numbers = Float32Array.from({ length: size }, (_, i) => i + 1);
-  write(gpu, input, numbers);
+  const input = gpu.allocateStorage(4 * size), numbers = Float32Array.from({ length: size }, (_, i) => i + 1);
+  gpu.write(input, numbers);
   const zeros = () => {
-    const storage = allocateStorage(gpu, 4 * size);
-    write(gpu, storage, new Float32Array(size));
+    const storage = gpu.allocateStorage(4 * size);
+    gpu.write(storage, new Float32Array(size));
     return storage;
   };
   const alone = texts.map(zeros), together = texts.map(zeros);
@@ -52,11 +45,11 @@ async function compare(texts: readonly (readonly [code: string, grid: Grid])[], 
     windows: [],
     bindings: [...storages].map(([number, storage]) => ({
       number,
-      type: storage === input ? "read-only-storage" as const : "storage" as const,
+      access: storage === input ? "read" as const : "write" as const,
     })),
   };
   await run(shader, [...storages.values()], [texts.reduce((sum, [, [x, y, z]]) => sum + x * y * z, 0), 1, 1]);
-  const results = (await read(gpu, [...alone, ...together])).map((bytes) => new Float32Array(bytes));
+  const results = (await gpu.read([...alone, ...together])).map((bytes) => new Float32Array(bytes));
   texts.forEach((_, i) => {
     assert(results[i]!.some((value) => value !== 0), `part ${i} writes nothing`);
     assertSameBits(results[texts.length + i]!, results[i]!);

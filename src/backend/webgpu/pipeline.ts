@@ -1,87 +1,35 @@
 /**
- * Pipelines: a specialised kernel, compiled once per text and device, with its layout read from its own declarations.
+ * Compiling kernels for WebGPU and binding their buffers. The layout is read from the kernel's own declarations.
  *
  * @module
  */
 import { GpuError } from "../../errors.ts";
-import { counters, type Gpu, oneLine } from "./device.ts";
-import { type Constants, type Kernel, specialize } from "../../wgsl/specialize.ts";
-import type { Storage } from "./memory.ts";
-import { type Window, withUniforms } from "../../wgsl/uniforms.ts";
+import type { Pipeline } from "../backend.ts";
+import { oneLine } from "../one_line.ts";
+import { type Access, declaredIn, type Shader } from "../shader.ts";
 
-/** A kernel's text, ready to compile, and what it binds. */
-export interface Shader {
-  /** The kernel's file, or those of all parts. */
-  readonly file: string;
-  readonly code: string;
-  /** The buffers that the kernel's file binds, in the order of their declarations; optional ones may leave gaps. */
-  readonly bindings: readonly Binding[];
-  /** Those of them that are bound as uniform buffers, in one part or several. */
-  readonly windows: readonly Window[];
-}
-
-export interface Pipeline extends Pick<Shader, "bindings" | "windows"> {
+/** A compiled kernel, as WebGPU has it. */
+export interface WebGpuPipeline extends Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
 
-export interface Binding {
-  readonly number: number;
-  readonly type: GPUBufferBindingType;
-}
+const TYPES: Readonly<Record<Access, GPUBufferBindingType>> = {
+  read: "read-only-storage",
+  write: "storage",
+  uniform: "uniform",
+};
 
-interface Cache {
-  readonly shaders: Map<string, Shader>;
-  readonly pipelines: Map<string, Pipeline>;
-}
-
-const caches = new WeakMap<Gpu, Cache>();
-const checks: Promise<void>[] = [];
-
-function cacheOf(gpu: Gpu): Cache {
-  let cache = caches.get(gpu);
-  if (!cache) caches.set(gpu, cache = { shaders: new Map(), pipelines: new Map() });
-  return cache;
-}
-
-/** The text of `kernel` with `constants`, for buffers of these sizes in bytes, where that makes a difference. */
-export function shaderOf(gpu: Gpu, kernel: Kernel, constants: Constants, sizes: readonly number[] = []): Shader {
-  const { shaders } = cacheOf(gpu);
-  const { uniformBytes } = gpu.profile;
-  const small = uniformBytes > 0 ? sizes.map((size) => size <= uniformBytes ? Math.ceil(size / 16) * 16 : 0) : [];
-  const key = `${kernel.file} ${JSON.stringify(constants)} ${small}`;
-  let shader = shaders.get(key);
-  if (!shader) {
-    const plain = specialize(kernel, constants), bindings = declaredIn(plain);
-    const bytes = new Map(bindings.map(({ number }, i) => [number, small[i] ?? 0]));
-    const { text: code, windows } = withUniforms(plain, bytes);
-    shaders.set(key, shader = { file: kernel.file, code, bindings, windows });
-  }
-  return shader;
-}
-
-/** The pipeline of `shader`, compiled once for each text. Errors of compilation are thrown by the next `compiled()`. */
-export function pipelineOf(gpu: Gpu, shader: Shader): Pipeline {
-  const { pipelines } = cacheOf(gpu), { code } = shader;
-  let pipeline = pipelines.get(code);
-  // One that did not compile is forgotten, so that its next use says so again.
-  if (!pipeline) pipelines.set(code, pipeline = compile(gpu, shader, () => pipelines.delete(code)));
-  return pipeline;
-}
-
-/** Resolves when every pipeline asked for so far has compiled; throws the first error, with its source line. */
-export async function compiled(): Promise<void> {
-  if (checks.length > 0) await Promise.all(checks.splice(0));
-}
-
-function compile({ device }: Gpu, { file, code, bindings, windows }: Shader, forget: () => void): Pipeline {
+/** Compiles `shader`. Errors of compilation reject the pipeline's `ready`. */
+export function compile(device: GPUDevice, shader: Shader): WebGpuPipeline {
+  const { file, code } = shader;
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: file, code });
   const layout = device.createBindGroupLayout({
-    entries: declaredIn(code).map(({ number, type }) => ({
+    entries: declaredIn(code).map(({ number, access }) => ({
       binding: number,
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type },
+      buffer: { type: TYPES[access] },
     })),
   });
   const pipeline = device.createComputePipeline({
@@ -89,62 +37,18 @@ function compile({ device }: Gpu, { file, code, bindings, windows }: Shader, for
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: { module, entryPoint: "main" },
   });
-  counters.pipelinesCreated++;
-  checks.push(
-    device.popErrorScope().then(async (error) => {
-      if (!error) return;
-      forget();
-      throw new GpuError(oneLine(await explain(file, code, module, error.message)));
-    }),
-  );
-  checks.at(-1)!.catch(() => {});
-  return { pipeline, layout, bindings, windows };
-}
-
-const TYPES: Readonly<Record<string, GPUBufferBindingType>> = {
-  "storage, read": "read-only-storage",
-  "storage, read_write": "storage",
-  "uniform": "uniform",
-};
-
-function declaredIn(code: string): Binding[] {
-  const declared = code.matchAll(/@binding\((\d+)\) *var<(storage, read_write|storage, read|uniform)>/g);
-  return Array.from(declared, ([, number, access]) => ({ number: Number(number), type: TYPES[access!]! }));
+  const ready = device.popErrorScope().then(async (error) => {
+    if (error) throw new GpuError(oneLine(await explain(shader, module, error.message)));
+  });
+  ready.catch(() => {}); // Thrown where the pipeline is run.
+  return { shader, pipeline, layout, ready };
 }
 
 /** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the specialised text has it. */
-async function explain(file: string, code: string, module: GPUShaderModule, fallback: string): Promise<string> {
+async function explain({ file, code }: Shader, module: GPUShaderModule, fallback: string): Promise<string> {
   const { messages } = await module.getCompilationInfo();
   const message = messages.find((message) => message.type === "error");
   if (!message) return `shaders/${file}: ${fallback}`;
   const line = code.split("\n")[message.lineNum - 1]?.trim() ?? "";
   return `shaders/${file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
-}
-
-/** What each binding of a shader's text gets of `storages`, which are in the order of its bindings. */
-export function rangesOf(
-  { bindings, windows }: Pick<Shader, "bindings" | "windows">,
-  storages: readonly Storage[],
-): (Storage & { readonly number: number })[] {
-  if (storages.length !== bindings.length) {
-    throw new Error(`${bindings.length} buffers to bind, got ${storages.length}`);
-  }
-  return storages.flatMap(({ block, offset, size }, i) => {
-    const { number } = bindings[i]!, parts = windows.filter(({ input }) => input === number);
-    // Blocks are larger than this: a kernel may read a last vector whole.
-    if (parts.length === 0) return [{ block, offset, size: Math.max(16, Math.ceil(size / 16) * 16), number }];
-    return parts.map((part) => ({ block, offset: offset + part.offset, size: part.size, number: part.number }));
-  });
-}
-
-/** Binds `storages` to the kernel's buffers, in the order of their numbers. */
-export function bind(gpu: Gpu, pipeline: Pipeline, storages: readonly Storage[]): GPUBindGroup {
-  counters.bindGroupsCreated++;
-  return gpu.device.createBindGroup({
-    layout: pipeline.layout,
-    entries: rangesOf(pipeline, storages).map(({ number, block: { buffer }, offset, size }) => ({
-      binding: number,
-      resource: { buffer, offset, size },
-    })),
-  });
 }

@@ -3,8 +3,8 @@
  * among dispatches.
  */
 import { assert, assertEquals } from "@std/assert";
-import { currentGpu } from "../../../src/backend/webgpu/device.ts";
-import { variantsOf } from "../../../src/graph/variants.ts";
+import { currentBackend } from "../../../src/backend/request.ts";
+import { variantsOf } from "../../../src/graph/device.ts";
 import { F, tensor } from "../../../src/mod.ts";
 import { gradcheck } from "../../support/gradcheck.ts";
 import { uniform } from "../../support/random.ts";
@@ -14,7 +14,7 @@ import { linear, linearGrads, matmul, matmulGrads } from "../../support/referenc
 for (const [rows, inputs, outputs] of [[128, 36, 12], [256, 400, 8], [192, 5, 3], [96, 8, 6]] as const) {
   Deno.test(`a weight's gradient in chunks: ${rows} rows of ${inputs}, ${outputs} outputs`, async () => {
     await tensor([1]).add(1).data();
-    const variants = variantsOf(currentGpu()!), names = new Set<string>();
+    const variants = variantsOf(currentBackend()!), names = new Set<string>();
     const check = () =>
       gradcheck({
         inputs: [uniform(1, [rows, inputs]), uniform(2, [outputs, inputs]), uniform(3, [outputs])],

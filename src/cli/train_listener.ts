@@ -1,0 +1,77 @@
+/**
+ * What `wgrad train` does while a run goes on: it prints, keeps the live page up to date, and stops the run at Ctrl-C.
+ *
+ * @module
+ */
+import type { Dataset } from "../data/dataset.ts";
+import type { Interval } from "../run/intervals.ts";
+import type { Session } from "../run/session.ts";
+import type { RunListener, TrainingSummary } from "../run/train_run.ts";
+import type { Evaluation } from "../train/evaluate.ts";
+import type { Progress, Trainer } from "../train/trainer.ts";
+import { type Interruption, onInterrupt } from "./interrupt.ts";
+import type { Output } from "./output.ts";
+import { printEvaluation } from "./test_weights.ts";
+import type { LiveRun } from "./train_live.ts";
+import { printProgress } from "./train_output.ts";
+
+/** Prints what a run does. From its start until it is disposed of, it also listens for signals. */
+export class TrainListener implements RunListener, Disposable {
+  readonly say: RunListener["say"];
+  readonly warn: RunListener["warn"];
+  readonly status: RunListener["status"];
+  readonly #output: Output;
+  readonly #live: LiveRun | null;
+  #interruption: Interruption | null = null;
+  /** Whether the run has done all its steps, and saved its weights. */
+  #trained = false;
+
+  constructor(output: Output, live: LiveRun | null) {
+    this.#output = output;
+    this.#live = live;
+    ({ say: this.say, warn: this.warn, progress: this.status } = output);
+  }
+
+  async started(session: Session): Promise<void> {
+    await this.#live?.show(session);
+    this.#interruption = onInterrupt(() => this.#interrupt(session));
+  }
+
+  progress(trainer: Trainer, progress: Progress, ended: readonly Interval[]): void {
+    printProgress(trainer, progress, ended, this.#output);
+    this.#live?.progress(progress);
+  }
+
+  trained({ interrupted, steps, seconds, weights }: TrainingSummary): void {
+    this.#output.progress("");
+    const what = interrupted ? "Interrupted" : "Finished training", count = `${steps} step${steps === 1 ? "" : "s"}`;
+    this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${weights}`);
+    this.#trained = !interrupted;
+    if (!interrupted) this.#live?.trained("testing");
+  }
+
+  tested(evaluation: Evaluation, dataset: Dataset): void {
+    printEvaluation(evaluation, dataset, "test", this.#output);
+  }
+
+  /** The exit code of a run that was stopped, by a signal or by the live page. */
+  get exitCode(): number {
+    return this.#interruption?.code ?? 130;
+  }
+
+  [Symbol.dispose](): void {
+    this.#interruption?.[Symbol.dispose]();
+  }
+
+  #interrupt(session: Session): void {
+    this.warn(this.#trained ? howToGoOn(session.folder.path) : "stopping after the steps under way; again: at once");
+    if (this.#trained) Deno.exit(this.exitCode); // Everything is saved.
+    if (this.#live) this.#live.stop();
+    else session.stop();
+  }
+}
+
+/** The line that tells how to go on with a run. */
+export function howToGoOn(path: string): string {
+  return `to go on: wgrad train --resume ${path}`;
+}
