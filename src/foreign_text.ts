@@ -6,9 +6,8 @@
  * @module
  */
 
-/** Control characters (also C1), line separators, marks that change the direction of text, and half surrogate pairs. */
-// deno-lint-ignore no-control-regex
-const UNSAFE = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu;
+/** Control characters (also C1), invisible marks such as those for the direction of text, half surrogate pairs, line separators. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
  * A text as it may be printed in a line: unsafe characters are escaped as in JSON, and at most `length` characters are shown.
@@ -24,7 +23,8 @@ export function quote(text: string, length = 80): string {
 
 function escape(text: string): string {
   return text.replace(UNSAFE, (letter) => {
-    const json = JSON.stringify(letter);
-    return json.length > 3 ? json.slice(1, -1) : `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    const json = JSON.stringify(letter).slice(1, -1);
+    if (json !== letter) return json;
+    return letter.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
   });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { CIFAR10_CLASSES } from "../data/cifar.ts";
 import { WeightsError } from "../errors.ts";
 
@@ -17,7 +18,7 @@ export function classNames(stated: string | undefined, count: number, weights: s
     return count === CIFAR10_CLASSES.length ? CIFAR10_CLASSES : Array.from({ length: count }, (_, i) => `class ${i}`);
   }
   try {
-    const names = JSON.parse(stated);
+    const names = parseJson(stated);
     if (Array.isArray(names) && names.length === count && names.every((name) => typeof name === "string")) return names;
   } catch {
     // It is not JSON: the same error.

@@ -4,6 +4,7 @@
  * @module
  */
 import { writeAtomically } from "../files/write.ts";
+import { printable } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
 import { compareRuns, type Comparison, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";
@@ -11,7 +12,7 @@ import { figuresOf } from "../report/page/series.js";
 import { checkOverwrite } from "../report/report_file.ts";
 import { readRun } from "../report/run_view.ts";
 import { defineCommand } from "./flags.ts";
-import { Output, printable } from "./output.ts";
+import { Output } from "./output.ts";
 import { runFolder } from "./run_folder.ts";
 
 /** `wgrad compare`. */
@@ -67,7 +68,7 @@ function tableOf({ names, rows }: Comparison): string[] {
   const cells = [
     ["", ...names],
     ...rows.map(({ label, differs, values }) => [differs ? `${label} *` : label, ...values]),
-  ].map((row) => row.map(printable));
+  ].map((row) => row.map((cell) => printable(cell, 200)));
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

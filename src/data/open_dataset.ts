@@ -7,6 +7,7 @@
 import { basename, join } from "node:path";
 import { DataError, UsageError } from "../errors.ts";
 import { entriesInOrder, listArchive } from "../files/archive.ts";
+import { printable, quote } from "../foreign_text.ts";
 import { cacheFolder, checkFiles } from "./cache.ts";
 import {
   CIFAR100_LAYOUT,
@@ -143,11 +144,29 @@ function splitsOf(
   return { layout, train: split(train, needs(options, "train")), test: split(test, needs(options, "test")) };
 }
 
+/** The longest list of class names, in bytes, and the longest name, in characters. Names are stored in every checkpoint. */
+const MAX_LIST = 1 << 16, MAX_NAME = 100;
+
+/** @throws {DataError} if a list of class names is too long. */
+function checkList(file: string, bytes: number): void {
+  if (bytes > MAX_LIST) {
+    throw new DataError(`${file}: the list of class names has ${bytes} bytes; the limit is ${MAX_LIST}`);
+  }
+}
+
 /**
- * The class names: the lines of `text` if their number is right, else those of CIFAR-10, else "class 0", "class 1", ….
+ * The class names: the lines of `list` if their number is right, else those of CIFAR-10, else "class 0", "class 1", …. Control
+ * characters are escaped, because names are printed.
+ *
+ * @throws {DataError} if a name is too long
  */
-function classNames(layout: RecordLayout, text?: string): readonly string[] {
-  const names = (text ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "");
+function classNames(layout: RecordLayout, list?: { readonly file: string; readonly text: string }): readonly string[] {
+  const lines = (list?.text ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const long = lines.find((line) => line.length > MAX_NAME);
+  if (long !== undefined) {
+    throw new DataError(`${list?.file}: the class name ${quote(long, 40)} is longer than ${MAX_NAME} characters`);
+  }
+  const names = lines.map((line) => printable(line));
   const { classes } = layout.labels.at(-1)!;
   if (names.length === classes) return names;
   return layout === CIFAR10_LAYOUT ? CIFAR10_CLASSES : Array.from({ length: classes }, (_, i) => `class ${i}`);
@@ -158,7 +177,7 @@ function folderDataset(
   folder: string,
   sizes: ReadonlyMap<string, number>,
   options: OpenOptions,
-  names?: string,
+  names?: { readonly file: string; readonly text: string },
 ): Dataset {
   const { layout, train, test } = splitsOf(folder, sizes, options, async function* (files) {
     for (const file of files) yield { name: file, body: fileChunks(join(folder, file)) };
@@ -171,10 +190,15 @@ const NAME_LISTS = ["batches.meta.txt", "fine_label_names.txt"];
 
 async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
   const sizes = new Map<string, number>();
-  let names: string | undefined;
+  let names: { file: string; text: string } | undefined;
   try {
     for (const { name } of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      if (NAME_LISTS.includes(name)) names = await Deno.readTextFile(join(folder, name));
+      const list = NAME_LISTS.includes(name) ? await fileSize(join(folder, name)) : undefined;
+      if (list !== undefined) {
+        const file = join(folder, name);
+        checkList(file, list);
+        names = { file, text: await Deno.readTextFile(file) };
+      }
       const bytes = isRecordFile(name) ? await fileSize(join(folder, name)) : undefined;
       if (bytes !== undefined) sizes.set(name, bytes);
     }
@@ -190,11 +214,14 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
 async function openArchive(path: string, options: OpenOptions): Promise<Dataset> {
   options.progress?.(`reading ${basename(path)}`);
   const sizes = await listArchive(path, (name) => isRecordFile(name) || NAME_LISTS.includes(name));
-  let names: string | undefined;
+  let names: { file: string; text: string } | undefined;
   for (const list of NAME_LISTS) {
-    if (!sizes.delete(list)) continue;
+    const bytes = sizes.get(list);
+    if (bytes === undefined) continue;
+    checkList(join(path, list), bytes);
+    sizes.delete(list);
     for await (const { body } of entriesInOrder(path, [list])) {
-      names = await new Response(ReadableStream.from(body)).text();
+      names = { file: join(path, list), text: await new Response(ReadableStream.from(body)).text() };
     }
   }
   const { layout, train, test } = splitsOf(path, sizes, options, (files) => entriesInOrder(path, files));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
 import { join } from "node:path";
 import { fileError } from "../files/file_error.ts";
 import { fileSize } from "../files/read.ts";
@@ -52,8 +53,9 @@ async function listRuns(folder: string): Promise<(RunView | UnreadableRun)[]> {
     try {
       runs.push(await readRun(join(folder, name), { weights: false }));
     } catch (error) {
-      if (!(error instanceof WgradError)) throw error;
-      runs.push({ name, error: error.message });
+      // One run that cannot be read, for whatever reason, must not hide the others.
+      const why = error instanceof WgradError ? error.message : `a bug in wgrad: ${printable(String(error))}`;
+      runs.push({ name, error: why });
     }
   }
   return runs;

@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
+import { parseJson } from "../files/json.ts";
 import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
@@ -119,7 +121,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
 function checkpointState(text: string): RunState | undefined {
   let state: RunState;
   try {
-    state = JSON.parse(text);
+    state = parseJson(text) as RunState;
   } catch {
     return undefined;
   }
@@ -160,11 +162,11 @@ export function weightsIn(tensors: ReadonlyMap<string, StoredTensor>): Map<strin
 export function checkSameData(before: DataIdentity, now: DataIdentity, name: string): void {
   if (before.images === now.images && before.sha256 === now.sha256) return;
   throw new UsageError(
-    `--resume: ${name} has other images than the run was trained on (${now.images} of SHA-256 ${
+    `--resume: ${printable(name)} has other images than the run was trained on (${now.images} of SHA-256 ${
       now.sha256.slice(0, 12)
     }…, ` +
       `before ${before.images} of ${
-        before.sha256.slice(0, 12)
+        printable(before.sha256.slice(0, 12))
       }…): bring those back, or go on all the same with --force`,
   );
 }

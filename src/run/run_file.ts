@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { join } from "node:path";
 import type { Environment } from "./environment.ts";
 
@@ -17,7 +18,7 @@ export interface RunFile extends Environment {
 /** What the `run.json` in a folder says; undefined if there is none that can be read. */
 export async function readRunFile(folder: string): Promise<Partial<RunFile> | undefined> {
   try {
-    const value: Partial<RunFile> | null = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
+    const value = parseJson(await Deno.readTextFile(join(folder, "run.json"))) as Partial<RunFile> | null;
     return typeof value === "object" && value && Array.isArray(value.resumed) ? value : undefined;
   } catch {
     return undefined;

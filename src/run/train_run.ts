@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
@@ -214,7 +215,7 @@ function tellOfResume(
   say(`resuming at step ${step} of ${totalSteps}`);
   const adapter = before?.adapter?.name;
   const other = adapter !== gpu.adapter.name ? adapter : before?.wgrad !== VERSION && `wgrad ${before?.wgrad}`;
-  if (other) warn(`NOTE: this run began on ${other}: the same bits are certain there alone`);
+  if (other) warn(`NOTE: this run began on ${printable(String(other), 100)}: the same bits are certain there alone`);
 }
 
 /** Trains to the end, or until the session is stopped, and saves the weights: the averages, if the run has any. */
