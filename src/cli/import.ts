@@ -20,17 +20,25 @@ export const command = defineCommand({
   flags: [
     { name: "to", kind: "string", value: "FILE", help: "The .safetensors file to write (required)" },
     ...MODEL_FLAGS,
+    {
+      name: "strip-prefix",
+      kind: "string",
+      value: "TEXT",
+      help: "Leave out this text at the start of every name, such as module. or _orig_mod.",
+    },
     ...WRITE_FLAGS,
   ],
   examples: [[
     "wgrad import cifar_net.pth --to cifar_net.safetensors",
     "Convert the file that the PyTorch tutorial saves",
   ]],
-  async run({ values: { to, model, normalize, force, json }, positional: [file] }) {
+  async run({ values: { to, model, normalize, stripPrefix, force, json }, positional: [file] }) {
     if (to === undefined) throw new UsageError("import needs --to FILE; see wgrad import --help");
     if (!to.endsWith(".safetensors")) throw new UsageError("import writes safetensors: --to must end in .safetensors");
     await checkNew(to, force);
-    const loaded = await loadWeights(file!, { ...(model && { model }), ...(normalize && { normalize }) });
+    const loaded = await loadWeights(file!, { ...(model && { model }), ...(normalize && { normalize }) }, {
+      stripPrefix,
+    });
     await writeWeights(loaded, to, "safetensors", new Output({ json }));
     return 0;
   },

@@ -6,6 +6,7 @@
  */
 import { WeightsError } from "../errors.ts";
 import { printable, quote } from "../foreign_text.ts";
+import { hasSum, isSumRight, NO_SUM, setSum } from "./checksum.ts";
 import { type Header, parseHeader } from "./safetensors_header.ts";
 import { ARRAY_TYPES, bytesOf, checkName, elementCount, type StoredDtype, type StoredFile } from "./stored_tensor.ts";
 import type { StoredTensor } from "./stored_tensor.ts";
@@ -55,6 +56,20 @@ export function encodeSafetensors(
   return bytes;
 }
 
+/**
+ * Encodes a file with a checksum as its first metadata, `sha256`, which `decodeSafetensors()` verifies.
+ *
+ * @throws {WeightsError} as `encodeSafetensors()` does
+ */
+export function encodeWithSum(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const bytes = encodeSafetensors(tensors, { sha256: NO_SUM, ...metadata });
+  setSum(bytes);
+  return bytes;
+}
+
 /** Refuses a name that could not be read back. */
 function checkWritableName(name: string): void {
   if (name === "__metadata__") {
@@ -72,7 +87,7 @@ function checkWritableName(name: string): void {
  *
  * @param where the file's name, for errors
  * @throws {WeightsError} if the file is cut off, the header is invalid, a byte range does not match its shape, ranges overlap or
- * leave gaps, or a type is not one of `ARRAY_TYPES`
+ * leave gaps, a type is not one of `ARRAY_TYPES`, or the checksum of a file of wgrad is wrong
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile {
   const fail = (why: string) => new WeightsError(`${where} is not a valid safetensors file: ${printable(why)}`);
@@ -112,6 +127,9 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile 
     end = to;
   }
   if (end !== body.length) throw fail(`${body.length - end} bytes belong to no tensor`);
+  if (hasSum(bytes) && !isSumRight(bytes)) {
+    throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
+  }
   return { tensors, metadata: header.metadata };
 }
 

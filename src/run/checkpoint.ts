@@ -7,9 +7,9 @@
  */
 import { printable } from "../foreign_text.ts";
 import { parseJson } from "../files/json.ts";
-import { createHash } from "node:crypto";
 import { UsageError, WeightsError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import { hasSum } from "../io/checksum.ts";
+import { decodeSafetensors, encodeWithSum } from "../io/safetensors.ts";
 import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
@@ -77,21 +77,12 @@ export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<s
 /** The tensor that holds the metrics in older checkpoints. */
 const METRICS = "metrics";
 
-const NO_SUM = "0".repeat(64);
-const fieldOf = (sum: string) => `"sha256":"${sum}"`;
-
 /** Encodes a checkpoint as a safetensors file. */
 export function encodeCheckpoint(
   { state, tensors }: Checkpoint,
   config: WeightsConfig,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = encodeSafetensors(tensors, {
-    sha256: NO_SUM,
-    ...labelsOf(config),
-    checkpoint: JSON.stringify(state),
-  });
-  setSum(bytes, NO_SUM, sumOf(bytes));
-  return bytes;
+  return encodeWithSum(tensors, { ...labelsOf(config), checkpoint: JSON.stringify(state) });
 }
 
 /**
@@ -101,10 +92,9 @@ export function encodeCheckpoint(
  * @throws {WeightsError} if the file is no checkpoint, was cut short, or was altered.
  */
 export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, where), { checkpoint, sha256 } = metadata;
+  const { tensors, metadata: { checkpoint } } = decodeSafetensors(bytes, where);
   if (checkpoint === undefined) throw new WeightsError(`${where} holds weights alone, and is no checkpoint`);
-  const copy = Uint8Array.from(bytes);
-  if (sha256?.length !== NO_SUM.length || !setSum(copy, sha256, NO_SUM) || sumOf(copy) !== sha256) {
+  if (!hasSum(bytes)) {
     throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
   }
   const state = checkpointState(checkpoint);
@@ -175,24 +165,4 @@ export function checkSameData(before: DataIdentity, now: DataIdentity, name: str
 export function metricsIn({ state: { step, metrics }, tensors }: Checkpoint): MetricsAtStep {
   if (metrics) return { step, saved: metrics };
   return { step, saved: new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array) };
-}
-
-function sumOf(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** Replaces the checksum `from` in the header. @returns whether it was there. */
-function setSum(bytes: Uint8Array, from: string, to: string): boolean {
-  const encoder = new TextEncoder(), wanted = encoder.encode(fieldOf(from));
-  const offset = indexOf(bytes, wanted);
-  if (offset < 0) return false;
-  bytes.set(encoder.encode(fieldOf(to)), offset);
-  return true;
-}
-
-/** The offset of `part` in `bytes`; −1 if it is not there. Only the beginning is searched: the metadata are there. */
-function indexOf(bytes: Uint8Array, part: Uint8Array): number {
-  const end = Math.min(bytes.length - part.length, 4096);
-  for (let i = 0; i <= end; i++) if (part.every((byte, j) => bytes[i + j] === byte)) return i;
-  return -1;
 }

@@ -8,7 +8,7 @@ import { fileSize } from "../files/read.ts";
 import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
 import { printable, quote } from "../foreign_text.ts";
-import { encodeSafetensors } from "../io/safetensors.ts";
+import { encodeWithSum } from "../io/safetensors.ts";
 import type { StoredFile, StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
 import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
@@ -25,9 +25,9 @@ export interface LoadedWeights extends WeightsConfig {
   readonly metadata: StoredFile["metadata"];
 }
 
-/** Writes the module's state dict to a safetensors file, atomically. */
+/** Writes the module's state dict to a safetensors file with a checksum, atomically. */
 export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
-  await writeAtomically(path, encodeSafetensors(await storedState(module.stateDict()), labelsOf(config)));
+  await writeAtomically(path, encodeWithSum(await storedState(module.stateDict()), labelsOf(config)));
 }
 
 /**
@@ -48,15 +48,44 @@ export async function readWeights(path: string): Promise<StoredFile> {
  * Loads a file of any format into a new model.
  *
  * @param given the model and normalization; by default those that the file names, else `lenet` and `half`.
+ * @param options `stripPrefix`: a text at the start of every name that is left out. Default none.
  * @throws {WeightsError} if the file cannot be read, is malformed, or does not fit the model, naming the tensors.
  */
-export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
-  const { tensors, metadata } = await readWeights(path);
+export async function loadWeights(
+  path: string,
+  given: Partial<WeightsConfig> = {},
+  { stripPrefix = "" } = {},
+): Promise<LoadedWeights> {
+  const { tensors: stored, metadata } = await readWeights(path), tensors = withoutPrefix(stored, stripPrefix, path);
   const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const module = MODELS[model].make();
   applyWeights(module, tensors, path);
   return { module, model, normalize, metadata };
+}
+
+/** The tensors by their names without a prefix, which all must have. */
+function withoutPrefix(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  prefix: string,
+  path: string,
+): Map<string, StoredTensor> {
+  for (const name of tensors.keys()) {
+    if (!name.startsWith(prefix)) {
+      throw new WeightsError(`${path}: ${quote(name)} does not start with ${quote(prefix)}`);
+    }
+  }
+  return new Map(Array.from(tensors, ([name, stored]) => [name.slice(prefix.length), stored]));
+}
+
+/** The prefixes that PyTorch puts in front of names: of `DataParallel`, and of compiled modules. */
+const PREFIXES = /^(module\.|_orig_mod\.)+/;
+
+/** What to do about a prefix that all names of a file have; undefined if they have none. */
+function prefixRemedy(names: readonly string[]): string | undefined {
+  const prefix = PREFIXES.exec(names[0] ?? "")?.[0];
+  if (prefix === undefined || !names.every((name) => name.startsWith(prefix))) return undefined;
+  return `all its names start with ${prefix}, which wgrad import --strip-prefix ${prefix} leaves out`;
 }
 
 /** `value` if it is a key of `table`, else undefined. */
@@ -74,13 +103,15 @@ export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredT
   const current = module.stateDict();
   const state = new Map(Array.from(stored, ([name, one]) => {
     const where = `${path}: ${quote(name, 100)}`;
+    if (one.data.length === 0) throw new WeightsError(`${where} has no elements`);
     return [name, current.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
   }));
   try {
     module.loadStateDict(state);
   } catch (error) {
     // The message names all tensors that do not fit; a file may hold many.
-    throw error instanceof WeightsError ? new WeightsError(`${path}: ${printable(error.message, 1000)}`) : error;
+    if (!(error instanceof WeightsError)) throw error;
+    throw new WeightsError(`${path}: ${printable(error.message, 1000)}`, { remedy: prefixRemedy([...stored.keys()]) });
   }
 }
 
