@@ -1,5 +1,6 @@
 /**
- * Every kernel of `shaders/`, by its path there. A new file is added here: a test compares the list with the folder.
+ * Every file of `shaders/`, by its path there: kernels and what they include, of which those in `parts/` are statements. A
+ * new file is added here: a test compares the list with the folder.
  *
  * @module
  */
@@ -13,6 +14,8 @@ import conv2dGradWeight from "./conv/conv2d_grad_weight.wgsl" with { type: "text
 import conv2dGradWeightShared from "./conv/conv2d_grad_weight_shared.wgsl" with { type: "text" };
 import conv2dPool from "./conv/conv2d_pool.wgsl" with { type: "text" };
 import conv2dShared from "./conv/conv2d_shared.wgsl" with { type: "text" };
+import convShape from "./conv/shape.wgsl" with { type: "text" };
+import convWindow from "./conv/window.wgsl" with { type: "text" };
 import activation from "./elementwise/activation.wgsl" with { type: "text" };
 import binary from "./elementwise/binary.wgsl" with { type: "text" };
 import checkFinite from "./elementwise/check_finite.wgsl" with { type: "text" };
@@ -30,6 +33,7 @@ import softCrossEntropy from "./loss/soft_cross_entropy.wgsl" with { type: "text
 import matmul from "./matmul/matmul.wgsl" with { type: "text" };
 import matmulShared from "./matmul/matmul_shared.wgsl" with { type: "text" };
 import matmulVec4 from "./matmul/matmul_vec4.wgsl" with { type: "text" };
+import matmulTile from "./matmul/tile.wgsl" with { type: "text" };
 import norm from "./norm/norm.wgsl" with { type: "text" };
 import normCombine from "./norm/norm_combine.wgsl" with { type: "text" };
 import normGrad from "./norm/norm_grad.wgsl" with { type: "text" };
@@ -42,6 +46,7 @@ import adam from "./optim/adam.wgsl" with { type: "text" };
 import adamax from "./optim/adamax.wgsl" with { type: "text" };
 import clipGrad from "./optim/clip_grad.wgsl" with { type: "text" };
 import ema from "./optim/ema.wgsl" with { type: "text" };
+import formula from "./optim/formula.wgsl" with { type: "text" };
 import gradNorm from "./optim/grad_norm.wgsl" with { type: "text" };
 import lion from "./optim/lion.wgsl" with { type: "text" };
 import lookahead from "./optim/lookahead.wgsl" with { type: "text" };
@@ -52,6 +57,8 @@ import radam from "./optim/radam.wgsl" with { type: "text" };
 import rmsprop from "./optim/rmsprop.wgsl" with { type: "text" };
 import sgd from "./optim/sgd.wgsl" with { type: "text" };
 import sgdMomentum from "./optim/sgd_momentum.wgsl" with { type: "text" };
+import epiloguePart from "./parts/epilogue.wgsl" with { type: "text" };
+import tileSumPart from "./parts/tile_sum.wgsl" with { type: "text" };
 import avgPool2d from "./pool/avg_pool2d.wgsl" with { type: "text" };
 import maxPool2d from "./pool/max_pool2d.wgsl" with { type: "text" };
 import maxPool2dGrad from "./pool/max_pool2d_grad.wgsl" with { type: "text" };
@@ -76,6 +83,8 @@ export const SHADERS = {
   "conv/conv2d_grad_weight_shared.wgsl": conv2dGradWeightShared,
   "conv/conv2d_pool.wgsl": conv2dPool,
   "conv/conv2d_shared.wgsl": conv2dShared,
+  "conv/shape.wgsl": convShape,
+  "conv/window.wgsl": convWindow,
   "elementwise/activation.wgsl": activation,
   "elementwise/binary.wgsl": binary,
   "elementwise/check_finite.wgsl": checkFinite,
@@ -93,6 +102,7 @@ export const SHADERS = {
   "matmul/matmul.wgsl": matmul,
   "matmul/matmul_shared.wgsl": matmulShared,
   "matmul/matmul_vec4.wgsl": matmulVec4,
+  "matmul/tile.wgsl": matmulTile,
   "norm/norm.wgsl": norm,
   "norm/norm_combine.wgsl": normCombine,
   "norm/norm_grad.wgsl": normGrad,
@@ -105,6 +115,7 @@ export const SHADERS = {
   "optim/adamax.wgsl": adamax,
   "optim/clip_grad.wgsl": clipGrad,
   "optim/ema.wgsl": ema,
+  "optim/formula.wgsl": formula,
   "optim/grad_norm.wgsl": gradNorm,
   "optim/lion.wgsl": lion,
   "optim/lookahead.wgsl": lookahead,
@@ -115,6 +126,8 @@ export const SHADERS = {
   "optim/rmsprop.wgsl": rmsprop,
   "optim/sgd.wgsl": sgd,
   "optim/sgd_momentum.wgsl": sgdMomentum,
+  "parts/epilogue.wgsl": epiloguePart,
+  "parts/tile_sum.wgsl": tileSumPart,
   "pool/avg_pool2d.wgsl": avgPool2d,
   "pool/max_pool2d.wgsl": maxPool2d,
   "pool/max_pool2d_grad.wgsl": maxPool2dGrad,
@@ -128,7 +141,17 @@ export const SHADERS = {
   "shape/upsample_nearest2d.wgsl": upsampleNearest2d,
 } as const satisfies Readonly<Record<string, string>>;
 
+/** A file of `shaders/`, and those that it may include. */
+interface ShaderFile {
+  readonly file: string;
+  readonly source: string;
+  readonly includes: Readonly<Record<string, ShaderFile>>;
+}
+
+const files: Record<string, ShaderFile> = {};
+for (const [file, source] of Object.entries(SHADERS)) files[file] = { file, source, includes: files };
+
 /** The kernel in a file of `shaders/`, such as `shader("conv/conv2d.wgsl")`. */
-export function shader(file: keyof typeof SHADERS): { readonly file: string; readonly source: string } {
-  return { file, source: SHADERS[file] };
+export function shader(file: keyof typeof SHADERS): ShaderFile {
+  return files[file]!;
 }

@@ -1,29 +1,17 @@
 // y [N, GROUPS O, OH, OW] = the convolution of x [N, GROUPS C, H, W], spread out by SPREAD with zeros between, with w
 // (+ bias) (relu), or 0 where mask is not positive. Serves the forward pass and, with SPREAD = stride and FLIP, the gradient
-// of the input. With POOL_H and POOL_W, x is given by its max-pooled windows: xp holds their values, and index their places.
+// of the input. With POOL_H and POOL_W, x is given by its max-pooled windows: x holds the maxima, and index where
+// each was in its plane.
 // An invocation computes DOWN rows of ACROSS neighbours for DEEP output channels, in registers. It loads the rows of x that
 // it needs for all taps at once, or, without WHOLE, for one row of taps after the other.
 
+alias T = f32;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const GROUPS: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const SPREAD_H: i32 = 1;
 const SPREAD_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
 // Where a weight lies: by group, output channel and input channel; the taps of a kernel follow each other.
 const W_GROUP: u32 = 1u;
 const W_OUT: u32 = 1u;
@@ -110,7 +98,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
           let y_ok = y >= 0 && y < i32(H / POOL_H * POOL_H);
           // @unroll
           for (var k = 0u; k < SPAN; k += POOL_W) {
-            // @where (FIRST < k + POOL_W) * (k < END)
+            // @where FIRST < k + POOL_W && k < END
             {
               let at = from_x + i32(k);
               let column = u32(clamp(at / i32(POOL_W), 0, i32(W / POOL_W) - 1));
@@ -149,7 +137,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
             for (var kx = 0u; kx < KW; kx++) {
               // @unroll
               for (var t = 0u; t < ACROSS; t++) {
-                // @where (FIRST < t * u32(STEP_W) + kx * u32(DIL_W) + 1u) * (t * u32(STEP_W) + kx * u32(DIL_W) < END)
+                // @where FIRST < t * u32(STEP_W) + kx * u32(DIL_W) + 1u && t * u32(STEP_W) + kx * u32(DIL_W) < END
                 total[o * PATCH + r * ACROSS + t] += field[(r * u32(STEP_H) + ky * u32(DIL_H)) * SPAN + t * u32(STEP_W) + kx * u32(DIL_W)] * weights[ky * KW + kx];
               }
             }
@@ -169,12 +157,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
           if (top + r < OH && left + t < OW) {
             let to = ((n * GROUPS * O + channel) * OH + top + r) * OW + left + t;
             var value = total[o * PATCH + r * ACROSS + t];
-            // @if BIAS
-            value += bias[channel];
-            // @if RELU
-            value = select(value, 0.0, value < 0.0);
-            // @if MASK
-            value = select(value, 0.0, mask[to] <= 0.0);
+            // @include "parts/epilogue.wgsl"
             y[to] = value;
           }
         }

@@ -1,6 +1,6 @@
 // dw [PARTS, GROUPS O, C, KH, KW] and db [PARTS, GROUPS O] from x [N, GROUPS C, H, W] and dy [N, GROUPS O, OH, OW]. The rows
-// of dy are dealt out to PARTS, in turn, and each part sums its own. With POOL_H and POOL_W, dy is given by its max-pooled
-// windows: dy holds their values and index their places, and a row is a row of windows.
+// of dy are split into PARTS, in turn, each with its own partial sums. With POOL_H and POOL_W, dy is given by its max-pooled
+// windows: dy holds the gradients of the maxima, index where each was in its plane, and a row is a row of windows.
 // An invocation sums TAPS rows of taps of DEEP output channels for one input channel, in registers, taking ACROSS neighbours
 // at a time.
 
@@ -11,22 +11,8 @@ const WIDE: bool = false;
 const NARROW: bool = true;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const GROUPS: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const POOLED: bool = false;
 const POOL_H: u32 = 1u;
 const POOL_W: u32 = 1u;

@@ -3,36 +3,13 @@
 // over the N OH OW places, of which each part has CHUNK. A workgroup computes a tile of SIDE x SIDE weights: it stages
 // DEPTH places of both operands in its memory, and each invocation sums EACH x EACH weights from there.
 
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
-const GROUPS: u32 = 1u;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const BIAS: bool = false;
+const SUMS: bool = BIAS;
 const PARTS: u32 = 1u;
 
-// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
-const SIDE: u32 = 64u;
-const EACH: u32 = 4u;
-const DEPTH: u32 = 16u;
-const QUADS: u32 = SIDE / 4u;
-const ACROSS: u32 = SIDE / EACH;
-const VECTORS: u32 = EACH / 4u;
-const LANES: u32 = ACROSS * ACROSS;
-// One vector more than a row has: neighbours that stage one column each then write to different banks.
-const STRIDE: u32 = QUADS + 1u;
-const TURNS: u32 = DEPTH * QUADS / LANES;
+// @include "matmul/tile.wgsl"
 const TAPS: u32 = KH * KW;
 const WEIGHTS: u32 = C * TAPS;
 const PLACES: u32 = N * OH * OW;
@@ -45,10 +22,6 @@ const TILES_W: u32 = (WEIGHTS + SIDE - 1u) / SIDE;
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
 // @if BIAS
 @group(0) @binding(3) var<storage, read_write> db: array<f32>;
-
-// At each place: the gradients of four channels, or what four weights meet there, in a vector.
-var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
-var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -65,7 +38,7 @@ fn main(
   let top = i / TILES_W % TILES_O * SIDE;
   let part = i / TILES_W / TILES_O % PARTS;
   var total: array<vec4f, EACH * VECTORS>;
-  var sums: array<vec4f, VECTORS>;
+  var row_sums: array<vec4f, VECTORS>;
   for (var k = part * CHUNK; k < (part + 1u) * CHUNK; k += DEPTH) {
     // Neighbours load along the places.
     let d = lane % DEPTH;
@@ -98,28 +71,7 @@ fn main(
       left[d * STRIDE + quad] = grads;
       right[d * STRIDE + quad] = values;
     }
-    workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      var r: array<vec4f, VECTORS>;
-      // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
-        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
-      }
-      // @unroll
-      for (var u = 0u; u < VECTORS; u++) {
-        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
-        // @if BIAS
-        sums[u] += l;
-        // @unroll
-        for (var e = 0u; e < 4u; e++) {
-          // @unroll
-          for (var v = 0u; v < VECTORS; v++) {
-            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
-          }
-        }
-      }
-    }
-    workgroupBarrier();
+    // @include "parts/tile_sum.wgsl"
   }
   // @unroll
   for (var q = 0u; q < EACH; q++) {
@@ -135,7 +87,7 @@ fn main(
       }
       // @if BIAS
       if (start + lane % ACROSS == 0u) {
-        db[channel] = sums[q / 4u][q % 4u];
+        db[channel] = row_sums[q / 4u][q % 4u];
       }
     }
   }

@@ -9,15 +9,7 @@ const WIDE: bool = false;
 const NARROW: bool = true;
 // Invocations in a workgroup.
 const LANES: u32 = 8u;
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
+// @include "conv/shape.wgsl"
 const STEP_H: u32 = 1u;
 const STEP_W: u32 = 1u;
 const DIL_H: u32 = 1u;

@@ -4,24 +4,11 @@
 // outputs: it stages DEPTH terms of both operands in its memory, and each invocation sums EACH x EACH outputs from
 // there.
 
-const N: u32 = 1u;
-const C: u32 = 1u;
-const H: u32 = 1u;
-const W: u32 = 1u;
-const O: u32 = 1u;
-const OH: u32 = 1u;
-const OW: u32 = 1u;
-const KH: u32 = 1u;
-const KW: u32 = 1u;
-const GROUPS: u32 = 1u;
-const STEP_H: i32 = 1;
-const STEP_W: i32 = 1;
+alias T = f32;
+// @include "conv/shape.wgsl"
+// @include "conv/window.wgsl"
 const SPREAD_H: i32 = 1;
 const SPREAD_W: i32 = 1;
-const PAD_H: i32 = 0;
-const PAD_W: i32 = 0;
-const DIL_H: i32 = 1;
-const DIL_W: i32 = 1;
 // Where a weight lies: by group, output channel and input channel; the taps of a kernel follow each other.
 const W_GROUP: u32 = 1u;
 const W_OUT: u32 = 1u;
@@ -30,18 +17,9 @@ const FLIP: bool = false;
 const BIAS: bool = false;
 const RELU: bool = false;
 const MASK: bool = false;
+const SUMS: bool = false;
 
-// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
-const SIDE: u32 = 64u;
-const EACH: u32 = 4u;
-const DEPTH: u32 = 16u;
-const QUADS: u32 = SIDE / 4u;
-const ACROSS: u32 = SIDE / EACH;
-const VECTORS: u32 = EACH / 4u;
-const LANES: u32 = ACROSS * ACROSS;
-// One vector more than a row has: neighbours that stage one column each then write to different banks.
-const STRIDE: u32 = QUADS + 1u;
-const TURNS: u32 = DEPTH * QUADS / LANES;
+// @include "matmul/tile.wgsl"
 const TAPS: u32 = KH * KW;
 const TERMS: u32 = C * TAPS;
 const PLACES: u32 = N * OH * OW;
@@ -55,10 +33,6 @@ const TILES_P: u32 = (PLACES + SIDE - 1u) / SIDE;
 // @if MASK
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
-
-// For each term: four channels' weights, or what they meet at four places, in a vector.
-var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
-var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -123,26 +97,7 @@ fn main(
         right[d * STRIDE + lane % QUADS] = values;
       }
     }
-    workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      var r: array<vec4f, VECTORS>;
-      // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
-        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
-      }
-      // @unroll
-      for (var u = 0u; u < VECTORS; u++) {
-        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
-        // @unroll
-        for (var e = 0u; e < 4u; e++) {
-          // @unroll
-          for (var v = 0u; v < VECTORS; v++) {
-            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
-          }
-        }
-      }
-    }
-    workgroupBarrier();
+    // @include "parts/tile_sum.wgsl"
   }
   // @unroll
   for (var p = 0u; p < EACH; p++) {
@@ -156,12 +111,7 @@ fn main(
           let channel = group * O + o;
           let to = to_place + channel * (OH * OW);
           var value = total[q * VECTORS + p / 4u][p % 4u];
-          // @if BIAS
-          value += bias[channel];
-          // @if RELU
-          value = select(value, 0.0, value < 0.0);
-          // @if MASK
-          value = select(value, 0.0, mask[to] <= 0.0);
+          // @include "parts/epilogue.wgsl"
           y[to] = value;
         }
       }

@@ -2,12 +2,13 @@
 // sums [batch, M] = the sums of a over K, for any sizes. An invocation computes a tile of
 // ROWS x COLS outputs in registers. Loads past an edge are moved onto it, and only what is inside is stored.
 
+alias T = f32;
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
-// The columns of c that one dispatch computes, where c and what lies like it are bound from the first of them on.
+// The columns of c that one dispatch computes; c, bias and mask are then bound from the first of these columns on.
 const WIDTH: u32 = N;
-// The operand lies as [K, M] or [N, K].
+// The operand is stored as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
 // Elements from one matrix of the batch to the next; 0 where one matrix serves all.
@@ -83,12 +84,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (row + r < M) {
           let to = (z * M + row + r) * N + col + s;
           var value = total[r * COLS + s];
-          // @if BIAS
-          value += bias[col + s];
-          // @if RELU
-          value = select(value, 0.0, value < 0.0);
-          // @if MASK
-          value = select(value, 0.0, mask[to] <= 0.0);
+          let channel = col + s;
+          // @include "parts/epilogue.wgsl"
           c[to] = value;
         }
       }

@@ -3,10 +3,11 @@
 // outputs: it stages DEPTH steps along K of both operands in its memory, and each invocation sums EACH x EACH outputs
 // from there.
 
+alias T = f32;
 const M: u32 = 1u;
 const N: u32 = 1u;
 const K: u32 = 1u;
-// The operand lies as [K, M] or [N, K].
+// The operand is stored as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
 // Elements from one matrix of the batch to the next; 0 where one matrix serves all.
@@ -18,17 +19,7 @@ const MASK: bool = false;
 const SUMS: bool = false;
 const BATCH: u32 = 1u;
 
-// The tile's side, a multiple of 16, and that of an invocation's part: 4 or 8, as vectors that lie ACROSS apart.
-const SIDE: u32 = 64u;
-const EACH: u32 = 4u;
-const DEPTH: u32 = 16u;
-const QUADS: u32 = SIDE / 4u;
-const ACROSS: u32 = SIDE / EACH;
-const VECTORS: u32 = EACH / 4u;
-const LANES: u32 = ACROSS * ACROSS;
-// One vector more than a row has: neighbours that stage one column each then write to different banks.
-const STRIDE: u32 = QUADS + 1u;
-const TURNS: u32 = DEPTH * QUADS / LANES;
+// @include "matmul/tile.wgsl"
 const TILES_M: u32 = (M + SIDE - 1u) / SIDE;
 const TILES_N: u32 = (N + SIDE - 1u) / SIDE;
 
@@ -41,10 +32,6 @@ const TILES_N: u32 = (N + SIDE - 1u) / SIDE;
 @group(0) @binding(4) var<storage, read_write> c: array<f32>;
 // @if SUMS
 @group(0) @binding(5) var<storage, read_write> sums: array<f32>;
-
-// At each step along K: four rows of a, or four columns of b, in a vector.
-var<workgroup> left: array<vec4f, DEPTH * STRIDE>;
-var<workgroup> right: array<vec4f, DEPTH * STRIDE>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -88,28 +75,7 @@ fn main(
       left[at_a.x * STRIDE + at_a.y] = rows;
       right[at_b.x * STRIDE + at_b.y] = columns;
     }
-    workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      var r: array<vec4f, VECTORS>;
-      // @unroll
-      for (var v = 0u; v < VECTORS; v++) {
-        r[v] = right[d * STRIDE + v * ACROSS + lane % ACROSS];
-      }
-      // @unroll
-      for (var u = 0u; u < VECTORS; u++) {
-        let l = left[d * STRIDE + u * ACROSS + lane / ACROSS];
-        // @if SUMS
-        row_sums[u] += l;
-        // @unroll
-        for (var e = 0u; e < 4u; e++) {
-          // @unroll
-          for (var v = 0u; v < VECTORS; v++) {
-            total[(u * 4u + e) * VECTORS + v] += l[e] * r[v];
-          }
-        }
-      }
-    }
-    workgroupBarrier();
+    // @include "parts/tile_sum.wgsl"
   }
   // @unroll
   for (var q = 0u; q < EACH; q++) {
@@ -125,12 +91,8 @@ fn main(
         if (col < N) {
           let to = (z * M + row) * N + col;
           var value = total[q * VECTORS + p / 4u][p % 4u];
-          // @if BIAS
-          value += bias[col];
-          // @if RELU
-          value = select(value, 0.0, value < 0.0);
-          // @if MASK
-          value = select(value, 0.0, mask[to] <= 0.0);
+          let channel = col;
+          // @include "parts/epilogue.wgsl"
           c[to] = value;
         }
       }

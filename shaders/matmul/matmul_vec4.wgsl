@@ -2,12 +2,13 @@
 // sums [batch, M] = the sums of a over K, where K, N and the operands' rows are multiples of four. An invocation computes a
 // tile of ROWS x COLS outputs, four steps along K at a time, for which it loads ROWS vectors of a and COLS vectors of b.
 
+alias T = vec4f;
 const M: u32 = 4u;
 const N: u32 = 4u;
 const K: u32 = 4u;
-// The columns of c that one dispatch computes, where c and what lies like it are bound from the first of them on.
+// The columns of c that one dispatch computes; c, bias and mask are then bound from the first of these columns on.
 const WIDTH: u32 = N;
-// The operand lies as [K, M] or [N, K].
+// The operand is stored as [K, M] or [N, K].
 const TRANS_A: bool = false;
 const TRANS_B: bool = false;
 // Elements from one matrix of the batch to the next; 0 where one matrix serves all.
@@ -96,12 +97,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (row + r < M) {
           let to = ((z * M + row + r) * N + col + s) / 4u;
           var value = vec4f(total[r * COLS + s], total[r * COLS + s + 1u], total[r * COLS + s + 2u], total[r * COLS + s + 3u]);
-          // @if BIAS
-          value += bias[(col + s) / 4u];
-          // @if RELU
-          value = select(value, vec4f(0.0), value < vec4f(0.0));
-          // @if MASK
-          value = select(value, vec4f(0.0), mask[to] <= vec4f(0.0));
+          let channel = (col + s) / 4u;
+          // @include "parts/epilogue.wgsl"
           c[to] = value;
         }
       }

@@ -1,14 +1,12 @@
 // Counts a step of COUNT parameters, those that stepping names, and makes of each one's count the scalars of its
-// update: by the function `scalars_of` of the optimizer's own file, such as adam.wgsl, which takes the place of the one
-// below.
+// update: by the function `scalars_of` of the optimizer's own file, such as adam.wgsl, which is included instead of
+// formula.wgsl.
 
 const COUNT: u32 = 1u;
 // The natural logarithms of what decays by a factor in each step.
 const DECAYS: array<f32, 3> = array<f32, 3>(-0.1, -0.001, 0.0);
 // The optimizer keeps a product of one factor for each step.
 const PRODUCT: bool = true;
-// No other file gives the scalars.
-const ALONE: bool = true;
 
 @group(0) @binding(0) var<storage, read_write> steps: array<u32>;
 @group(0) @binding(1) var<storage, read> rate: array<f32>;
@@ -17,11 +15,7 @@ const ALONE: bool = true;
 @group(0) @binding(3) var<storage, read_write> products: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 
-// lost: how much of each of DECAYS is gone after t steps, 1 − βᵗ.
-// @if ALONE
-fn scalars_of(t: f32, rate: f32, lost: vec3f, product: ptr<function, f32>) -> vec4f {
-  return vec4f(rate, t, lost.xy);
-}
+// @include "optim/formula.wgsl"
 
 // 1 − eˣ for x of 0 or less. Near 0 the difference would be lost to rounding: there it is the series
 // −x (1 + x/2 (1 + x/3 (…))), whose terms left out are below 1e-8.

@@ -1,7 +1,7 @@
 // One step of an optimizer: p [4 SIZE], and as many of its states a, b, c as it has, given the gradients g. What a step
-// does is told by the optimizer's own file, such as adam.wgsl, whose `update` takes the place of the one below.
+// does is in the optimizer's own file, such as adam.wgsl, which is included instead of formula.wgsl.
 
-// In vectors of four. The tensors of a group lie in one block, each from a multiple of 16 vectors on, with gaps between
+// In vectors of four. The tensors of a group are in one block, each from a multiple of 16 vectors on, with gaps between
 // them that may hold anything.
 const SIZE: u32 = 1u;
 const STATES: u32 = 3u;
@@ -13,10 +13,8 @@ const DECOUPLED: bool = false;
 // vectors. The first of them are FIRST of the owners. Otherwise the rate is all that there is.
 const COUNTED: u32 = 1u;
 const FIRST: u32 = 0u;
-// 1: what p and the states were lies in buffers of its own, which are read instead.
+// 1: the old values of p and the states are read from other buffers.
 const APART: u32 = 1u;
-// No other file gives the update.
-const ALONE: bool = true;
 
 const PLAIN: bool = COUNTED < 1u;
 const A: bool = 0u < STATES;
@@ -51,11 +49,7 @@ const OLD_C: bool = 2u < STATES * APART;
 // @if OLD_C
 @group(0) @binding(11) var<storage, read> old_c: array<vec4f>;
 
-// s.x is the rate, the rest what the optimizer's `scalars_of` made.
-// @if ALONE
-fn update(s: vec4f, g: vec4f, p: ptr<function, vec4f>, a: ptr<function, vec4f>, b: ptr<function, vec4f>, c: ptr<function, vec4f>) {
-  *p -= s.x * g;
-}
+// @include "optim/formula.wgsl"
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {

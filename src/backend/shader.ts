@@ -4,15 +4,16 @@
  * @module
  */
 import { type Constants, type Kernel, specialize } from "../wgsl/specialize.ts";
-import { type Window, withUniforms } from "../wgsl/uniforms.ts";
+import { buffersOf, type Module } from "../wgsl/ast.ts";
+import { asUniforms, type Window } from "../wgsl/uniforms.ts";
 import type { Storage } from "./memory.ts";
 import type { Profile } from "./profile.ts";
 
-/** A kernel's text, ready to compile, and what it binds. */
+/** A kernel's syntax tree, ready to compile, and what it binds. */
 export interface Shader {
   /** The kernel's file, or those of all parts of a merged kernel. */
   readonly file: string;
-  readonly code: string;
+  readonly module: Module;
   /** The buffers that the kernel's file binds, in the order of their declarations; optional ones may leave gaps. */
   readonly bindings: readonly Binding[];
   /** Those of them that are bound as uniform buffers, in one part or several. */
@@ -46,24 +47,18 @@ export function shaderOf(
   const key = `${kernel.file} ${JSON.stringify(constants)} ${small}`;
   let shader = shaders.get(key);
   if (!shader) {
-    const plain = specialize(kernel, constants), bindings = declaredIn(plain);
+    const plain = specialize(kernel, constants), bindings = declaredBindings(plain);
     const bytes = new Map(bindings.map(({ number }, i) => [number, small[i] ?? 0]));
-    const { text: code, windows } = withUniforms(plain, bytes);
-    shaders.set(key, shader = { file: kernel.file, code, bindings, windows });
+    shaders.set(key, shader = { file: kernel.file, bindings, ...asUniforms(plain, bytes) });
   }
   return shader;
 }
 
-const ACCESS: Readonly<Record<string, Access>> = {
-  "storage, read": "read",
-  "storage, read_write": "write",
-  "uniform": "uniform",
-};
-
-/** The buffers that a kernel's text declares. */
-export function declaredIn(code: string): Binding[] {
-  const declared = code.matchAll(/@binding\((\d+)\) *var<(storage, read_write|storage, read|uniform)>/g);
-  return Array.from(declared, ([, number, access]) => ({ number: Number(number), access: ACCESS[access!]! }));
+/** The buffers that a kernel declares, in the order of their declarations. */
+export function declaredBindings(module: Module): Binding[] {
+  return buffersOf(module).map(({ binding, space, writes }) => (
+    { number: binding, access: space === "uniform" ? "uniform" : writes ? "write" : "read" }
+  ));
 }
 
 /** A range that is bound, and the number of its binding. */
@@ -71,7 +66,7 @@ export interface BoundRange extends Storage {
   readonly number: number;
 }
 
-/** The range that each binding of the shader's text gets of `storages`, which are in the order of its bindings. */
+/** The range that each binding of the shader gets of `storages`, which are in the order of its bindings. */
 export function rangesOf({ bindings, windows }: Shader, storages: readonly Storage[]): BoundRange[] {
   if (storages.length !== bindings.length) {
     throw new Error(`${bindings.length} buffers to bind, got ${storages.length}`);

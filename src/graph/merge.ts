@@ -7,7 +7,7 @@
 import type { Command, Dispatch } from "../backend/backend.ts";
 import { align, type Block, type Storage } from "../backend/memory.ts";
 import { type Binding, rangesOf, type Shader } from "../backend/shader.ts";
-import { bindingsOf, mergeTexts, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
+import { merge as mergeModules, mergedBindings, type Outline, outlineOf, type Part } from "../wgsl/merge.ts";
 import { MOST_UNIFORM, type Window } from "../wgsl/uniforms.ts";
 
 /** The most workgroups of a merged dispatch: a GPU runs as many at once, and a launch costs more than they do. */
@@ -90,7 +90,7 @@ class Stage {
     // A barrier waits for all lanes, so parts with barriers must all have the same number.
     if (outlines.some((outline) => outline.waits && outline.lanes !== lanes)) return false;
     if (outlines.reduce((sum, { sharedBytes }) => sum + sharedBytes, 0) > MOST_SHARED) return false;
-    const { storage, uniform } = bindingsOf(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
+    const { storage, uniform } = mergedBindings(partsOf([...this.#dispatches, ...later.#dispatches], outlines));
     return storage <= MOST_STORAGE && uniform <= MOST_UNIFORM;
   }
 
@@ -127,7 +127,7 @@ const outlines = new WeakMap<Shader, Outline | null>();
 
 function outlineFor(shader: Shader): Outline | null {
   let outline = outlines.get(shader);
-  if (outline === undefined) outlines.set(shader, outline = outlineOf(shader.code));
+  if (outline === undefined) outlines.set(shader, outline = outlineOf(shader.module));
   return outline;
 }
 
@@ -146,7 +146,7 @@ function partsOf(dispatches: readonly Dispatch[], outlines: readonly Outline[]):
 
 /** One dispatch for all. */
 function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): Dispatch {
-  const parts = partsOf(dispatches, outlines), { numbers } = bindingsOf(parts);
+  const parts = partsOf(dispatches, outlines), { numbers } = mergedBindings(parts);
   const bindings: Binding[] = [], windows: Window[] = [], storages: Storage[] = [], taken = new Set<number>();
   dispatches.forEach(({ shader, storages: bound }, i) => {
     const numberOf = (old: number) => numbers[i]!.get(old)!;
@@ -163,7 +163,7 @@ function joined(dispatches: readonly Dispatch[], outlines: readonly Outline[]): 
   });
   const shader = {
     file: dispatches.map(({ shader: { file } }) => file).join("+"),
-    code: mergeTexts(parts),
+    module: mergeModules(parts),
     bindings,
     windows,
   };

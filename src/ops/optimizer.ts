@@ -206,9 +206,10 @@ export interface Formula extends Pick<Update, "states">, Pick<Change, "name" | "
 }
 
 /** The kernel `frame` with the functions of `formula` in place of its own. */
-const joined = (frame: Kernel, formula: Kernel): Kernel => ({
+const withFormula = (frame: Kernel, formula: Kernel): Kernel => ({
   file: `${frame.file}+${formula.file}`,
-  source: `${frame.source}\n${formula.source}`,
+  source: frame.source,
+  includes: { ...frame.includes, "optim/formula.wgsl": formula },
 });
 
 /** The update that a formula describes. */
@@ -216,10 +217,9 @@ export function updateOf({ name, kernel, constants, states, ...formula }: Formul
   const { weightDecay = 0, decoupled = false, maximize = false, decays, product = false } = formula;
   const change = {
     name,
-    kernel: joined(shader("optim/optimizer_update.wgsl"), kernel),
+    kernel: withFormula(shader("optim/optimizer_update.wgsl"), kernel),
     constants: {
       ...constants,
-      ALONE: false,
       STATES: Object.keys(states).length,
       WEIGHT_DECAY: weightDecay,
       DECOUPLED: decoupled && weightDecay !== 0,
@@ -244,10 +244,9 @@ const countOp: Op<Counting> = {
   ],
   overwrites: ({ attrs: { product } }) => product ? [0, 3] : [0],
   dispatches: ({ inputs, outputs, attrs: { kernel, constants, decays, product } }) => [{
-    kernel: joined(shader("optim/optimizer_scalars.wgsl"), kernel),
+    kernel: withFormula(shader("optim/optimizer_scalars.wgsl"), kernel),
     constants: {
       ...constants,
-      ALONE: false,
       COUNT: inputs[2]!.size,
       // A power of 0 is 0; so is one of the smallest number.
       DECAYS: range(0, 3).map((i) => Math.log(Math.max(decays[i] ?? 1, Number.MIN_VALUE))),

@@ -1,37 +1,39 @@
 /**
- * Several specialised kernels as the text of one, which picks the part to run by the number of the workgroup. Every part
- * keeps its text; its names at module scope get a prefix, and buffers that several parts read are declared once.
+ * Several variants as one kernel, which selects the part to run by the number of the workgroup. Every part keeps what it
+ * computes; its names at module scope get a prefix, and buffers that several parts read are declared once.
  *
  * @module
  */
-import { constantsOf, evaluate } from "./specialize.ts";
+import {
+  type Buffer,
+  buffersOf,
+  type Call,
+  type Declaration,
+  type Expression,
+  type FunctionDeclaration,
+  isBuffer,
+  type Module,
+  type Statement,
+  type Value,
+  type Variable,
+} from "./ast.ts";
+import * as build from "./build.ts";
+import { BUILTIN_VALUES, isBarrier } from "./builtins.ts";
+import { Rewriter } from "./rewrite.ts";
+import type { Position } from "./source.ts";
+import { layoutOf, type Type, U32, vectorOf, VOID } from "./types.ts";
 
-/** What a kernel's text declares: all that merging must know of it. */
+/** What merging must know of a variant. */
 export interface Outline {
-  /** The text without its comments, bindings and entry point, and the entry point as a plain function. */
-  readonly body: string;
-  readonly entry: string;
-  /** Every name at module scope. */
-  readonly names: ReadonlySet<string>;
+  readonly module: Module;
+  readonly entry: FunctionDeclaration;
   readonly buffers: readonly Buffer[];
-  /** What the entry point takes, in order: names of built-in values. */
-  readonly builtins: readonly string[];
   /** Invocations of a workgroup. */
   readonly lanes: number;
   /** All of them must be there, since they wait for each other. */
   readonly waits: boolean;
   /** Memory that a workgroup shares. */
   readonly sharedBytes: number;
-}
-
-interface Buffer {
-  readonly number: number;
-  /** "storage, read" and the like. */
-  readonly access: string;
-  readonly name: string;
-  readonly type: string;
-  /** The type with aliases resolved; null where it names something else of the module. */
-  readonly plain: string | null;
 }
 
 /** A kernel to be merged. */
@@ -43,194 +45,226 @@ export interface Part {
 }
 
 /** Where the buffers of all parts are bound. */
-export interface Bindings {
+export interface MergedBindings {
   /** For each part: the new numbers, by the old ones. */
   readonly numbers: readonly ReadonlyMap<number, number>[];
-  /** How many buffers are bound as storage, and as uniforms. */
+  /** The number of buffers that are bound as storage, and as uniforms. */
   readonly storage: number;
   readonly uniform: number;
 }
 
-/** Comments, names, numbers, spaces, and single characters of all else. */
-const TOKEN = /\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|\d[\w.]*|\s+|[^]/g;
-const NAME = /^[A-Za-z_]/;
-const BUFFER = /@group\(0\)\s*@binding\((\d+)\)\s*var<([\w, ]+)>\s*(\w+)\s*:\s*([^;]+);/g;
-const ENTRY = /@compute\s+@workgroup_size\(((?:[^()]|\([^()]*\))*)\)\s*fn\s+(\w+)\s*\(((?:[^()]|\([^()]*\))*)\)/;
+const VEC3U = vectorOf(3, U32);
 
-/** What stands for the built-in values of a part, given its place, in the merged kernel. */
-const BUILTINS: Readonly<Record<string, (group: string, groups: string, lanes: number) => string>> = {
-  "workgroup_id": (group) => group,
-  "num_workgroups": (_, groups) => groups,
-  "local_invocation_index": () => "lane",
-  "local_invocation_id": () => "vec3u(lane, 0u, 0u)",
-  "global_invocation_id": (group, _, lanes) => `${group} * vec3u(${lanes}u, 1u, 1u) + vec3u(lane, 0u, 0u)`,
+/** What stands for the built-in values of a part in the merged kernel. */
+interface Place {
+  readonly at: Position;
+  readonly group: Expression;
+  readonly groups: Expression;
+  readonly lane: Expression;
+  readonly lanes: number;
+}
+
+const literal = (at: Position, value: number) => build.literal(at, U32, value);
+const vector = (at: Position, ...values: readonly Expression[]) => build.construct(at, VEC3U, values);
+const inLine = ({ at, lane }: Place) => vector(at, lane, literal(at, 0), literal(at, 0));
+
+const BUILTINS: Readonly<Record<string, (place: Place) => Expression>> = {
+  "workgroup_id": ({ group }) => group,
+  "num_workgroups": ({ groups }) => groups,
+  "local_invocation_index": ({ lane }) => lane,
+  "local_invocation_id": inLine,
+  "global_invocation_id": (place) => {
+    const { at, group, lanes } = place, extent = vector(at, literal(at, lanes), literal(at, 1), literal(at, 1));
+    return build.binary(at, "+", build.binary(at, "*", group, extent), inLine(place));
+  },
 };
 
-/** Reads a kernel's text. Null where it has something that a merged kernel cannot have. */
-export function outlineOf(code: string): Outline | null {
-  const text = tokens(code).join(""), scope = constantsOf(text), names = namesOf(text), found = ENTRY.exec(text);
-  const [head, size, entry, parameters] = found ?? [];
-  const lanes = size === undefined ? null : evaluate(size.replace(/,\s*$/, ""), scope);
-  if (!found || !lanes || !names || text.lastIndexOf("@compute") !== found.index) return null;
-  const builtins = Array.from(parameters!.matchAll(/@builtin\((\w+)\)/g), ([, name]) => name!);
-  // Parameters that are no built-in values, or such as a merged kernel cannot tell.
-  if (builtins.length !== (parameters!.match(/:/g) ?? []).length) return null;
-  if (!builtins.every((name) => BUILTINS[name])) return null;
-  const aliases = new Map(
-    Array.from(text.matchAll(/^alias\s+(\w+)\s*=\s*([^;]+);/gm), ([, name, type]) => [name!, type!]),
-  );
-  const plainOf = (type: string) => {
-    const plain = rename(type, (name) => aliases.get(name) ?? name).replace(/\s+/g, "");
-    return plain.match(/[A-Za-z_]\w*/g)!.some((name) => names.has(name)) ? null : plain;
-  };
+/** What merging must know of `module`. Null where it has something that a merged kernel cannot have. */
+export function outlineOf(module: Module): Outline | null {
+  const entries = module.declarations.filter((one) => one.kind === "function" && one.workgroup), [entry] = entries;
+  if (entry?.kind !== "function" || entries.length > 1) return null;
+  const [lanes, ...others] = entry.workgroup!, { parameters } = entry;
+  if (others.some((extent) => extent > 1)) return null;
+  if (!parameters.every(({ builtin }) => builtin !== null && Object.hasOwn(BUILTINS, builtin))) return null;
   let sharedBytes = 0;
-  for (const [, type] of text.matchAll(/var<workgroup>\s*\w+\s*:\s*([^;]+);/g)) {
-    sharedBytes += bytesOf(rename(type!, (name) => aliases.get(name) ?? name), scope);
+  for (const one of module.declarations) {
+    if (one.kind === "variable" && one.space === "workgroup") sharedBytes += layoutOf(one.type)?.size ?? Infinity;
   }
-  return {
-    body: text.replace(head!, `fn ${entry}(${parameters!.replace(/@builtin\(\w+\)\s*/g, "")})`).replace(BUFFER, "")
-      .replace(/^\s*\n/gm, ""),
-    entry: entry!,
-    names,
-    buffers: Array.from(
-      text.matchAll(BUFFER),
-      ([, number, access, name, type]) => ({
-        number: Number(number),
-        access: access!,
-        name: name!,
-        type: type!,
-        plain: plainOf(type!),
-      }),
-    ),
-    builtins,
-    lanes,
-    waits: /\b\w*Barrier\b|\bworkgroupUniformLoad\b|\bsubgroup\w*|\bquad\w*|\bdpd[xy]/.test(text),
-    sharedBytes,
-  };
+  return { module, entry, lanes, sharedBytes, buffers: buffersOf(module), waits: waits(module) };
+}
+
+/** Finds calls of barriers, which are statements. */
+class BarrierFinder extends Rewriter {
+  found = false;
+
+  override expression(old: Expression): Expression {
+    this.found ||= old.kind === "builtin" && isBarrier(old.name);
+    return old;
+  }
+}
+
+function waits(module: Module): boolean {
+  const finder = new BarrierFinder();
+  for (const one of module.declarations) if (one.kind === "function") finder.function(one);
+  return finder.found;
 }
 
 /** Numbers the buffers of all parts anew. What several parts read in the same way is bound once. */
-export function bindingsOf(parts: readonly Part[]): Bindings {
-  const owners = owned(parts), numbers = parts.map(() => new Map<number, number>());
+export function mergedBindings(parts: readonly Part[]): MergedBindings {
+  const owners = ownersOf(parts), numbers = parts.map(() => new Map<number, number>());
   let count = 0, storage = 0;
   parts.forEach(({ outline }, i) => {
-    for (const { number, access } of outline.buffers) {
-      const owner = owners[i]!.get(number)!;
-      if (owner.part === i && owner.buffer.number === number) {
-        numbers[i]!.set(number, count++);
-        if (access.startsWith("storage")) storage++;
-      } else numbers[i]!.set(number, numbers[owner.part]!.get(owner.buffer.number)!);
+    for (const { binding, space } of outline.buffers) {
+      const owner = owners[i]!.get(binding)!;
+      if (isOwn(owner, i, binding)) {
+        numbers[i]!.set(binding, count++);
+        if (space === "storage") storage++;
+      } else numbers[i]!.set(binding, numbers[owner.part]!.get(owner.binding)!);
     }
   });
   return { numbers, storage, uniform: count - storage };
 }
 
+/** The buffer that is declared for several: its part, and its number there. */
 interface Owner {
   readonly part: number;
-  readonly buffer: Buffer;
+  readonly binding: number;
+}
+
+function isOwn(owner: Owner, part: number, binding: number): boolean {
+  return owner.part === part && owner.binding === binding;
 }
 
 /** For each part, by the number of a buffer: whose declaration serves it. */
-function owned(parts: readonly Part[]): ReadonlyMap<number, Owner>[] {
-  const first = new Map<string, Owner>();
+function ownersOf(parts: readonly Part[]): ReadonlyMap<number, Owner>[] {
+  const first = new Map<string, Map<Type, Owner>>();
   return parts.map(({ outline, bound }, part) =>
-    new Map(outline.buffers.map((buffer) => {
-      const { number, access, plain } = buffer, name = bound.get(number), own = { part, buffer };
-      if (name === undefined || plain === null || access === "storage, read_write") return [number, own];
-      const key = `${name} ${access} ${plain}`, owner = first.get(key) ?? own;
-      first.set(key, owner);
-      return [number, owner];
+    new Map(outline.buffers.map(({ binding, space, writes, type }): [number, Owner] => {
+      const name = bound.get(binding), own = { part, binding };
+      if (name === undefined || writes) return [binding, own];
+      const key = `${name} ${space}`,
+        byType = first.get(key) ?? new Map<Type, Owner>(),
+        owner = byType.get(type) ?? own;
+      first.set(key, byType.set(type, owner));
+      return [binding, owner];
     }))
   );
 }
 
 /** The one kernel of all parts, for as many workgroups along x as all of them have together. */
-export function mergeTexts(parts: readonly Part[]): string {
-  const owners = owned(parts),
-    { numbers } = bindingsOf(parts),
-    lanes = Math.max(...parts.map((one) => one.outline.lanes));
+export function merge(parts: readonly Part[]): Module {
+  const owners = ownersOf(parts),
+    { numbers } = mergedBindings(parts),
+    modules = parts.map(({ outline }) => outline.module);
   let prefix = "p";
-  while (parts.some(({ outline: { body } }) => new RegExp(`\\b${prefix}\\d+_`).test(body))) prefix += "p";
-  const declared: string[] = [], bodies: string[] = [], calls: string[] = [];
-  let start = 0;
-  parts.forEach(({ outline, grid: [gx, gy, gz] }, i) => {
-    const { buffers, names, body, builtins, entry } = outline;
-    const renamed = new Map([...names].map((name) => [name, `${prefix}${i}_${name}`]));
-    for (const { number, name } of buffers) {
-      const { part, buffer } = owners[i]!.get(number)!;
-      renamed.set(name, `${prefix}${part}_${buffer.name}`);
-    }
-    const own = (text: string) => rename(text, (name) => renamed.get(name) ?? name);
-    for (const { number, access, name, type } of buffers) {
-      const { part, buffer } = owners[i]!.get(number)!;
-      if (part !== i || buffer.number !== number) continue;
-      declared.push(`@group(0) @binding(${numbers[i]!.get(number)}) var<${access}> ${own(name)}: ${own(type)};`);
-    }
-    bodies.push(own(body));
-    const at = start === 0 ? "group.x" : `(group.x - ${start}u)`, count = gx * gy * gz;
-    const group = gy * gz === 1
-      ? `vec3u(${at}, 0u, 0u)`
-      : `vec3u(${at} % ${gx}u, ${at} / ${gx}u % ${gy}u, ${at} / ${gx * gy}u)`;
-    const values = builtins.map((name) => BUILTINS[name]!(group, `vec3u(${gx}u, ${gy}u, ${gz}u)`, outline.lanes));
-    const call = `${own(entry)}(${values.join(", ")});`;
-    start += count;
-    const condition = i === parts.length - 1 ? "" : `if (group.x < ${start}u) `;
-    calls.push(`${condition}{ ${outline.lanes < lanes ? `if (lane < ${outline.lanes}u) { ${call} }` : call} }`);
-  });
-  return `${declared.join("\n")}
-${bodies.join("")}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  ${calls.join(" else ")}
-}
-`;
-}
-
-function tokens(text: string): string[] {
-  return (text.match(TOKEN) ?? []).filter((token) => !token.startsWith("//") && !token.startsWith("/*"));
-}
-
-/** Every name that `text` declares at module scope; null where something else stands there. */
-function namesOf(text: string): Set<string> | null {
-  const names = new Set<string>(), words = tokens(text).filter((token) => token.trim() !== "");
-  let depth = 0;
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    if (/[({[]/.test(word)) depth++;
-    else if (/[)}\]]/.test(word)) depth--;
-    if (depth > 0) continue;
-    if (/^(enable|requires|diagnostic|override)$/.test(word)) return null;
-    if (!/^(const|alias|struct|fn|var)$/.test(word)) continue;
-    if (word === "var" && words[i + 1] === "<") i = words.indexOf(">", i);
-    names.add(words[++i]!);
+  while (modules.some(({ names }) => [...names].some((name) => new RegExp(`^${prefix}\\d+_`).test(name)))) {
+    prefix += "p";
   }
-  return names;
-}
-
-/** `text` with its names replaced, but for members, attributes, address spaces and built-in values. */
-function rename(text: string, replace: (name: string) => string): string {
-  const words = tokens(text), solid = words.flatMap((word, i) => word.trim() === "" ? [] : [i]);
-  let struct = false, space = false;
-  solid.forEach((at, i) => {
-    const word = words[at]!, before = words[solid[i - 1]!], next = words[solid[i + 1]!];
-    if (word === "struct") struct = true;
-    else if (word === "}") struct = false;
-    if (before === "var" && word === "<") space = true;
-    else if (word === ">") space = false;
-    if (!NAME.test(word) || space || before === "." || before === "@") return;
-    // A member's declaration.
-    if (struct && next === ":") return;
-    if (before === "(" && words[solid[i - 2]!] === "builtin" && words[solid[i - 3]!] === "@") return;
-    words[at] = replace(word);
+  const declarations = new Set<Declaration>(), buffers = parts.map(() => new Map<number, Variable>());
+  const entries = parts.map(({ outline: { module, entry } }, i) => {
+    const pass = new Rewriter();
+    let own = entry;
+    for (const old of module.declarations) {
+      const owner = isBuffer(old) ? owners[i]!.get(old.binding)! : null, name = `${prefix}${i}_${old.name}`;
+      const shared = owner && buffers[owner.part]!.get(owner.binding);
+      const made = shared ?? renamed(pass, old, name, numbers[i]!);
+      declarations.add(made);
+      pass.replace(old, made);
+      if (isBuffer(old) && made.kind === "variable") buffers[i]!.set(old.binding, made);
+      if (old === entry && made.kind === "function") own = made;
+    }
+    return own;
   });
-  return words.join("");
+  declarations.add(entryOf(parts, entries));
+  const names = new Set([...declarations].map(({ name }) => name));
+  for (const module of modules) for (const name of module.names) names.add(name);
+  return { file: modules.map(({ file }) => file).join("+"), declarations: [...declarations], names };
 }
 
-const SIZES: Readonly<Record<string, number>> = { f32: 4, u32: 4, i32: 4, vec2f: 8, vec2u: 8, vec4f: 16, vec4u: 16 };
+/** A part's declaration in the merged kernel. The printer sees to it that structs differ in their names. */
+function renamed(pass: Rewriter, old: Declaration, name: string, numbers: ReadonlyMap<number, number>): Declaration {
+  switch (old.kind) {
+    case "struct":
+      return old;
+    case "variable": {
+      const { binding, initial } = old;
+      return {
+        ...old,
+        name,
+        binding: binding === null ? null : numbers.get(binding)!,
+        initial: pass.optional(initial),
+      };
+    }
+    case "constant":
+      return { ...old, name, value: pass.expression(old.value) };
+    case "function": {
+      // Those of an entry point become plain ones.
+      const parameters = old.parameters.map((one) => ({ ...one, builtin: null }));
+      old.parameters.forEach((one, i) => pass.replace(one, parameters[i]!));
+      return { ...pass.function(old), name, parameters, workgroup: null };
+    }
+  }
+}
 
-/** The bytes of a variable of a type; infinite where it cannot be told. */
-function bytesOf(type: string, scope: ReadonlyMap<string, number>): number {
-  const array = /^array<(.+),([^,>]+)>$/.exec(type.trim());
-  if (!array) return SIZES[type.trim()] ?? Infinity;
-  return bytesOf(array[1]!, scope) * (evaluate(array[2]!, scope) ?? Infinity);
+/** The entry point, which calls the part that a workgroup belongs to. */
+function entryOf(parts: readonly Part[], entries: readonly FunctionDeclaration[]): FunctionDeclaration {
+  const { at } = entries[0]!, lanes = Math.max(...parts.map(({ outline }) => outline.lanes));
+  const parameter = (name: string, builtin: string): Value => (
+    { kind: "value", at, name, type: BUILTIN_VALUES[builtin]!, builtin }
+  );
+  const group = parameter("group", "workgroup_id"), lane = parameter("lane", "local_invocation_index");
+  const x = build.member(at, build.name(at, group), "x");
+  // From the last part, without a condition, to the first.
+  let start = parts.reduce((sum, { grid }) => sum + countOf(grid), 0), body: readonly Statement[] = [];
+  for (let i = parts.length - 1; i >= 0; i--) {
+    const { outline, grid } = parts[i]!, end = start;
+    start -= countOf(grid);
+    const index = start === 0 ? x : build.binary(at, "-", x, literal(at, start));
+    const called: Statement = {
+      kind: "call",
+      at,
+      call: callOf(at, outline, entries[i]!, grid, index, build.name(at, lane)),
+    };
+    const isLane = build.binary(at, "<", build.name(at, lane), literal(at, outline.lanes));
+    const then: Statement[] = outline.lanes < lanes
+      ? [{ kind: "if", at, condition: isLane, then: [called], otherwise: null }]
+      : [called];
+    const condition = build.binary(at, "<", x, literal(at, end));
+    body = i === parts.length - 1 ? then : [{ kind: "if", at, condition, then, otherwise: body }];
+  }
+  return {
+    kind: "function",
+    at,
+    name: "main",
+    parameters: [group, lane],
+    returns: null,
+    workgroup: [lanes, 1, 1],
+    body,
+  };
+}
+
+function countOf([x, y, z]: Part["grid"]): number {
+  return x * y * z;
+}
+
+/** The call of a part, for its workgroup of this index. */
+function callOf(
+  at: Position,
+  { lanes, entry: { parameters } }: Outline,
+  target: FunctionDeclaration,
+  [x, y, z]: Part["grid"],
+  index: Expression,
+  lane: Expression,
+): Call {
+  const along = (before: number, extent: number) => {
+    const divided = before === 1 ? index : build.binary(at, "/", index, literal(at, before));
+    return build.binary(at, "%", divided, literal(at, extent));
+  };
+  const last = x * y === 1 ? index : build.binary(at, "/", index, literal(at, x * y));
+  const group = y * z === 1
+    ? vector(at, index, literal(at, 0), literal(at, 0))
+    : vector(at, along(1, x), along(x, y), last);
+  const groups = vector(at, literal(at, x), literal(at, y), literal(at, z));
+  const values = parameters.map(({ builtin }) => BUILTINS[builtin!]!({ at, group, groups, lane, lanes }));
+  return build.call(at, target, values, VOID);
 }

@@ -1,195 +1,251 @@
 /**
- * Turns a readable `.wgsl` file into the text of one pipeline: replaces the values of its `const` and `alias`
- * declarations, drops what is marked `// @if NAME` or `// @where EXPRESSION`, expands the loops marked `// @unroll` (or `// @unroll NAME`, if the constant NAME is true), and turns private arrays whose indices are then all constant
- * into scalars, which drivers keep in registers.
+ * Makes one variant of a kernel: the tree of a readable `.wgsl` file with the values of its `const` and `alias` declarations
+ * set, what `// @if CONSTANT` or `// @where EXPRESSION` leaves out dropped, the loops marked `// @unroll` expanded, and
+ * private arrays whose indices are then all constant turned into one variable per element, which drivers keep in registers.
  *
  * @module
  */
+import type {
+  Constant,
+  Declaration,
+  Expression,
+  FunctionDeclaration,
+  Literal,
+  Module,
+  Name,
+  Value,
+  Variable,
+} from "./ast.ts";
+import * as build from "./build.ts";
+import { BUILTIN_VALUES } from "./builtins.ts";
+import { bodyOf, type Surroundings } from "./function_body.ts";
+import { parse, parseType } from "./parser.ts";
+import { Rewriter } from "./rewrite.ts";
+import { holds, Resolver } from "./resolve.ts";
+import { type Meaning, Scope } from "./scope.ts";
+import { type Kernel, type Position, WgslError } from "./source.ts";
+import type { AttributeSyntax, DeclarationSyntax, FileSyntax } from "./syntax.ts";
+import { arrayOf, type Scalar, type Struct, type Type } from "./types.ts";
 
-/** A kernel as it lies in `shaders/`. */
-export interface Kernel {
-  /** The file's name, for error messages. */
-  readonly file: string;
-  readonly source: string;
-}
+export type { Kernel };
 
 /** New values for a kernel's `const` declarations (numbers, booleans, lists for arrays) and `alias` ones (a type). */
 export type Constants = Readonly<Record<string, number | boolean | string | readonly number[]>>;
 
-/** The text of `kernel` with `constants` baked in. Throws where a name or a value does not fit: that is our bug. */
-export function specialize(kernel: Kernel, constants: Constants): string {
-  let text = kernel.source;
-  for (const [name, value] of Object.entries(constants)) {
-    let found = false;
-    text = text.replace(new RegExp(`^(const|alias) ${name}\\b(?:: *([^=]+?))? *= *([^;]*);`, "m"), (_, word, type) => {
-      found = true;
-      if (word === "alias") return `alias ${name} = ${value};`;
-      const array = /^array<(\w+), *\w+>$/.exec(type);
-      if (!array) return `const ${name}: ${type} = ${literal(value as number, type)};`;
-      const list = value as readonly number[];
-      const items = list.map((item) => literal(item, array[1]!)).join(", ");
-      return `const ${name} = array<${array[1]}, ${list.length}>(${items});`;
-    });
-    if (!found) throw new Error(`${kernel.file} has no constant ${name}`);
-  }
-  const scope = constantsOf(text);
-  const unrolled = unroll(withoutMarked(text, "if", scope), scope);
-  return scalarize(compact(withoutMarked(unrolled, "where", scope)), scope);
-}
-
-/** Without comments and indentation: compilers take long enough over unrolled text. */
-function compact(text: string): string {
-  return text.replace(/[ \t]*\/\/[^\n]*/g, "").replace(/^[ \t]+/gm, "");
-}
-
-/** The integers and booleans among the constants of a kernel's text. */
-export function constantsOf(text: string): Map<string, number> {
-  const scope = new Map<string, number>();
-  for (const [, name, value] of text.matchAll(/^const (\w+): *(?:[ui]32|bool) *= *([^;]*);/gm)) {
-    const known = value === "true" ? 1 : value === "false" ? 0 : evaluate(value!, scope);
-    if (known !== null) scope.set(name!, known);
-  }
-  return scope;
-}
-
 /**
- * Drops the statement or block behind each `// @if NAME` whose constant is false, or, when loops are expanded, behind each
- * `// @where EXPRESSION` that is 0.
+ * The tree of `kernel` with `constants` set, of what its entry point needs and all buffers; of everything, if it has no
+ * entry point. Throws a `WgslError` where the kernel is not right, or a name or a value does not fit: that is our bug.
  */
-function withoutMarked(text: string, mark: "if" | "where", scope: ReadonlyMap<string, number>): string {
-  let done = "", from = 0;
-  for (const found of text.matchAll(new RegExp(`// @${mark} ([^\\n]*)\\n`, "g"))) {
-    if (found.index < from || evaluate(found[1]!, scope) !== 0) continue;
-    const start = found.index + found[0].length, brace = text.indexOf("{", start), semicolon = text.indexOf(";", start);
-    done += text.slice(from, found.index);
-    from = (brace >= 0 && brace < semicolon ? closing(text, brace + 1) : semicolon) + 1;
+export function specialize(kernel: Kernel, constants: Constants): Module {
+  return new Specializer(kernel, parse(kernel), constants).make();
+}
+
+type Of<K extends DeclarationSyntax["kind"]> = Extract<DeclarationSyntax, { readonly kind: K }>;
+
+class Specializer implements Surroundings {
+  readonly module: Scope = new Scope((name) => this.#find(name));
+  readonly #resolver = new Resolver(this.module);
+  readonly #syntax = new Map<string, DeclarationSyntax>();
+  readonly #meanings = new Map<string, Meaning>();
+  /** Those that are being made. */
+  readonly #pending = new Set<string>();
+  readonly #declarations: Declaration[] = [];
+  readonly #names: Set<string>;
+
+  constructor(readonly kernel: Kernel, readonly file: FileSyntax, readonly constants: Constants) {
+    this.#names = new Set(file.names);
   }
-  return done + text.slice(from);
-}
 
-function literal(value: number | boolean, type: string): string {
-  if (type === "bool") return value ? "true" : "false";
-  const number = Number(value);
-  if (!Number.isFinite(Math.fround(number))) throw new Error(`${number} cannot be a constant`);
-  if (type === "f32") return `f32(${Math.fround(number)})`;
-  if (!Number.isInteger(number)) throw new Error(`${number} is not an integer`);
-  return type === "u32" ? `${number}u` : `${number}`;
-}
-
-/** The integer value of a constant expression over `scope`, or null where it is none. */
-export function evaluate(expression: string, scope: ReadonlyMap<string, number>): number | null {
-  const tokens = expression.match(/\d+[ui]?|\w+|[-+*/%()]|[^\s]/g) ?? [];
-  let at = 0;
-  const next = () => tokens[at++];
-  const atom = (): number => {
-    const token = next();
-    if (token === undefined) return NaN;
-    if (token === "(") {
-      const value = comparison();
-      return next() === ")" ? value : NaN;
+  make(): Module {
+    const { file, kernel } = this;
+    for (const declaration of file.declarations) if (declaration.marks.length === 0) this.#add(declaration);
+    for (const declaration of file.declarations) if (declaration.marks.length > 0) this.#addMarked(declaration);
+    for (const name of Object.keys(this.constants)) {
+      const kind = this.#syntax.get(name)?.kind;
+      if (kind !== "const" && kind !== "alias") throw new WgslError(file.at, `${kernel.file} has no constant ${name}`);
     }
-    if (token === "-") return -atom();
-    if (token === "u32" || token === "i32") return atom();
-    if (token === "select") {
-      const [open, ifFalse, comma, ifTrue, second, condition, close] = [
-        next(),
-        sum(),
-        next(),
-        sum(),
-        next(),
-        sum(),
-        next(),
-      ];
-      return `${open}${comma}${second}${close}` === "(,,)" ? (condition ? ifTrue : ifFalse) : NaN;
-    }
-    if (/^\d/.test(token)) return parseInt(token);
-    return scope.get(token) ?? NaN;
-  };
-  const comparison = (): number => {
-    const left = sum();
-    if (tokens[at] !== "<") return left;
-    at++;
-    const right = sum();
-    return Number.isNaN(left + right) ? NaN : Number(left < right);
-  };
-  const product = (): number => {
-    let value = atom();
-    for (let sign = tokens[at]; sign === "*" || sign === "/" || sign === "%"; sign = tokens[at]) {
-      at++;
-      const right = atom();
-      value = sign === "*" ? value * right : sign === "/" ? Math.trunc(value / right) : value % right;
-    }
-    return value;
-  };
-  const sum = (): number => {
-    let value = product();
-    for (let sign = tokens[at]; sign === "+" || sign === "-"; sign = tokens[at]) {
-      at++;
-      value = sign === "+" ? value + product() : value - product();
-    }
-    return value;
-  };
-  const value = comparison();
-  return at === tokens.length && Number.isInteger(value) ? value : null;
-}
-
-const LOOP = /\/\/ @unroll *(\w*)\s*for \(var (\w+)(?:: *\w+)? = ([^;]+); *\2 < ([^;]+); *\2(?:\+\+| \+= ([^)]+))\) \{/;
-
-/** Expands every marked loop whose bounds are constant; bounds may use the variables of marked loops around it. */
-function unroll(text: string, scope: ReadonlyMap<string, number>): string {
-  let done = "";
-  for (let loop = LOOP.exec(text); loop; loop = LOOP.exec(text)) {
-    const [head, condition, name, from, to, by] = loop as unknown as [string, string, string, string, string, string?];
-    const start = loop.index + head.length, end = closing(text, start);
-    if (condition && !scope.get(condition)) {
-      done += text.slice(0, start);
-      text = text.slice(start);
-      continue;
-    }
-    const first = evaluate(from, scope), last = evaluate(to, scope), step = evaluate(by ?? "1", scope);
-    if (first === null || last === null || !step) throw new Error(`cannot unroll "${head}"`);
-    const suffix = /^\d+u$/.test(from.trim()) || /u\b/.test(from) ? "u" : "";
-    const body = text.slice(start, end), variable = new RegExp(`\\b${name}\\b`, "g");
-    // Blocks cost the compiler time: only what declares names needs one.
-    const scoped = /\b(let|var|const)\b/.test(body.replace(/for \(var/g, ""));
-    let copies = "";
-    for (let i = first; i < last; i += step) {
-      const copy = unroll(body.replace(variable, `${i}${suffix}`), scope);
-      copies += scoped ? `{${copy}}\n` : copy;
-    }
-    done += text.slice(0, loop.index) + copies;
-    text = text.slice(end + 1);
+    const all = file.declarations.filter((one) => this.#syntax.get(one.name) === one);
+    const isKept = (one: DeclarationSyntax) => one.kind === "var" && one.attributes.length > 0;
+    const isEntry = (one: DeclarationSyntax) => one.kind === "function" && hasAttribute(one.attributes, "compute");
+    // Buffers are bound whether they are used or not.
+    for (const one of all.filter(isKept)) this.#find(one.name);
+    for (const one of all.filter(isEntry)) this.#find(one.name);
+    const needed = this.#declarations.length;
+    // The rest is made to find what is wrong with it.
+    for (const { name } of all) this.#find(name);
+    const declarations = all.some(isEntry) ? this.#declarations.slice(0, needed) : this.#declarations;
+    return { file: kernel.file, declarations: withoutUnused(declarations), names: this.#names };
   }
-  return done + text;
+
+  fresh(name: string): string {
+    while (this.#names.has(name)) name += "_";
+    return name;
+  }
+
+  #add(declaration: DeclarationSyntax): void {
+    const { name, at } = declaration;
+    if (this.#syntax.has(name)) throw new WgslError(at, `${name} is declared twice`);
+    this.#syntax.set(name, declaration);
+  }
+
+  #addMarked(declaration: DeclarationSyntax): void {
+    for (const mark of declaration.marks) {
+      if (mark.name !== "if") throw new WgslError(mark.at, `@${mark.name} stands before no statement`);
+      if (!holds(this.#resolver, mark.argument!, "if")) {
+        if (!this.#syntax.has(declaration.name)) this.#meanings.set(declaration.name, { kind: "dropped", mark });
+        return;
+      }
+    }
+    this.#meanings.delete(declaration.name);
+    this.#add(declaration);
+  }
+
+  #find(name: string): Meaning | null {
+    const known = this.#meanings.get(name), syntax = this.#syntax.get(name);
+    if (known || !syntax) return known ?? null;
+    if (this.#pending.has(name)) throw new WgslError(syntax.at, `${name} needs itself`);
+    this.#pending.add(name);
+    const made = this.#make(syntax);
+    this.#pending.delete(name);
+    this.#meanings.set(name, made);
+    return made;
+  }
+
+  #make(syntax: DeclarationSyntax): Meaning {
+    switch (syntax.kind) {
+      case "alias":
+        return { kind: "type", type: this.#alias(syntax) };
+      case "const":
+        return this.#const(syntax);
+      case "struct": {
+        const members = syntax.members.map(({ name, type }) => ({ name, type: this.#resolver.type(type) }));
+        return {
+          kind: "type",
+          type: this.#declare<Struct>({ kind: "struct", at: syntax.at, name: syntax.name, members }),
+        };
+      }
+      case "var":
+        return this.#declare(this.#variable(syntax));
+      case "function":
+        return this.#declare(this.#function(syntax));
+    }
+  }
+
+  #declare<D extends Declaration>(declaration: D): D {
+    this.#declarations.push(declaration);
+    return declaration;
+  }
+
+  #alias({ at, name, type }: Of<"alias">): Type {
+    const given = this.#given(name);
+    if (given === undefined) return this.#resolver.type(type);
+    if (typeof given !== "string") throw new WgslError(at, `${given} is not a type`);
+    return this.#resolver.type(parseType(this.kernel.file, given));
+  }
+
+  #given(name: string): Constants[string] | undefined {
+    return Object.hasOwn(this.constants, name) ? this.constants[name] : undefined;
+  }
+
+  /** A scalar is its value; the rest is declared. */
+  #const({ at, name, type: typed, initial }: Of<"const">): Literal | Constant {
+    const type = typed && this.#resolver.type(typed), given = this.#given(name);
+    const value = given === undefined ? this.#resolver.expression(initial) : valueOf(at, given, type);
+    const found = type && given === undefined ? build.converted(value, type) : value;
+    if (found.kind === "literal") return found;
+    return this.#declare<Constant>({ kind: "constant", at, name, type: found.type, value: found });
+  }
+
+  #variable({ at, name, space: [space = "", access = "read"], type: typed, initial, attributes }: Of<"var">): Variable {
+    const type = this.#resolver.type(typed), isBuffer = space === "storage" || space === "uniform";
+    if (!isBuffer && space !== "private" && space !== "workgroup") {
+      throw new WgslError(at, `var<${space}> at module scope`);
+    }
+    const writes = !isBuffer || access === "read_write";
+    if (isBuffer && access !== "read" && access !== "read_write") throw new WgslError(at, `unknown access ${access}`);
+    const binding = isBuffer ? this.#attribute(at, attributes, "binding") : null;
+    if (isBuffer && this.#attribute(at, attributes, "group") !== 0) {
+      throw new WgslError(at, "all buffers are in group 0");
+    }
+    const value = initial && build.converted(this.#resolver.expression(initial), type);
+    return { kind: "variable", at, name, type, space, writes, binding, initial: value };
+  }
+
+  #attribute(at: Position, attributes: readonly AttributeSyntax[], name: string): number {
+    const [value] = attributes.find((one) => one.name === name)?.arguments ?? [];
+    if (!value) throw new WgslError(at, `@${name} is missing`);
+    return this.#resolver.integer(value, `@${name}`);
+  }
+
+  #function({ at, name, parameters: given, returns: typed, attributes, body }: Of<"function">): FunctionDeclaration {
+    const isEntry = hasAttribute(attributes, "compute");
+    const parameters = given.map(({ at, name, type, attributes }): Value => {
+      const known = this.#resolver.type(type), builtin = isEntry ? builtinOf(at, attributes, known) : null;
+      return { kind: "value", at, name, type: known, builtin };
+    });
+    const returns = typed && this.#resolver.type(typed);
+    const workgroup = isEntry ? this.#workgroup(at, attributes) : null;
+    return {
+      kind: "function",
+      at,
+      name,
+      parameters,
+      returns,
+      workgroup,
+      body: bodyOf(body, parameters, returns, this),
+    };
+  }
+
+  #workgroup(at: Position, attributes: readonly AttributeSyntax[]): readonly [number, number, number] {
+    const extents = attributes.find(({ name }) => name === "workgroup_size")?.arguments;
+    if (!extents?.length) throw new WgslError(at, "@workgroup_size is missing");
+    const [x = 1, y = 1, z = 1] = extents.map((extent) => this.#resolver.integer(extent, "@workgroup_size"));
+    return [x, y, z];
+  }
 }
 
-/** Where the brace, or another of `pair`, that was opened just before `start` closes. */
-export function closing(text: string, start: number, pair = "{}"): number {
-  let depth = 1;
-  for (let i = start; i < text.length; i++) {
-    if (text[i] === pair[0]) depth++;
-    else if (text[i] === pair[1] && --depth === 0) return i;
+/** Finds the constants that are used. */
+class ConstantFinder extends Rewriter {
+  readonly found = new Set<Declaration>();
+
+  override name(old: Name): Expression {
+    if (old.target.kind === "constant") this.found.add(old.target);
+    return old;
   }
-  throw new Error(`a ${pair[0]} is not closed`);
 }
 
-/** Replaces function-scope arrays whose indices are all constant by one scalar variable per element. */
-function scalarize(text: string, scope: ReadonlyMap<string, number>): string {
-  for (const name of new Set(Array.from(text.matchAll(/\bvar (\w+): *array</g), (match) => match[1]!))) {
-    const uses = new RegExp(`(?<![\\w.])${name}\\b(?:\\[([^\\[\\]]*)\\])?`, "g");
-    const declaration = new RegExp(`\\bvar ${name}: *array<([\\w<>]+), *([^>;]+)>;`, "g");
-    const body = text.replace(declaration, "");
-    const constant = Array.from(
-      body.matchAll(uses),
-      ([, index]) => index !== undefined && evaluate(index, scope) !== null,
-    );
-    if (!constant.every(Boolean)) continue;
-    text = text
-      .replace(declaration, (_, type, length) => {
-        const count = evaluate(length, scope) ?? 0;
-        return Array.from({ length: count }, (_, i) => `var ${name}__${i}: ${type};`).join(" ");
-      })
-      .replace(uses, (_, index) => `${name}__${evaluate(index, scope)}`);
+/** Without the constants of which only elements are used, which are literals. */
+function withoutUnused(declarations: readonly Declaration[]): readonly Declaration[] {
+  if (!declarations.some(({ kind }) => kind === "constant")) return declarations;
+  const finder = new ConstantFinder();
+  for (const one of declarations) {
+    if (one.kind === "function") finder.function(one);
+    else if (one.kind === "constant") finder.expression(one.value);
+    else if (one.kind === "variable") finder.optional(one.initial);
   }
-  return text;
+  return declarations.filter((one) => one.kind !== "constant" || finder.found.has(one));
+}
+
+function hasAttribute(attributes: readonly AttributeSyntax[], name: string): boolean {
+  return attributes.some((one) => one.name === name);
+}
+
+/** The built-in value that a parameter of the entry point is. */
+function builtinOf(at: Position, attributes: readonly AttributeSyntax[], type: Type): string {
+  const [value] = attributes.find(({ name }) => name === "builtin")?.arguments ?? [];
+  if (value?.kind !== "name") throw new WgslError(at, "@builtin is missing");
+  const known = Object.hasOwn(BUILTIN_VALUES, value.name) ? BUILTIN_VALUES[value.name] : undefined;
+  if (!known) throw new WgslError(value.at, `unknown built-in value ${value.name}`);
+  return known === type ? value.name : build.refuseType(at, known, type);
+}
+
+/** A constant's new value, as its type wants it; a list may have another length than the declaration's. */
+function valueOf(at: Position, given: Constants[string], type: Type | null): Expression {
+  const list = typeof given === "object", wanted = list && type?.kind === "array" ? type.element : type;
+  if (wanted?.kind !== "scalar" || list !== (type?.kind === "array") || typeof given === "string") {
+    throw new WgslError(at, `${JSON.stringify(given)} is not a value of this constant`);
+  }
+  if (!list) return build.literal(at, wanted, given);
+  const items = given.map((item) => build.literal(at, wanted as Scalar, item));
+  return build.construct(at, arrayOf(wanted, items.length), items);
 }

@@ -8,6 +8,7 @@ import type { Dispatch } from "../../src/backend/backend.ts";
 import { PaperBackend } from "../../src/backend/paper/backend.ts";
 import { merge } from "../../src/graph/merge.ts";
 import { compile, grad, type GradFn, type Tensor, tensor } from "../../src/mod.ts";
+import { specialize } from "../../src/wgsl/specialize.ts";
 import { assertClose } from "../support/close.ts";
 
 const DEPTH = 10_000;
@@ -92,12 +93,12 @@ Deno.test("a deep step as a program", async () => {
 });
 
 Deno.test("looking for dispatches to merge takes time in proportion to their number", () => {
-  const code = "@group(0) @binding(0) var<storage, read> x: array<f32>;\n" +
+  const source = "@group(0) @binding(0) var<storage, read> x: array<f32>;\n" +
     "@group(0) @binding(1) var<storage, read_write> y: array<f32>;\n\n@compute @workgroup_size(64)\n" +
     "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, " +
     "@builtin(local_invocation_index) lane: u32) {\n  y[lane] = x[lane];\n}\n";
   const bindings = [{ number: 0, access: "read" }, { number: 1, access: "write" }] as const;
-  const shader = { file: "copy.wgsl", code, bindings, windows: [] };
+  const file = "copy.wgsl", shader = { file, module: specialize({ file, source }, {}), bindings, windows: [] };
   const paper = new PaperBackend();
   const places = Array.from(
     { length: 6001 },

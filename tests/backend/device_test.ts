@@ -10,33 +10,52 @@ import { filesOf, read as readFile, ROOT } from "../project/support.ts";
 import { shaderOf } from "../../src/backend/shader.ts";
 import { WebGpuBackend } from "../../src/backend/webgpu/backend.ts";
 import { checkLimits } from "../../src/backend/webgpu/open.ts";
+import { print } from "../../src/wgsl/print.ts";
+import { specialize } from "../../src/wgsl/specialize.ts";
+import { shader, type SHADERS } from "../../shaders/mod.ts";
 
 const gpu = await requestBackend() as WebGpuBackend, { counters } = gpu;
 
-for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl"))) {
-  Deno.test(`${path} compiles as it lies`, async () => {
-    const source = readFile(path);
+for (const path of filesOf("shaders").filter((path) => path.endsWith(".wgsl") && !path.startsWith("shaders/parts/"))) {
+  Deno.test(`${path} compiles as it lies, with what it includes`, async () => {
+    const file = readFile(path), kernel = shader(path.slice("shaders/".length) as keyof typeof SHADERS);
+    const code = file.includes("// @include") ? print(specialize(kernel, {})) : file;
     gpu.device.pushErrorScope("validation");
-    const module = gpu.device.createShaderModule({ code: source });
-    // The formulas of optimizers have no entry: `optim/optimizer_update.wgsl` takes them up.
-    if (source.includes("@compute")) {
+    const module = gpu.device.createShaderModule({ code });
+    // What others include has no entry.
+    if (code.includes("@compute")) {
       gpu.device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } });
     }
     assertEquals((await gpu.device.popErrorScope())?.message, undefined);
   });
 }
 
-Deno.test("an error in a kernel names file, line, column and the source line", async () => {
-  const source = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+const broken = (statement: string) =>
+  `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(1)
 fn main() {
-  y[0] = nothing;
+  ${statement}
 }
 `;
+
+Deno.test("an error in a kernel names file, line, column and the source line", () => {
+  const kernel = { file: "broken.wgsl", source: broken("y[0] = nothing;") };
+  const error = assertThrows(() => shaderOf(gpu, kernel, {}));
+  assert(error instanceof Error);
+  assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
+});
+
+Deno.test("an error that only the driver finds names them too", async () => {
+  const source = `// A comment, which is not compiled.
+fn nothing() -> f32 {
+  if (true) {
+  }
+}
+${broken("y[0] = nothing();")}`;
   const pipeline = gpu.compile(shaderOf(gpu, { file: "broken.wgsl", source }, {}));
   const error = await assertRejects(() => pipeline.ready, GpuError);
-  assertMatch(error.message, /^shaders\/broken\.wgsl:5:\d+: .*nothing.* in "y\[0\] = nothing;"$/s);
+  assertMatch(error.message, /^shaders\/broken\.wgsl:2:\d+: .* in "fn nothing\(\) -> f32 \{"$/s);
 });
 
 Deno.test("compile() compiles a kernel once for each set of constants", async () => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { print } from "../../wgsl/print.ts";
 import { DeviceLostError, GpuError, OutOfMemoryError } from "../../errors.ts";
 import type { AdapterDetails, AdapterInfo } from "../adapter.ts";
 import { Backend, type Command, type Job } from "../backend.ts";
@@ -112,9 +113,10 @@ export class WebGpuBackend extends Backend implements DeviceQueue {
   }
 
   compile(shader: Shader): WebGpuPipeline {
-    let pipeline = this.#pipelines.get(shader.code);
+    const code = print(shader.module);
+    let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
-      this.#pipelines.set(shader.code, pipeline = compile(this.device, shader));
+      this.#pipelines.set(code, pipeline = compile(this.device, shader, code));
       this.counters.pipelinesCreated++;
     }
     return pipeline;

@@ -4,9 +4,10 @@
  * @module
  */
 import { GpuError } from "../../errors.ts";
+import { sourceOf } from "../../wgsl/print.ts";
 import type { Pipeline } from "../backend.ts";
 import { oneLine } from "../one_line.ts";
-import { type Access, declaredIn, type Shader } from "../shader.ts";
+import { type Access, declaredBindings, type Shader } from "../shader.ts";
 
 /** A compiled kernel, as WebGPU has it. */
 export interface WebGpuPipeline extends Pipeline {
@@ -20,13 +21,13 @@ const TYPES: Readonly<Record<Access, GPUBufferBindingType>> = {
   uniform: "uniform",
 };
 
-/** Compiles `shader`. Errors of compilation reject the pipeline's `ready`. */
-export function compile(device: GPUDevice, shader: Shader): WebGpuPipeline {
-  const { file, code } = shader;
+/** Compiles `shader`, which is printed as `code`. Errors of compilation reject the pipeline's `ready`. */
+export function compile(device: GPUDevice, shader: Shader, code: string): WebGpuPipeline {
+  const { file } = shader;
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: file, code });
   const layout = device.createBindGroupLayout({
-    entries: declaredIn(code).map(({ number, access }) => ({
+    entries: declaredBindings(shader.module).map(({ number, access }) => ({
       binding: number,
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type: TYPES[access] },
@@ -44,11 +45,11 @@ export function compile(device: GPUDevice, shader: Shader): WebGpuPipeline {
   return { shader, pipeline, layout, ready };
 }
 
-/** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the specialised text has it. */
-async function explain({ file, code }: Shader, module: GPUShaderModule, fallback: string): Promise<string> {
-  const { messages } = await module.getCompilationInfo();
+/** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the kernel's file has it. */
+async function explain({ file, module }: Shader, compiled: GPUShaderModule, fallback: string): Promise<string> {
+  const { messages } = await compiled.getCompilationInfo();
   const message = messages.find((message) => message.type === "error");
-  if (!message) return `shaders/${file}: ${fallback}`;
-  const line = code.split("\n")[message.lineNum - 1]?.trim() ?? "";
-  return `shaders/${file}:${message.lineNum}:${message.linePos}: ${message.message} in "${line}"`;
+  const source = message && sourceOf(module, message.lineNum);
+  if (!source) return `shaders/${file}: ${message?.message ?? fallback}`;
+  return `shaders/${source.at}: ${message.message} in "${source.text}"`;
 }
