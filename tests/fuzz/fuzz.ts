@@ -63,13 +63,15 @@ export async function fuzz(target: Target, { seed, first = 0, cases, time = Infi
   let refused = 0, slowest = 0, memory = 0, number = first;
   const run = async (number: number): Promise<number> => {
     const { bytes, covered, from } = await caseOf(target, seed, number), start = performance.now();
+    let isWrong = false;
     try {
       const found = await target.read(bytes);
-      if (covered && found !== originals[from]) throw new TypeError("read what its checksum does not cover");
+      isWrong = covered && found !== originals[from];
     } catch (error) {
       checkError(target, error, number, seed);
       refused++;
     }
+    if (isWrong) throw failed(target, number, seed, "read something else than the file that its checksum is of");
     const took = performance.now() - start;
     slowest = Math.max(slowest, took);
     if (took > MAX_TIME) throw failed(target, number, seed, `took ${Math.round(took)} ms`);

@@ -1,6 +1,5 @@
 /** A few seconds of fuzzing for each reader. `deno task fuzz` goes on without end. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DataError } from "../../src/errors.ts";
 import { allTargets, fuzz } from "./fuzz.ts";
 import type { Target } from "./target.ts";
 
@@ -23,11 +22,11 @@ for (const target of targets) {
 const WRONG: [what: string, read: Target["read"], message: RegExp][] = [
   ["throws what is not typed", () => {
     throw new RangeError("x");
-  }, /a error that is not typed|an error that is not typed/],
+  }, /an error that is not typed/],
   ["prints what it read", () => {
-    throw new DataError("\x1b[31m");
+    throw new Error("\x1b[31m");
   }, /has a message that cannot be printed/],
-  ["ignores the checksum", (bytes) => bytes.toHex(), /its checksum does not cover|not typed/],
+  ["ignores the checksum", (bytes) => bytes.toHex(), /read something else than the file that its checksum is of/],
 ];
 
 for (const [what, read, message] of WRONG) {
