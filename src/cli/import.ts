@@ -24,7 +24,7 @@ export const command = defineCommand({
       name: "strip-prefix",
       kind: "string",
       value: "TEXT",
-      help: "Leave out this text at the start of every name, such as module. or _orig_mod.",
+      help: 'Leave out this text at the start of every name, such as "module."',
     },
     ...WRITE_FLAGS,
   ],

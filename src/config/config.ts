@@ -91,10 +91,16 @@ function shown(value: unknown): string {
   return typeof value === "number" ? String(value) : printable(JSON.stringify(value) ?? typeof value, 80);
 }
 
+/** Names of devices on Windows, also with an ending. */
+const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)[ .]*(\..*)?$/i;
+
 /** The checks that a single row of the table cannot express. */
 function checkTogether(config: RunConfig): void {
   checkUpdate(config);
   const { name } = config;
+  if (name !== undefined && RESERVED.test(name)) {
+    throw new UsageError(`name ${quote(name)} cannot name a folder everywhere: Windows has a device of that name`);
+  }
   if (
     name !== undefined && (!/^[\p{L}\p{N}][\p{L}\p{N} ._-]*$/u.test(name) || /[ .]$/.test(name) || name.length > 100)
   ) {
