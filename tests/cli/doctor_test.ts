@@ -9,7 +9,7 @@ import { systemOf } from "../../src/cli/doctor_system.ts";
 import { tensor } from "../../src/mod.ts";
 import { OPTIMIZERS } from "../../src/optim/registry.ts";
 import { compare, selfTest } from "../../src/measure/self_test.ts";
-import { execute, filesOf } from "../project/support.ts";
+import { execute, filesOf, read } from "../project/support.ts";
 import { COMMAND } from "./support.ts";
 
 interface Report {
@@ -161,6 +161,10 @@ Deno.test("the self test runs every kernel but those that measure, and goes on a
     assert(wrong[0]!.error!.includes("shape/upsample_nearest2d.wgsl"), wrong[0]!.error);
   } finally {
     device.createShaderModule = make;
+  }
+  // A part is run by the kernels that include it. The set grows while it is walked.
+  for (const file of seen) {
+    for (const [, part] of read(`shaders/${file}`).matchAll(/@include "([^"]+)"/g)) seen.add(part!);
   }
   const kernels = filesOf("shaders").filter((path) => path.endsWith(".wgsl")).map((path) =>
     path.replace("shaders/", "")

@@ -13,6 +13,7 @@ import { readLines } from "../support/golden.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
 import { setWeights, SmallNet } from "../support/nets.ts";
+import { withProfile } from "../support/profile.ts";
 import { bits, uniform } from "../support/random.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -113,10 +114,6 @@ Deno.test("a rate that is changed between compiled steps takes effect", async ()
 
 Deno.test("every optimizer agrees with PyTorch in the form that its kernels have on GPUs", async () => {
   const gpu = await requestBackend();
-  const card = Object.create(gpu, {
-    profile: { value: GPU },
-    check: { value: () => gpu.check() },
-  }) as typeof gpu;
   const most = (name: string) =>
     cases.filter((one) => one.name === name).reduce((a, b) =>
       Object.keys(b.options).length > Object.keys(a.options).length ? b : a
@@ -124,7 +121,7 @@ Deno.test("every optimizer agrees with PyTorch in the form that its kernels have
   for (const name of [...Object.keys(OPTIMIZERS), "lookahead"]) {
     const golden = most(name), { net, step } = trainer(golden);
     for (let i = 0; i < 20; i++) step(images(i), labels(i));
-    await evaluate(card, net.parameters().map(({ value }) => value), rules());
+    await withProfile(GPU, () => evaluate(gpu, net.parameters().map(({ value }) => value), rules()));
     assertRelative(await sample(net.parameters()), golden.after, 1e-5, name);
   }
 });
