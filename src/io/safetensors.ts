@@ -127,10 +127,13 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): StoredFile 
     end = to;
   }
   if (end !== body.length) throw fail(`${body.length - end} bytes belong to no tensor`);
-  if (hasSum(bytes) && !isSumRight(bytes)) {
+  if (!hasSum(bytes)) return { tensors, metadata: header.metadata };
+  if (!isSumRight(bytes)) {
     throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
   }
-  return { tensors, metadata: header.metadata };
+  // Without the checksum, which is of this file alone: the metadata may be written to another one.
+  const { sha256: _, ...metadata } = header.metadata;
+  return { tensors, metadata };
 }
 
 const TYPES = Object.keys(ARRAY_TYPES).join(", ").replace(/, (?=\w+$)/, " and ");
