@@ -20,6 +20,7 @@ import activation from "./elementwise/activation.wgsl" with { type: "text" };
 import binary from "./elementwise/binary.wgsl" with { type: "text" };
 import checkFinite from "./elementwise/check_finite.wgsl" with { type: "text" };
 import unary from "./elementwise/unary.wgsl" with { type: "text" };
+import countCorrect from "./loss/count_correct.wgsl" with { type: "text" };
 import crossEntropy from "./loss/cross_entropy.wgsl" with { type: "text" };
 import crossEntropyGrad from "./loss/cross_entropy_grad.wgsl" with { type: "text" };
 import labelWeights from "./loss/label_weights.wgsl" with { type: "text" };
@@ -28,7 +29,7 @@ import logSoftmaxGrad from "./loss/log_softmax_grad.wgsl" with { type: "text" };
 import nllLoss from "./loss/nll_loss.wgsl" with { type: "text" };
 import nllLossGrad from "./loss/nll_loss_grad.wgsl" with { type: "text" };
 import pointwiseLoss from "./loss/pointwise_loss.wgsl" with { type: "text" };
-import recordLoss from "./loss/record_loss.wgsl" with { type: "text" };
+import recordStep from "./loss/record_step.wgsl" with { type: "text" };
 import softCrossEntropy from "./loss/soft_cross_entropy.wgsl" with { type: "text" };
 import matmul from "./matmul/matmul.wgsl" with { type: "text" };
 import matmulShared from "./matmul/matmul_shared.wgsl" with { type: "text" };
@@ -89,6 +90,7 @@ export const SHADERS = {
   "elementwise/binary.wgsl": binary,
   "elementwise/check_finite.wgsl": checkFinite,
   "elementwise/unary.wgsl": unary,
+  "loss/count_correct.wgsl": countCorrect,
   "loss/cross_entropy.wgsl": crossEntropy,
   "loss/cross_entropy_grad.wgsl": crossEntropyGrad,
   "loss/label_weights.wgsl": labelWeights,
@@ -97,7 +99,7 @@ export const SHADERS = {
   "loss/nll_loss.wgsl": nllLoss,
   "loss/nll_loss_grad.wgsl": nllLossGrad,
   "loss/pointwise_loss.wgsl": pointwiseLoss,
-  "loss/record_loss.wgsl": recordLoss,
+  "loss/record_step.wgsl": recordStep,
   "loss/soft_cross_entropy.wgsl": softCrossEntropy,
   "matmul/matmul.wgsl": matmul,
   "matmul/matmul_shared.wgsl": matmulShared,

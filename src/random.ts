@@ -141,7 +141,7 @@ export function mix32(x: number): number {
 const GOLDEN = 0x9e3779b9;
 
 /** Rounds of the Feistel network of `permute`; four mix well over large domains; small domains need more. */
-export const PERMUTE_ROUNDS = 8;
+const PERMUTE_ROUNDS = 8;
 
 /**
  * The u32 key of the order of one epoch, in terms of WGSL (all u32, wrapping):

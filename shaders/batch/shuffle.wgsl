@@ -1,4 +1,4 @@
-// order [COUNT] = the shuffled order of an epoch under its key: `permute` of src/data/random.ts, which explains it.
+// order [COUNT] = the shuffled order of an epoch under its key: `permute` of src/random.ts, which explains it.
 // Also sets the step within the epoch, counters[0], to 0.
 
 const COUNT: u32 = 1u;

@@ -18,7 +18,7 @@ const STRIDE: u32 = (SIZE + 3u) / 4u;
 // @if FORWARD
 @group(0) @binding(3) var<storage, read_write> following: array<u32>;
 
-// `mix32` of src/data/random.ts.
+// `mix32` of src/random.ts.
 fn mix(v: u32) -> u32 {
   var x = (v ^ (v >> 16u)) * 0x85ebca6bu;
   x = (x ^ (x >> 13u)) * 0xc2b2ae35u;

@@ -45,7 +45,7 @@ export interface Pipeline {
   readonly ready: Promise<void>;
 }
 
-/** What one dispatch of a step takes. */
+/** The time that one dispatch of a step takes. */
 export interface DispatchTime {
   /** The kernel's file. */
   readonly kernel: string;
@@ -73,7 +73,7 @@ export interface Job {
   readonly times: number;
 }
 
-/** Counts of what was made on a device. Tests prove by them that a training step makes nothing. */
+/** Counts of what was created on a device. Tests use them to prove that a training step creates nothing. */
 export interface Counters {
   buffersCreated: number;
   buffersLive: number;
@@ -106,7 +106,7 @@ export abstract class Backend {
 
   #failure: GpuError | null = null;
   #resolveLost!: (failure: GpuError) => void;
-  /** What waits for the device: how each is told that the device has failed. */
+  /** The functions that reject the promises of pending work when the device fails. */
   readonly #waiting = new Set<(failure: GpuError) => void>();
   readonly #pool: Pool;
 

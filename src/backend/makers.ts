@@ -1,5 +1,5 @@
 /**
- * Who made an adapter, and what drives it: what WebGPU does not tell, as far as the system does.
+ * The maker and the driver of an adapter. WebGPU does not say, so this asks the system as far as it can.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export function makerOf(vendor: string): string {
 
 /**
  * On Linux, the names of the files by which Vulkan's loader finds drivers, without `.json`, sorted. None on other systems,
- * or if they cannot be read. WebGPU does not tell which of them drives an adapter, nor its version.
+ * or if they cannot be read. WebGPU says neither which of them drives an adapter nor its version.
  */
 export async function vulkanDrivers(): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The graphics APIs that Deno's WebGPU can be told to use. */
+/** The graphics APIs that Deno's WebGPU can use. */
 export const BACKENDS = ["vulkan", "metal", "dx12", "gl"] as const;
 /** The name of a graphics API. */
 export type BackendName = typeof BACKENDS[number];

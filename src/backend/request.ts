@@ -1,5 +1,5 @@
 /**
- * The one place where a backend is chosen. A process has one at a time.
+ * Selects the backend; nothing else does. A process has one at a time.
  *
  * @module
  */

@@ -15,7 +15,7 @@ export interface Subject {
 
 /** One way to run an op. */
 export interface Variant {
-  /** The family's name, then what tells the variant from the others of its family: "registers 4x8". The same in every run. */
+  /** The family's name, then what distinguishes the variant from the others of its family: "registers 4x8". The same in every run. */
   readonly name: string;
 }
 
@@ -42,7 +42,7 @@ export class Variants<S extends Subject = Subject> {
   readonly chosen: Map<string, string> = new Map();
   /** If an op has variants of this family, only they are selected. Tests force each family in turn. */
   family: string | null = null;
-  /** Is told of every selection before it is made. */
+  /** Is called with every selection before it is made. */
   listener: ((offer: Offer<S>) => void) | null = null;
   /** How many candidates were ranked so far. A selection that was made before ranks none. */
   ranked = 0;

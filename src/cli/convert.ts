@@ -3,16 +3,16 @@
  *
  * @module
  */
+import { areNamed, namesFileOf, readClassNames } from "../data/class_names.ts";
 import { fileError } from "../files/file_error.ts";
-import { writeAtomically } from "../files/write.ts";
+import { removeQuietly, writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { encodeWeights, FORMATS } from "../io/formats.ts";
 import { DEFAULT_MODEL, MODEL_NAMES, MODELS } from "../models/registry.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
-import { labelsOf } from "../run/checkpoint.ts";
+import { labelsOf, type WeightsConfig } from "../run/checkpoint.ts";
 import { storedState } from "../nn/files.ts";
 import type { LoadedWeights } from "../run/weights.ts";
-import { classNames } from "./class_names.ts";
 import type { Flag } from "./flags.ts";
 import type { Output } from "./output.ts";
 
@@ -40,6 +40,27 @@ export const MODEL_FLAGS = [
   },
 ] as const satisfies readonly Flag[];
 
+/** The flag of all commands that use weights, about the names of the classes. */
+export const CLASSES_FLAG = {
+  name: "classes",
+  kind: "string",
+  value: "FILE",
+  help: "The names of the classes, one a line (default: those in the weights, or in WEIGHTS.classes.txt beside them)",
+} as const satisfies Flag;
+
+/** What the flags say of weights, for `loadWeights()`. @param flags `classes`: the file of `--classes`. */
+export async function givenOf(
+  { model, normalize, classes }: {
+    readonly model: WeightsConfig["model"] | undefined;
+    readonly normalize: WeightsConfig["normalize"] | undefined;
+    readonly classes: string | undefined;
+  },
+): Promise<Partial<WeightsConfig>> {
+  const names = classes === undefined ? undefined : await readClassNames(classes);
+  if (classes !== undefined && !names) throw new UsageError(`--classes ${classes}: there is no such file`);
+  return { ...(model && { model }), ...(normalize && { normalize }), ...(names && { classes: names }) };
+}
+
 /** The flags of both commands about what is printed and overwritten. */
 export const WRITE_FLAGS = [
   { name: "force", kind: "boolean", help: "Replace the file if there is one" },
@@ -65,29 +86,54 @@ export async function checkNew(path: string, force: boolean): Promise<void> {
 /** The formats that weights are written in. ONNX has the network too, and is not read. */
 export const WRITTEN = [...FORMATS, "onnx"] as const;
 
-/** Writes weights, and says so. */
+/** Formats that hold the names of classes. Beside a file of another format, a text file holds them. */
+const HOLDS_NAMES: readonly (typeof WRITTEN[number])[] = ["safetensors", "onnx"];
+
+/** Writes weights, and says so. @param force replaces a file of names beside them, if there is one. */
 export async function writeWeights(
   loaded: LoadedWeights,
   path: string,
   format: typeof WRITTEN[number],
+  force: boolean,
   output: Output,
 ): Promise<void> {
-  const { module, model, normalize, metadata: { classes } } = loaded, tensors = await storedState(module.stateDict());
-  const metadata = { ...labelsOf(loaded), ...(classes !== undefined && { classes }) };
-  const bytes = format === "onnx" ? await onnxOf(loaded) : await encodeWeights(format, { tensors, metadata });
+  const { module, model, normalize, classes } = loaded, tensors = await storedState(module.stateDict());
+  const beside = HOLDS_NAMES.includes(format) ? undefined : namesFileOf(path);
+  if (beside) await checkNew(beside, force);
+  const bytes = format === "onnx"
+    ? await onnxOf(loaded)
+    : await encodeWeights(format, { tensors, metadata: labelsOf(loaded) });
   await writeAtomically(path, bytes);
   output.say(`${tensors.size} tensors of ${model} in ${path} (${format}, ${bytes.length} bytes)`);
-  output.json({ path, format, model, normalize, tensors: tensors.size, bytes: bytes.length });
+  const namesFile = beside && await writeNames(classes, beside);
+  if (namesFile) output.say(`names of the classes in ${namesFile}, where predict and eval find them`);
+  output.json({
+    ...{ path, format, model, normalize, tensors: tensors.size, bytes: bytes.length },
+    ...(namesFile && { classes: namesFile }),
+  });
+}
+
+/** Writes the names of classes to a file; without names, removes the names of the file that was replaced. */
+async function writeNames(classes: readonly string[], path: string): Promise<string | undefined> {
+  if (!areNamed(classes)) {
+    await removeQuietly(path);
+    return undefined;
+  }
+  await writeAtomically(
+    path,
+    new TextEncoder().encode(classes.map((name) => `${name.replace(/\s+/g, " ")}\n`).join("")),
+  );
+  return path;
 }
 
 /** The ONNX file of a network with its weights. */
-async function onnxOf({ module, model, normalize, metadata }: LoadedWeights): Promise<Uint8Array> {
+async function onnxOf({ module, model, normalize, classes }: LoadedWeights): Promise<Uint8Array> {
   const { exportOnnx } = await import("../onnx/export.ts");
-  const { input, classes } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
+  const { input } = MODELS[model], { mean, deviation, greyMean, greyDeviation } = NORMALIZATIONS[normalize];
   return await exportOnnx(module, {
     name: model,
     shape: input,
     normalization: input[0] === 1 ? { mean: [greyMean], deviation: [greyDeviation] } : { mean, deviation },
-    classes: classNames(metadata.classes, classes, "the weights"),
+    ...(areNamed(classes) && { classes }),
   });
 }

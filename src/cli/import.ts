@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../errors.ts";
 import { loadWeights } from "../run/weights.ts";
-import { checkNew, MODEL_FLAGS, WRITE_FLAGS, writeWeights } from "./convert.ts";
+import { checkNew, CLASSES_FLAG, givenOf, MODEL_FLAGS, WRITE_FLAGS, writeWeights } from "./convert.ts";
 import { defineCommand } from "./flags.ts";
 import { Output } from "./output.ts";
 
@@ -26,20 +26,19 @@ export const command = defineCommand({
       value: "TEXT",
       help: 'Leave out this text at the start of every name, such as "module."',
     },
+    CLASSES_FLAG,
     ...WRITE_FLAGS,
   ],
   examples: [[
     "wgrad import cifar_net.pth --to cifar_net.safetensors",
     "Convert the file that the PyTorch tutorial saves",
   ]],
-  async run({ values: { to, model, normalize, stripPrefix, force, json }, positional: [file] }) {
+  async run({ values: { to, model, normalize, stripPrefix, classes, force, json }, positional: [file] }) {
     if (to === undefined) throw new UsageError("import needs --to FILE; see wgrad import --help");
     if (!to.endsWith(".safetensors")) throw new UsageError("import writes safetensors: --to must end in .safetensors");
     await checkNew(to, force);
-    const loaded = await loadWeights(file!, { ...(model && { model }), ...(normalize && { normalize }) }, {
-      stripPrefix,
-    });
-    await writeWeights(loaded, to, "safetensors", new Output({ json }));
+    const loaded = await loadWeights(file!, await givenOf({ model, normalize, classes }), { stripPrefix });
+    await writeWeights(loaded, to, "safetensors", force, new Output({ json }));
     return 0;
   },
 });

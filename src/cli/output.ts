@@ -13,6 +13,8 @@ export interface OutputOptions {
   readonly quiet?: boolean;
   /** Draw the progress line if stderr is a terminal. Default true. */
   readonly progress?: boolean;
+  /** Go on when nothing can be printed, since the disk is full or the terminal is gone; stderr is told. Default false. */
+  readonly goesOn?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -21,6 +23,7 @@ const encoder = new TextEncoder();
 export class Output {
   readonly #draws: boolean;
   #drawn = false;
+  #failed = false;
 
   constructor(readonly options: OutputOptions) {
     this.#draws = (options.progress ?? true) && !options.quiet && Deno.stderr.isTerminal();
@@ -29,8 +32,7 @@ export class Output {
   /** Prints a line of the result. */
   readonly result = (line: string): void => {
     this.progress("");
-    if (this.options.json) console.error(line);
-    else console.log(line);
+    this.#print(() => this.options.json ? console.error(line) : console.log(line));
   };
 
   /** Prints a line of information, unless `quiet` is set. */
@@ -41,21 +43,34 @@ export class Output {
   /** Prints a line to stderr, whatever the options are. */
   readonly warn = (line: string): void => {
     this.progress("");
-    console.error(line);
+    this.#print(() => console.error(line));
   };
 
   /** Replaces the progress line by a text; "" removes it. A function gets the width of the terminal. */
   readonly progress = (content: string | ((columns: number) => string)): void => {
     if (!this.#draws || (content === "" && !this.#drawn)) return;
     const columns = terminalColumns(), text = typeof content === "string" ? content : content(columns);
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`));
+    this.#print(() => Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${text.slice(0, columns - 1)}`)));
     this.#drawn = text !== "";
   };
 
   /** Prints the result as JSON to stdout, if `json` is set. */
   readonly json = (result: object): void => {
-    if (this.options.json) console.log(JSON.stringify(result));
+    if (this.options.json) this.#print(() => console.log(JSON.stringify(result)));
   };
+
+  /** Prints. With `goesOn` an error is told once, on stderr if that can be written. */
+  #print(print: () => void): void {
+    try {
+      print();
+    } catch (error) {
+      if (!this.options.goesOn) throw error;
+      if (this.#failed) return;
+      this.#failed = true;
+      const { message } = error as Error;
+      this.#print(() => console.error(`WARNING: cannot print the rest: ${message}: the run goes on`));
+    }
+  }
 }
 
 /** The width of the terminal in characters; 80 if it is unknown. */

@@ -13,8 +13,7 @@ import { SETTINGS } from "../config/settings.ts";
 import { batchOptions } from "../train/trainer.ts";
 import { MODELS } from "../models/registry.ts";
 import { loadWeights } from "../run/weights.ts";
-import { MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
-import { classNames } from "./class_names.ts";
+import { CLASSES_FLAG, givenOf, MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
 import { Output } from "./output.ts";
@@ -48,6 +47,7 @@ export const command = defineCommand({
   flags: [
     WEIGHTS_FLAG,
     ...MODEL_FLAGS,
+    CLASSES_FLAG,
     { name: "topk", kind: "integer", min: 1, default: 3, help: "Classes to print of each image" },
     {
       name: "fit",
@@ -66,11 +66,12 @@ export const command = defineCommand({
     ["curl URL | wgrad predict --weights cifar_net.pth -", "An image from a pipe"],
   ],
   async run({ values, positional }) {
-    const { weights, model, normalize, topk, fit, batchSize, adapter, backend, ...printing } = values;
+    const { weights, model, normalize, classes: namesFile, topk, fit, batchSize, adapter, backend, ...printing } =
+      values;
     if (weights === undefined) throw new UsageError("predict needs --weights FILE; see wgrad predict --help");
     const output = new Output(printing);
-    const loaded = await loadWeights(weights, { ...(model && { model }), ...(normalize && { normalize }) });
-    const { input: [, height, width], classes: count } = MODELS[loaded.model];
+    const loaded = await loadWeights(weights, await givenOf({ model, normalize, classes: namesFile }));
+    const { input: [, height, width] } = MODELS[loaded.model], { classes: names } = loaded;
     const { files, pixels, failed } = await readImages(positional, height, fit, output);
     if (files.length + failed.length === 0) {
       throw new UsageError(
@@ -89,7 +90,6 @@ export const command = defineCommand({
         batchSize,
         batchOptions(loaded),
       );
-      const names = classNames(loaded.metadata.classes, count, weights);
       for (const [i, probabilities] of found.entries()) {
         if (probabilities.some(Number.isNaN)) throw new WeightsError(`${weights}: gives no numbers: it has diverged`);
         const classes = Array.from(probabilities, (probability, label) => ({ name: names[label]!, probability }))

@@ -9,13 +9,13 @@ import { makeConfig, readConfig } from "../config/config.ts";
 import { type RunConfig, SETTINGS } from "../config/settings.ts";
 import { optionTables } from "../config/update.ts";
 import { UsageError } from "../errors.ts";
-import { findRun, reopen, type ReopenedRun } from "../run/resume.ts";
-import { trainRun } from "../run/train_run.ts";
+import { findRun, reopen } from "../run/resume.ts";
+import { type RunOptions, trainRun } from "../run/train_run.ts";
 import { defineCommand, HOST_FLAG, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu, tuneFor } from "./gpu.ts";
 import { Output } from "./output.ts";
 import { LiveRun, type PageAddress } from "./train_live.ts";
-import { howToGoOn, TrainListener } from "./train_listener.ts";
+import { howToGoOn, nextLines, TrainListener } from "./train_listener.ts";
 
 /** `wgrad train`. */
 export const command = defineCommand({
@@ -69,14 +69,14 @@ export const command = defineCommand({
   ],
   async run({ values: { json, quiet, progress, config: file, resume, force, dashboard, host, ...settings }, given }) {
     const givenSettings = Object.fromEntries(Object.entries(settings).filter(([name]) => given.has(name)));
-    const output = new Output({ json, quiet, progress });
+    const output = new Output({ json, quiet, progress, goesOn: true });
     if (given.has("host") && dashboard === undefined) throw new UsageError("--host goes with --dashboard");
     const page = dashboard === undefined ? null : { port: dashboard, host };
     if (force && resume === undefined) throw new UsageError("--force goes with --resume");
     if (resume !== undefined && file !== undefined) throw new UsageError("--resume and --config do not go together");
     if (resume === undefined) {
       const config = makeConfig(file === undefined ? settings : await readConfig(file, givenSettings));
-      return await train(config, undefined, page, output);
+      return await train(config, { holdsOutByDefault: file === undefined && !given.has("valSplit") }, page, output);
     }
     if (given.has("name")) throw new UsageError("--resume and --name do not go together: the run has its folder");
     const run = await reopen(await findRun(resume, settings.out), givenSettings, force, output.warn);
@@ -86,14 +86,14 @@ export const command = defineCommand({
       output.json({ out: run.path, finished: true });
       return 0;
     }
-    return await train(run.config, run, page, output);
+    return await train(run.config, { resumed: run }, page, output);
   },
 });
 
 /** Trains a run, and prints what it says. @returns the exit code. */
 async function train(
   config: RunConfig,
-  resumed: ReopenedRun | undefined,
+  how: Pick<RunOptions, "resumed" | "holdsOutByDefault">,
   page: PageAddress | null,
   output: Output,
 ): Promise<number> {
@@ -104,7 +104,7 @@ async function train(
     tune: async (gpu: Backend, plan: () => Promise<void>) => (await tuneFor(gpu, config.tune, plan, output)).length > 0,
   };
   const command = ["wgrad", ...Deno.args];
-  const result = await trainRun(config, { listener, device, command, writeReport, ...(resumed && { resumed }) });
+  const result = await trainRun(config, { listener, device, command, writeReport, ...how });
   const { path, evaluation, seconds, images, steps, adapter } = result;
   const done = { trainSeconds: seconds, imagesPerSecond: images / seconds, steps, out: path, adapter };
   if (!evaluation) {
@@ -116,8 +116,9 @@ async function train(
   live?.evaluation(evaluation);
   output.say(`report: ${join(path, "report.html")}`);
   live?.trained("finished");
-  const { accuracy, loss } = evaluation;
-  output.json({ accuracy, loss, ...done });
+  for (const line of nextLines(path)) output.say(line);
+  const { accuracy, loss, results } = evaluation;
+  output.json({ accuracy, loss, ...done, results });
   return 0;
 }
 

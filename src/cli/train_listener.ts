@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
+import type { WeightsResult } from "../run/evaluation_file.ts";
 import type { Interval } from "../run/intervals.ts";
 import type { Session } from "../run/session.ts";
 import type { RunListener, TrainingSummary } from "../run/train_run.ts";
@@ -11,7 +13,7 @@ import type { Evaluation } from "../train/evaluate.ts";
 import type { Progress, Trainer } from "../train/trainer.ts";
 import { type Interruption, onInterrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
-import { printEvaluation } from "./test_weights.ts";
+import { printEvaluation, printResults, whichWeights } from "./print_evaluation.ts";
 import type { LiveRun } from "./train_live.ts";
 import { printProgress } from "./train_output.ts";
 
@@ -42,16 +44,18 @@ export class TrainListener implements RunListener, Disposable {
     this.#live?.progress(progress);
   }
 
-  trained({ interrupted, steps, seconds, weights }: TrainingSummary): void {
+  trained({ interrupted, steps, seconds, weights, saved }: TrainingSummary): void {
     this.#output.progress("");
     const what = interrupted ? "Interrupted" : "Finished training", count = `${steps} step${steps === 1 ? "" : "s"}`;
-    this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${weights}`);
+    const which = saved.validation ? ` (${whichWeights(saved)})` : "";
+    this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${weights}${which}`);
     this.#trained = !interrupted;
     if (!interrupted) this.#live?.trained("testing");
   }
 
-  tested(evaluation: Evaluation, dataset: Dataset): void {
-    printEvaluation(evaluation, dataset, "test", this.#output);
+  tested(evaluation: Evaluation, results: readonly WeightsResult[], dataset: Dataset): void {
+    printEvaluation(evaluation, dataset, "test", this.#output, results[0]);
+    printResults(results, this.#output);
   }
 
   /** The exit code of a run that was stopped, by a signal or by the live page. */
@@ -64,7 +68,7 @@ export class TrainListener implements RunListener, Disposable {
   }
 
   #interrupt(session: Session): void {
-    this.warn(this.#trained ? howToGoOn(session.folder.path) : "stopping after the steps under way; again: at once");
+    this.warn(this.#trained ? howToGoOn(session.folder.path) : "Stopping and saving… press Ctrl-C again to quit now");
     if (this.#trained) Deno.exit(this.exitCode); // Everything is saved.
     if (this.#live) this.#live.stop();
     else session.stop();
@@ -73,5 +77,20 @@ export class TrainListener implements RunListener, Disposable {
 
 /** The line that tells how to go on with a run. */
 export function howToGoOn(path: string): string {
-  return `to go on: wgrad train --resume ${path}`;
+  return `Resume with: wgrad train --resume ${shellWord(path)}`;
+}
+
+/** What can be done with a run that has finished, in lines. */
+export function nextLines(path: string): string[] {
+  const weights = shellWord(join(path, "model.safetensors"));
+  return [
+    `Next: open ${join(path, "report.html")} in a browser`,
+    `Next: wgrad predict --weights ${weights} IMAGE`,
+    `Next: wgrad export --weights ${weights} --to model.onnx`,
+  ];
+}
+
+/** A text as one word of a command, in quotes if it needs them. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -19,25 +19,27 @@ export function printProgress(trainer: Trainer, progress: Progress, ended: reado
 }
 
 /**
- * The progress bar of an epoch, at most `columns` - 1 wide: steps, loss, learning rate, images/s and the remaining time of
- * the run. In a narrow terminal parts are left out: first the rates, then the time, the drawn bar, and the loss.
+ * The progress bar of an epoch, at most `columns` - 1 wide: steps, loss, the training accuracy of the epoch so far, learning
+ * rate, images/s and the remaining time of the run. In a narrow terminal parts are left out: first the rates, then the time,
+ * the accuracy, the drawn bar, and the loss.
  */
 export function bar(trainer: BarTrainer, progress: Progress, columns: number): string {
-  const { epoch, step, stepInEpoch, losses, secondsPerStep } = progress;
+  const { epoch, step, stepInEpoch, losses, secondsPerStep, ofEpoch } = progress;
   const steps = Math.min(trainer.stepsPerEpoch, trainer.totalSteps - (step - stepInEpoch));
   const loss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-  const rate = Math.round(trainer.images(step) / step / secondsPerStep);
+  const rate = Math.round(trainer.imagesPerStep / secondsPerStep);
   const left = duration(secondsPerStep * (trainer.totalSteps - step));
   // The most important parts first.
   const parts = [
     `${stepInEpoch}/${steps}`,
     `loss ${loss.toFixed(3)}`,
+    `accuracy ${(100 * ofEpoch.correct / ofEpoch.images).toFixed(1)} %`,
     `${left} left`,
     `${rate} images/s`,
     `lr ${Number(trainer.rate(step - 1).toPrecision(3))}`,
   ];
   // --max-steps may end the run in an earlier epoch.
-  const head = `epoch ${epoch}/${Math.ceil(trainer.totalSteps / trainer.stepsPerEpoch)}`, order = [0, 1, 4, 3, 2];
+  const head = `epoch ${epoch}/${trainer.epochs}`, order = [0, 1, 2, 5, 4, 3];
   for (let count = parts.length; count > 0; count--) {
     const shown = order.filter((i) => i < count).map((i) => parts[i]).join("  ");
     const room = columns - 1 - head.length - shown.length - 4;
@@ -51,4 +53,4 @@ export function bar(trainer: BarTrainer, progress: Progress, columns: number): s
 }
 
 /** The part of a trainer that the bar needs. */
-export type BarTrainer = Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "images" | "rate">;
+export type BarTrainer = Pick<Trainer, "stepsPerEpoch" | "totalSteps" | "epochs" | "imagesPerStep" | "rate">;

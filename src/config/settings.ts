@@ -41,7 +41,9 @@ export const SETTINGS = [
     min: 0,
     max: 4294967295,
     default: 0,
-    help: "Hold out this share of the training images (or number, from 1) to validate with",
+    help:
+      "Hold out this share of the training images (or number, from 1) to validate with; if it is not given, 0.05, " +
+      "but nothing in the tutorial's run or of fewer than 2000 images",
     group: "Model and data",
   },
   {
@@ -254,6 +256,16 @@ export const SETTINGS = [
     free: true,
     help:
       "Test every N steps, and at the end of each epoch: on the images that --val-split holds out, else on the test images",
+    group: "Output",
+  },
+  {
+    name: "final",
+    kind: "choice",
+    choices: ["best", "last"],
+    free: true,
+    help:
+      "Weights that are saved and tested at the end: those with the smallest validation loss, or those of the last " +
+      "step (default: best with a validation split, else last)",
     group: "Output",
   },
   {

@@ -7,8 +7,8 @@
 import { basename, join } from "node:path";
 import { DataError, UsageError } from "../errors.ts";
 import { entriesInOrder, listArchive } from "../files/archive.ts";
-import { printable, quote } from "../foreign_text.ts";
 import { cacheFolder, checkFiles } from "./cache.ts";
+import { checkListSize, classNamesIn, numberedClasses, readClassNames } from "./class_names.ts";
 import {
   CIFAR100_LAYOUT,
   CIFAR10_CLASSES,
@@ -83,9 +83,16 @@ async function openCifar10(options: OpenOptions): Promise<Dataset> {
     for (const { kind, text } of faults) if (kind !== "missing") options.log?.(`data: ${text}: downloading it again`);
     await fetchCifar10(cache, options);
   }
-  const dataset = folderDataset("cifar10", folder, new Map(wanted.map((file) => [file.name, file.bytes])), options);
+  const dataset = folderDataset(
+    "cifar10",
+    folder,
+    new Map(wanted.map((file) => [file.name, file.bytes])),
+    options,
+    CIFAR10_CLASSES,
+  );
   const sums = CIFAR10_FILES.filter(({ name }) => name !== "test_batch.bin").map(({ sha256 }) => sha256);
-  return { ...dataset, train: { ...dataset.train, sha256: await sha256([new TextEncoder().encode(sums.join("\n"))]) } };
+  const train = { ...dataset.train, sha256: await sha256([new TextEncoder().encode(sums.join("\n"))]) };
+  return { ...dataset, train, test: { ...dataset.test, sha256: CIFAR10_FILES.at(-1)!.sha256 } };
 }
 
 /** Finds the training files and the test files in a list of names, and the layout of their records. */
@@ -105,15 +112,17 @@ const isRecordFile = (name: string) => /^(data_batch_\d+|test_batch|train|test)\
  *
  * @param where the path of the folder or archive, for errors
  * @param sizes the size in bytes of each file, by its name
+ * @param classes the names of the classes, if they are known
  * @param open reads the named files in order
  */
 function splitsOf(
   where: string,
   sizes: ReadonlyMap<string, number>,
   options: OpenOptions,
+  classes: readonly string[] | undefined,
   open: (names: readonly string[]) => AsyncIterable<{ name: string; body: AsyncIterable<Uint8Array> }>,
 ): { layout: RecordLayout; train: Split; test: Split } {
-  const { layout, train, test } = recogniseFiles(sizes.keys());
+  const { train, test, ...found } = recogniseFiles(sizes.keys()), layout = withClasses(found.layout, classes);
   const missing = [
     ...(needs(options, "train") && train.length === 0 ? ["data_batch_1.bin … (or train.bin)"] : []),
     ...(needs(options, "test") && test.length === 0 ? ["test_batch.bin (or test.bin)"] : []),
@@ -144,32 +153,15 @@ function splitsOf(
   return { layout, train: split(train, needs(options, "train")), test: split(test, needs(options, "test")) };
 }
 
-/** The longest list of class names, in bytes, and the longest name, in characters. Names are stored in every checkpoint. */
-const MAX_LIST = 1 << 16, MAX_NAME = 100;
-
-/** @throws {DataError} if a list of class names is too long. */
-function checkList(file: string, bytes: number): void {
-  if (bytes > MAX_LIST) {
-    throw new DataError(`${file}: the list of class names has ${bytes} bytes; the limit is ${MAX_LIST}`);
-  }
+/** The names of the classes that the labels of a layout number, where no file names them. */
+function numberedClassesOf({ labels }: RecordLayout): readonly string[] {
+  return numberedClasses(labels.at(-1)!.classes);
 }
 
-/**
- * The class names: the lines of `list` if their number is right, else those of CIFAR-10, else "class 0", "class 1", …. Control
- * characters are escaped, because names are printed.
- *
- * @throws {DataError} if a name is too long
- */
-function classNames(layout: RecordLayout, list?: { readonly file: string; readonly text: string }): readonly string[] {
-  const lines = (list?.text ?? "").split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  const long = lines.find((line) => line.length > MAX_NAME);
-  if (long !== undefined) {
-    throw new DataError(`${list?.file}: the class name ${quote(long, 40)} is longer than ${MAX_NAME} characters`);
-  }
-  const names = lines.map((line) => printable(line));
-  const { classes } = layout.labels.at(-1)!;
-  if (names.length === classes) return names;
-  return layout === CIFAR10_LAYOUT ? CIFAR10_CLASSES : Array.from({ length: classes }, (_, i) => `class ${i}`);
+/** A layout whose labels number these classes. */
+function withClasses(layout: RecordLayout, classes: readonly string[] | undefined): RecordLayout {
+  if (!classes) return layout;
+  return { ...layout, labels: layout.labels.with(-1, { ...layout.labels.at(-1)!, classes: classes.length }) };
 }
 
 function folderDataset(
@@ -177,12 +169,19 @@ function folderDataset(
   folder: string,
   sizes: ReadonlyMap<string, number>,
   options: OpenOptions,
-  names?: { readonly file: string; readonly text: string },
+  classes?: readonly string[],
 ): Dataset {
-  const { layout, train, test } = splitsOf(folder, sizes, options, async function* (files) {
+  const { layout, train, test } = splitsOf(folder, sizes, options, classes, async function* (files) {
     for (const file of files) yield { name: file, body: fileChunks(join(folder, file)) };
   });
-  return { name, classes: classNames(layout, names), shape: layout.shape, synthetic: false, train, test };
+  return {
+    name,
+    classes: classes ?? numberedClassesOf(layout),
+    shape: layout.shape,
+    synthetic: false,
+    train,
+    test,
+  };
 }
 
 /** The files in the official folders that list the class names, one per line. */
@@ -190,15 +189,10 @@ const NAME_LISTS = ["batches.meta.txt", "fine_label_names.txt"];
 
 async function openFolder(folder: string, options: OpenOptions): Promise<Dataset> {
   const sizes = new Map<string, number>();
-  let names: { file: string; text: string } | undefined;
+  let classes: readonly string[] | undefined;
   try {
     for (const { name } of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      const list = NAME_LISTS.includes(name) ? await fileSize(join(folder, name)) : undefined;
-      if (list !== undefined) {
-        const file = join(folder, name);
-        checkList(file, list);
-        names = { file, text: await Deno.readTextFile(file) };
-      }
+      if (NAME_LISTS.includes(name)) classes = await readClassNames(join(folder, name));
       const bytes = isRecordFile(name) ? await fileSize(join(folder, name)) : undefined;
       if (bytes !== undefined) sizes.set(name, bytes);
     }
@@ -208,24 +202,31 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
   } catch (error) {
     throw fileError("read", folder, error);
   }
-  return folderDataset(folder, folder, sizes, options, names);
+  return folderDataset(folder, folder, sizes, options, classes);
 }
 
 async function openArchive(path: string, options: OpenOptions): Promise<Dataset> {
   options.progress?.(`reading ${basename(path)}`);
   const sizes = await listArchive(path, (name) => isRecordFile(name) || NAME_LISTS.includes(name));
-  let names: { file: string; text: string } | undefined;
+  let classes: readonly string[] | undefined;
   for (const list of NAME_LISTS) {
     const bytes = sizes.get(list);
     if (bytes === undefined) continue;
-    checkList(join(path, list), bytes);
+    checkListSize(bytes, join(path, list));
     sizes.delete(list);
     for await (const { body } of entriesInOrder(path, [list])) {
-      names = { file: join(path, list), text: await new Response(ReadableStream.from(body)).text() };
+      classes = classNamesIn(await new Response(ReadableStream.from(body)).text(), join(path, list));
     }
   }
-  const { layout, train, test } = splitsOf(path, sizes, options, (files) => entriesInOrder(path, files));
-  return { name: path, classes: classNames(layout, names), shape: layout.shape, synthetic: false, train, test };
+  const { layout, train, test } = splitsOf(path, sizes, options, classes, (files) => entriesInOrder(path, files));
+  return {
+    name: path,
+    classes: classes ?? numberedClassesOf(layout),
+    shape: layout.shape,
+    synthetic: false,
+    train,
+    test,
+  };
 }
 
 function openFile(path: string, bytes: number, options: OpenOptions): Dataset {
@@ -239,5 +240,6 @@ function openFile(path: string, bytes: number, options: OpenOptions): Dataset {
     count: bytes / recordBytes(layout),
     records: () => readRecords(fileChunks(path), layout, path),
   };
-  return { name: path, classes: classNames(layout), shape: layout.shape, synthetic: false, train: split, test: split };
+  const classes = numberedClassesOf(layout);
+  return { name: path, classes, shape: layout.shape, synthetic: false, train: split, test: split };
 }

@@ -164,7 +164,7 @@ class Planner {
     for (const group of node.op.packs?.(node) ?? []) {
       const written = overwritten.includes(group[0]!);
       const stays = (root: Value) => written ? this.#home(root) !== null : this.#isLeaf(root);
-      // What is in the program's leaves stays there, and the op does without the block.
+      // Values in the program's leaves stay there; the op then does not use a block.
       if (group.every((i) => stays(this.#base(inputs[i]!)))) continue;
       const block = this.#allocate(group.reduce((sum, i) => sum + align(inputs[i]!.bytes), 0)).block;
       let offset = 0;

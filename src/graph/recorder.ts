@@ -1,5 +1,5 @@
 /**
- * The recorder: what is being recorded now, and how. One object holds all of it.
+ * The recorder: one object holds all settings of what is being recorded now.
  *
  * @module
  */
@@ -22,6 +22,10 @@ class Recorder {
   reads = true;
   /** The trace of the nodes that are recorded; null: they are not traced. */
   trace: Trace | null = null;
+  /** Whether any node was traced so far. If not, no graph has to be searched for traced nodes. */
+  traced = false;
+  /** The names of the fusion rules that are not applied: for tests, and to find the rule that causes an error. */
+  readonly skippedRules: Set<string> = new Set();
   /** The number of the next value. Values are numbered as they are recorded: the numbers give an order of execution. */
   nextId = 0;
 

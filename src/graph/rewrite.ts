@@ -108,7 +108,7 @@ function inOrder(nodes: readonly Node[]): Node[] {
     for (const input of node.inputs) if (input.node) last = Math.max(last, rank.get(input.node) ?? last);
     rank.set(node, last);
   }
-  // The sort is stable: of two nodes with one rank, the one that reads the other stays behind it.
+  // The sort is stable: of two nodes with one rank, the one that reads the other stays after it.
   return nodes.slice().sort((a, b) => rank.get(a)! - rank.get(b)!);
 }
 
@@ -127,7 +127,7 @@ export function runAfter(node: Node, other: Node): void {
   node.rank = rankOf(other);
 }
 
-/** Gives the new nodes behind `values` the rank of `original`. */
+/** Gives the new nodes that compute `values` the rank of `original`. */
 function standIn(values: readonly Value[], original: Node): void {
   const rank = rankOf(original);
   const stack = values.flatMap((value) => value.node ?? []);
@@ -155,7 +155,7 @@ function withInputs(node: Node, replaced: ReadonlyMap<Value, Value>): Node {
 }
 
 /**
- * A copy of the graph behind `targets` that nothing else can see or change.
+ * A copy of the graph that computes `targets`, which nothing else can see or change.
  *
  * @param outer whether the graph ends at a value.
  * @param leafFor the leaf that replaces such a value in the copy; called once for each.

@@ -6,13 +6,13 @@
 import { permute, permuteHalfBits, permuteKey } from "../random.ts";
 import { clipGradNorm_ } from "../nn/utils.ts";
 import type { Value } from "../graph/node.ts";
-import { gatherBatch, recordLoss, selectForStep, shuffle } from "../ops/batch.ts";
+import { countCorrect, gatherBatch, recordStep, selectForStep, shuffle } from "../ops/batch.ts";
 import { EMA } from "../optim/ema.ts";
 import { Lookahead } from "../optim/lookahead.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { OPTIMIZERS } from "../optim/registry.ts";
 import { compile } from "../tensor/compile.ts";
-import { tensor } from "../tensor/create.ts";
+import { tensor, zeros } from "../tensor/create.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Family } from "./self_test_family.ts";
 
@@ -121,10 +121,13 @@ export const UPDATES: readonly Family[] = [
   {
     name: "losses and rates of steps",
     async make() {
-      const ring = tensor([1, 2, 3]), counters = tensor(Uint32Array.of(1, 5)), loss = tensor([8]);
-      const rate = new Tensor(selectForStep(ring.value, counters.value));
-      await inPlace([ring, counters], () => recordLoss(ring.value, counters.value, loss.value));
-      return [[ring, [1, 2, 8]], [counters, [2, 6]], [rate, [3]]];
+      const ring = zeros([3, 2]), counters = tensor(Uint32Array.of(1, 5)), loss = tensor([8]);
+      const rate = new Tensor(selectForStep(tensor([1, 2, 3]).value, counters.value));
+      // The second row is wrong, and of the equal elements of the third the first counts.
+      const logits = tensor([[0, 2, 1], [3, 0, 1], [0, 4, 4]]), labels = tensor(Uint32Array.of(1, 2, 1));
+      const correct = countCorrect(logits.value, labels.value);
+      await inPlace([ring, counters], () => recordStep(ring.value, counters.value, loss.value, correct));
+      return [[ring, [0, 0, 0, 0, 8, 2]], [counters, [2, 6]], [rate, [3]]];
     },
   },
 ];

@@ -78,7 +78,7 @@ const scaling = ({ mean, deviation }: NonNullable<OnnxOptions["normalization"]>)
 
 function checked(options: OnnxOptions): OnnxOptions {
   const action = "exportOnnx";
-  checkOptions(options, { shape: [3, 32, 32], classes: [], normalization: {}, name: "" }, action);
+  checkOptions(options, { shape: [], classes: [], normalization: {}, name: "" }, action);
   const { shape, classes = [], normalization } = options;
   checkShape(shape, `${action}: shape`);
   if (!Array.isArray(classes) || classes.some((one) => typeof one !== "string")) {

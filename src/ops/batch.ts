@@ -1,5 +1,5 @@
 /**
- * The data set in GPU memory: its order in an epoch, the next batch, and the ring of losses. With these, thousands of steps
+ * The data set in GPU memory: its order in an epoch, the next batch, and the ring of results of steps. With these, thousands of steps
  * run without any transfer between the CPU and the GPU.
  *
  * @module
@@ -10,7 +10,8 @@ import { linearGrid } from "./shape/shape.ts";
 
 const gatherKernel = shader("batch/gather_batch.wgsl");
 const selectKernel = shader("shape/pick.wgsl");
-const recordKernel = shader("loss/record_loss.wgsl");
+const countCorrectKernel = shader("loss/count_correct.wgsl");
+const recordKernel = shader("loss/record_step.wgsl");
 const shuffleKernel = shader("batch/shuffle.wgsl");
 
 interface ShuffleAttrs {
@@ -92,21 +93,41 @@ export function gatherBatch(
   return record(gatherOp, [...pixels, labels, order, counters], attrs);
 }
 
-const recordLossOp: Op<null> = {
-  name: "recordLoss",
+/** Inputs: logits f32 [count, classes] and labels u32 [count]. */
+const countCorrectOp: Op<null> = {
+  name: "countCorrect",
+  outputs: () => [{ shape: [1], dtype: "f32" }],
+  dispatches: ({ inputs: [logits, labels], outputs: [correct] }) => {
+    const [rows, classes] = logits!.shape as readonly [number, number];
+    return [{
+      kernel: countCorrectKernel,
+      constants: { ROWS: rows, CLASSES: classes, LANES: 2 ** Math.min(6, Math.ceil(Math.log2(rows))) },
+      bindings: [logits!, labels!, correct!],
+      grid: [1, 1, 1],
+    }];
+  },
+};
+
+/** The number of images whose largest logit is that of their label, f32 [1]: f32 holds such counts exactly. */
+export function countCorrect(logits: Value, labels: Value): Value {
+  return record(countCorrectOp, [logits, labels], null)[0]!;
+}
+
+const recordStepOp: Op<null> = {
+  name: "recordStep",
   outputs: ([ring, counters]) => [ring!, counters!],
   overwrites: () => [0, 1],
-  dispatches: ({ inputs: [ring, counters, loss] }) => [{
+  dispatches: ({ inputs: [ring, counters, loss, correct] }) => [{
     kernel: recordKernel,
-    constants: { SLOTS: ring!.size },
-    bindings: [ring!, counters!, loss!],
+    constants: { SLOTS: ring!.shape[0]! },
+    bindings: [ring!, counters!, loss!, correct!],
     grid: [1, 1, 1],
   }],
 };
 
-/** Writes the loss of this step into the ring, and counts the step. */
-export function recordLoss(ring: Value, counters: Value, loss: Value): readonly Value[] {
-  return record(recordLossOp, [ring, counters, loss], null);
+/** Writes the loss of this step and its count of correct predictions into the ring [slots, 2], and counts the step. */
+export function recordStep(ring: Value, counters: Value, loss: Value, correct: Value): readonly Value[] {
+  return record(recordStepOp, [ring, counters, loss, correct], null);
 }
 
 const selectForStepOp: Op<null> = {

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Node, record, type Value } from "../graph/node.ts";
+import { recorder } from "../graph/recorder.ts";
 import type { Rule } from "../graph/rewrite.ts";
 import { convGradInputOp, convOp, type GradInputAttrs } from "./conv/conv.ts";
 import { convPoolOp, fitsConvPool } from "./conv/conv_pool.ts";
@@ -30,7 +31,7 @@ import { transposedFrom } from "./shape/strided.ts";
 import { view } from "./shape/view.ts";
 import { MAX_ACROSS, MAX_DOWN, MAX_UNROLLED } from "./tiling.ts";
 
-/** The value whose elements `value` shows: itself, or, behind views of this run, the one that is computed. */
+/** The value whose elements `value` has: itself or, if it is a view, the computed value that it is a view of. */
 function viewed(value: Value): Value {
   while (value.pending && value.node!.op.view) value = value.node!.inputs[0]!;
   return value;
@@ -186,10 +187,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 /** The names of all rules. */
 export const RULE_NAMES = Object.keys(RULES);
 
-/** The names of rules that are not applied: for tests, and for finding the one that causes an error. */
-export const switchedOff = new Set<string>();
-
 /** The rules to apply. */
 export function rules(): Rule[] {
-  return RULE_NAMES.filter((name) => !switchedOff.has(name)).map((name) => RULES[name]!);
+  return RULE_NAMES.filter((name) => !recorder.skippedRules.has(name)).map((name) => RULES[name]!);
 }

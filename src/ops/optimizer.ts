@@ -205,7 +205,7 @@ export interface Formula extends Pick<Update, "states">, Pick<Change, "name" | "
   readonly product?: boolean;
 }
 
-/** The kernel `frame` with the functions of `formula` in place of its own. */
+/** The kernel `frame` with its functions replaced by those of `formula`. */
 const withFormula = (frame: Kernel, formula: Kernel): Kernel => ({
   file: `${frame.file}+${formula.file}`,
   source: frame.source,

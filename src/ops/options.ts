@@ -1,5 +1,5 @@
 /**
- * Options and their checks. An op, a layer, a loss, an optimizer or a schedule says in a table what options it has: for
+ * Options and their checks. A table lists the options of an op, a layer, a loss, an optimizer or a schedule: for
  * each a reader, which checks the value, and a default. `readOptions()` does the rest, with the same messages everywhere.
  *
  * @module
@@ -49,7 +49,7 @@ export type Reader<T> = (value: unknown, what: string, Refusal?: Refusal) => T;
  * A reader that returns the value as it is.
  *
  * @param rule what the value must be or do, as in "be a number": the message says "must be a number, got …".
- * @param show how a message shows what was given instead.
+ * @param show the text of a wrong value in a message.
  */
 export function must<T>(fits: (value: unknown) => boolean, rule: string, show = describe): Reader<T> {
   return (value, what, Refusal = ShapeError) => {
@@ -154,7 +154,7 @@ export function defaultsOf<T extends OptionTable>(table: T): OptionsOf<T> {
 
 /**
  * Refuses options that `action` does not have, since a misspelt one would be ignored otherwise, and everything that is not
- * an options object, such as a value in its place, as Python's positional arguments would have it.
+ * an options object, such as a value instead of it, as Python's positional arguments would have it.
  *
  * @param known each option with an example of its value.
  * @param Refusal the error to throw. Default `ShapeError`.

@@ -7,6 +7,7 @@
  */
 import { printable } from "../foreign_text.ts";
 import { parseJson } from "../files/json.ts";
+import { areNamed } from "../data/class_names.ts";
 import { UsageError, WeightsError } from "../errors.ts";
 import { hasSum } from "../io/checksum.ts";
 import { decodeSafetensors, encodeWithSum } from "../io/safetensors.ts";
@@ -14,6 +15,8 @@ import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
 import type { DataIdentity } from "../train/device_data.ts";
+import type { Sums } from "../train/trainer.ts";
+import type { DataSource } from "./data_source.ts";
 import type { PartOfInterval } from "./intervals.ts";
 import type { MetricsAtStep, SavedMetrics } from "./metrics.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -24,8 +27,8 @@ export interface RunState {
   readonly step: number;
   readonly epoch: number;
   readonly stepInEpoch: number;
-  /** The sum of this epoch's losses. */
-  readonly lossOfEpoch: number;
+  /** The steps of this epoch. */
+  readonly ofEpoch: Sums;
   /** The intervals that have begun: of the printed lines, and of the metrics. */
   readonly printed: PartOfInterval;
   readonly noted: PartOfInterval;
@@ -67,11 +70,20 @@ export interface Checkpoint {
 export interface WeightsConfig extends Pick<RunConfig, "model" | "normalize"> {
   /** The names of the classes, by label, if they are known. */
   readonly classes?: readonly string[];
+  /** The data that the weights were trained on, if it is known. */
+  readonly source?: DataSource;
 }
 
 /** The metadata of a safetensors file of weights. Other programs that read such files need `format`. */
-export function labelsOf({ model, normalize, classes }: WeightsConfig): Record<string, string> {
-  return { format: "pt", model, normalize, wgrad: VERSION, ...(classes && { classes: JSON.stringify(classes) }) };
+export function labelsOf({ model, normalize, classes, source }: WeightsConfig): Record<string, string> {
+  return {
+    format: "pt",
+    model,
+    normalize,
+    wgrad: VERSION,
+    ...(classes && areNamed(classes) && { classes: JSON.stringify(classes) }),
+    ...(source && { data: JSON.stringify(source) }),
+  };
 }
 
 /** The tensor that holds the metrics in older checkpoints. */
@@ -119,17 +131,31 @@ function checkpointState(text: string): RunState | undefined {
   if (!isPlain(state) || !isPlain(state.config) || !isPlain(state.data) || !isPlain(state.kernels)) {
     return undefined;
   }
-  const { step, epoch, stepInEpoch, restores, rng, best, data, kernels, metrics } = state;
-  const isPart = (part: PartOfInterval) => isPlain(part) && isCount(part.steps) && Number.isFinite(part.sum);
-  const numbers = [state.lossOfEpoch, state.seconds, state.rateScale];
+  state = completed(state);
+  const { step, epoch, stepInEpoch, ofEpoch, restores, rng, best, data, kernels, metrics } = state;
+  const counts = ({ steps, images, correct }: Omit<Sums, "loss">) => [steps, images, correct].every(isCount);
+  const isPart = (part: PartOfInterval) => isPlain(part) && counts(part) && Number.isFinite(part.sum);
+  const numbers = [ofEpoch.loss, state.seconds, state.rateScale];
   const fits = [step, epoch, stepInEpoch, restores, data.images].every(isCount) && epoch >= 1 && step >= stepInEpoch &&
-    numbers.every(Number.isFinite) && [state.printed, state.noted].every(isPart) && state.seconds >= 0 &&
+    numbers.every(Number.isFinite) && counts(ofEpoch) && [state.printed, state.noted].every(isPart) &&
+    state.seconds >= 0 &&
     state.rateScale >= 0 &&
     Array.isArray(rng) && rng.length === 3 && rng.every(isCount) && typeof data.sha256 === "string" &&
     Object.values(kernels).every((name) => typeof name === "string") &&
     (metrics === undefined || (isPlain(metrics) && isCount(metrics.bytes) && typeof metrics.sha256 === "string")) &&
     (best === null || (isPlain(best) && isCount(best.step) && [best.loss, best.accuracy].every(Number.isFinite)));
   return fits ? state : undefined;
+}
+
+/** A state with what older checkpoints lack: they did not count predictions. */
+function completed(state: RunState & { readonly lossOfEpoch?: number }): RunState {
+  const { lossOfEpoch, printed, noted, ofEpoch, ...rest } = state, none = { images: 0, correct: 0 };
+  return {
+    ...rest,
+    ofEpoch: ofEpoch ?? { ...none, steps: state.stepInEpoch, loss: lossOfEpoch! },
+    printed: { ...none, ...printed },
+    noted: { ...none, ...noted },
+  };
 }
 
 /** The tensors whose names start with `prefix`, by the rest of their names. */

@@ -8,7 +8,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { enlarge, makeGrid, withCaption } from "../image/grid.ts";
 import { imageOf } from "../data/records.ts";
 import { decodeRgbPng, encodeRgbPng } from "../image/rgb_png.ts";
-import { DeviceData } from "../train/device_data.ts";
+import { type DataIdentity, DeviceData } from "../train/device_data.ts";
 import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
 import { batchOptions } from "../train/trainer.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
@@ -17,6 +17,7 @@ import type { LoadedWeights } from "./weights.ts";
 /**
  * Runs loaded weights over a split of a data set.
  *
+ * @returns the result, and what identifies the images.
  * @throws {TrainingError} if the loss is not finite.
  */
 export async function evaluateWeights(
@@ -24,9 +25,12 @@ export async function evaluateWeights(
   weights: LoadedWeights,
   dataset: Dataset,
   split: "train" | "test",
-): Promise<Evaluation> {
-  const data = await DeviceData.upload(gpu, dataset, dataset[split]);
-  return await evaluateModel(weights.module, data, dataset.classes.length, batchOptions(weights));
+): Promise<{ readonly evaluation: Evaluation; readonly identity: DataIdentity }> {
+  const data = await DeviceData.upload(gpu, dataset, dataset[split]), { classes: { length } } = dataset;
+  return {
+    evaluation: await evaluateModel(weights.module, data, length, batchOptions(weights)),
+    identity: data.identity,
+  };
 }
 
 /** The content of `evaluation.json` for the test of a split. Reads the split once more, for the images of the mistakes. */

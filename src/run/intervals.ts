@@ -14,6 +14,10 @@ export interface Interval {
   readonly step: number;
   /** The mean loss of the steps. */
   readonly loss: number;
+  /**
+   * The share of their images that were classified correctly, 0 to 1: by the weights before each step, in training mode.
+   */
+  readonly accuracy: number;
   /** Seconds since training began. */
   readonly seconds: number;
 }
@@ -23,12 +27,21 @@ export interface PartOfInterval {
   /** The sum of the losses of its steps. */
   readonly sum: number;
   readonly steps: number;
+  /** The images whose predictions were counted, and those of them that were classified correctly. */
+  readonly images: number;
+  readonly correct: number;
 }
+
+/** An interval that begins. */
+export const NOTHING_YET: PartOfInterval = { sum: 0, steps: 0, images: 0, correct: 0 };
+
+/** The part of a report of steps that intervals are made of. */
+export type StepsDone = Omit<Progress, "ofEpoch" | "secondsPerStep">;
 
 /** Splits steps into intervals. */
 export class Intervals {
   /** The interval that has begun. */
-  part: PartOfInterval = { sum: 0, steps: 0 };
+  part = NOTHING_YET;
 
   /**
    * @param every the number of steps in an interval.
@@ -38,12 +51,17 @@ export class Intervals {
   constructor(readonly every: number, readonly last?: number) {}
 
   /** Adds the next steps. @returns the intervals that end among them. */
-  add({ epoch, stepInEpoch, step, losses, since, seconds }: Progress): Interval[] {
+  add({ epoch, stepInEpoch, step, losses, correct, imagesPerStep, since, seconds }: StepsDone): Interval[] {
     const ended: Interval[] = [], count = losses.length;
-    if (this.last === undefined && stepInEpoch === count) this.part = { sum: 0, steps: 0 }; // A new epoch.
+    if (this.last === undefined && stepInEpoch === count) this.part = NOTHING_YET; // A new epoch.
     losses.forEach((loss, i) => {
-      const left = count - 1 - i, { sum, steps } = this.part;
-      this.part = { sum: sum + loss, steps: steps + 1 };
+      const left = count - 1 - i, { part } = this;
+      this.part = {
+        sum: part.sum + loss,
+        steps: part.steps + 1,
+        images: part.images + imagesPerStep,
+        correct: part.correct + correct[i]!,
+      };
       const index = this.last === undefined ? stepInEpoch - left : step - left;
       if (index % this.every !== 0 && index !== this.last) return;
       ended.push({
@@ -51,10 +69,11 @@ export class Intervals {
         stepInEpoch: stepInEpoch - left,
         step: step - left,
         loss: this.part.sum / this.part.steps,
+        accuracy: this.part.correct / this.part.images,
         // Only the end of the last step was timed. All steps are taken to be equally long.
         seconds: seconds - (seconds - since) * left / count,
       });
-      this.part = { sum: 0, steps: 0 };
+      this.part = NOTHING_YET;
     });
     return ended;
   }

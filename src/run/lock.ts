@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileError } from "../files/file_error.ts";
 import { removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
+import { checkOwn } from "./own_file.ts";
 
 /** The name of the lock's file. */
 export const LOCK = "run.lock";
@@ -22,7 +23,7 @@ export interface RunLock extends AsyncDisposable {
 }
 
 /**
- * Locks a run's folder.
+ * Locks a run's folder. A link in place of the lock's file is refused: its target would be written to.
  *
  * @throws {UsageError} if another process holds the lock, naming the process.
  * @throws {DataError} if the lock's file cannot be written.
@@ -30,6 +31,7 @@ export interface RunLock extends AsyncDisposable {
 export async function lockRun(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK);
   for (;;) {
+    await checkOwn(path);
     const file = await open(path);
     try {
       const before = await contentOf(file);
@@ -96,6 +98,6 @@ async function contentOf(file: Deno.FsFile): Promise<string> {
 
 /** Whether an open file is still the one of that name. */
 async function isFileOf(file: Deno.FsFile, path: string): Promise<boolean> {
-  const { ino } = await file.stat(), named = await Deno.stat(path).catch(() => null);
+  const { ino } = await file.stat(), named = await Deno.lstat(path).catch(() => null);
   return ino === null || ino === named?.ino;
 }

@@ -26,6 +26,11 @@ export interface TrainingLine {
   readonly stepInEpoch: number;
   /** The mean loss of the interval. */
   readonly loss: number;
+  /**
+   * The share of the interval's images that were classified correctly, 0 to 1: by the weights before each step, in training
+   * mode. Missing in files of older versions.
+   */
+  readonly accuracy?: number;
   /** The learning rate of the last step. */
   readonly lr: number;
   readonly imagesPerSecond: number;
@@ -51,6 +56,9 @@ export interface TestLine {
   readonly testLoss: number;
   /** The share of images that were classified correctly, 0 to 1. */
   readonly testAccuracy: number;
+  /** "best" if the weights are those of the best validation, after the step `weightsStep`. Default: those of `step`. */
+  readonly weights?: "best";
+  readonly weightsStep?: number;
 }
 
 /** Something that happened to the run. */
@@ -71,6 +79,7 @@ export const COLUMNS = [
   "stepInEpoch",
   "seconds",
   "loss",
+  "accuracy",
   "lr",
   "imagesPerSecond",
   "valLoss",
@@ -86,6 +95,7 @@ const CHARTS = {
   loss: "loss/train",
   valLoss: "loss/val",
   testLoss: "loss/test",
+  accuracy: "accuracy/train",
   valAccuracy: "accuracy/val",
   testAccuracy: "accuracy/test",
   lr: "lr",

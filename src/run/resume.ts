@@ -4,7 +4,6 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { fileError } from "../files/file_error.ts";
 import { fileSize } from "../files/read.ts";
 import { isTemporary, removeQuietly } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
@@ -13,6 +12,7 @@ import { CheckpointFolder, namesIn, readCheckpoint } from "./checkpoints.ts";
 import { configFromJson, makeConfig } from "../config/config.ts";
 import { CHECKPOINTS, type Claim } from "./folder.ts";
 import { lockRun } from "./lock.ts";
+import { checkOwn, readOwnText } from "./own_file.ts";
 import { readRunFile } from "./run_file.ts";
 import { camelCase, type Setting, type Value } from "../config/setting.ts";
 import { type GivenConfig, type RunConfig, SETTINGS } from "../config/settings.ts";
@@ -50,7 +50,7 @@ async function isRun(folder: string): Promise<boolean> {
 }
 
 /**
- * The settings to go on with: those of the run, overridden by `given`.
+ * The settings to go on with: those of the run, overridden by `given`. More epochs or steps only extend the run.
  *
  * @throws {UsageError} for a setting that would make it another run, unless `force`.
  */
@@ -62,10 +62,12 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
     if (value === undefined || key === "out" || key === "name" || JSON.stringify(value) === JSON.stringify(before)) {
       continue;
     }
-    if (!setting.free && !force) {
+    if (!setting.free && !force && !extendsRun(key, before, value)) {
+      const flag = `--${setting.name}`, had = before === false ? "" : String(before ?? "");
       throw new UsageError(
-        `--resume: --${setting.name} ${value} would not be the same run, which has ` +
-          `${String(before ?? "") || "none"}: leave it away, or go on all the same with --force`,
+        `This run was started ${
+          had ? `with ${flag} ${had}` : `without ${flag}`
+        }. Drop ${flag}, or add --force to change it.`,
       );
     }
     changed[key] = value;
@@ -73,10 +75,16 @@ export function resumedConfig(config: RunConfig, given: GivenConfig, force: bool
   return { ...config, ...changed };
 }
 
+/** Whether another value of a setting lets the run train longer, with the same steps until then. */
+function extendsRun(key: keyof RunConfig, before: RunConfig[keyof RunConfig], value: Value): boolean {
+  return (key === "epochs" || key === "maxSteps") && before !== undefined && Number(value) > Number(before);
+}
+
 /** A run that is about to go on. Its lock is held. */
 export interface ReopenedRun extends Claim {
-  /** The settings to go on with. */
+  /** The settings to go on with, and those of the run until now. */
   readonly config: RunConfig;
+  readonly before: RunConfig;
   /** The checkpoint to go on from; null if the run has none: then it starts over. */
   readonly checkpoint: Checkpoint | null;
   /** The checkpoint is not the newest, or has other settings: the run replaces the checkpoints in its folder at once. */
@@ -94,7 +102,7 @@ export interface ReopenedRun extends Claim {
  * @param given settings that override those of the run.
  * @param force allows settings that make it another run.
  * @param warn called with a line for each damaged checkpoint.
- * @throws {UsageError} if another process uses the folder, or for a setting that would make it another run.
+ * @throws {UsageError} if another process uses the folder, its files are links, or a setting would make it another run.
  * @throws {WeightsError} if the checkpoints are all damaged.
  */
 export async function reopen(
@@ -107,6 +115,7 @@ export async function reopen(
   try {
     if (lock.stale) warn(`NOTE: process ${lock.stale}, which had ${folder}, ended without tidying up`);
     const checkpoints = new CheckpointFolder(join(folder, CHECKPOINTS), 1);
+    await checkOwn(checkpoints.path, true);
     for (const path of [folder, checkpoints.path]) await removeTemporaryFiles(path);
     const checkpoint = await (file === null ? checkpoints.newest(warn) : readCheckpoint(file)) ?? null;
     const saved = checkpoint && configFromJson(JSON.stringify(checkpoint.state.config), file ?? checkpoints.path);
@@ -118,11 +127,17 @@ export async function reopen(
     // An edit of config.json counts like a flag.
     const before = saved ?? written, config = makeConfig(resumedConfig(before, { ...written, ...given }, force));
     const longer = config.epochs !== before.epochs || config.maxSteps !== before.maxSteps;
+    if (longer && checkpoint && checkpoint.state.step >= (config.maxSteps ?? Infinity)) {
+      throw new UsageError(
+        `This run has done its ${checkpoint.state.step} steps of --max-steps ${config.maxSteps}. Give a larger --max-steps.`,
+      );
+    }
     const names = await namesIn(folder), ended = (await readRunFile(folder))?.finished !== undefined;
     return {
       path: folder,
       lock,
       config,
+      before,
       checkpoint,
       changed: file !== null || JSON.stringify(config) !== JSON.stringify(before),
       force,
@@ -137,12 +152,10 @@ export async function reopen(
 /** Reads the settings in a run's folder. Throws `UsageError` if they cannot be read. */
 async function readSettings(folder: string): Promise<RunConfig> {
   const file = join(folder, "config.json");
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    throw new UsageError(`--resume: ${fileError("read", file, error).message}`);
-  }
+  const text = await readOwnText(file).catch((error) => {
+    throw new UsageError(`--resume: ${error.message}`);
+  });
+  if (text === undefined) throw new UsageError(`--resume: cannot read ${file}: no such file or folder`);
   return configFromJson(text, file);
 }
 

@@ -8,18 +8,20 @@ import type { Dataset } from "../data/dataset.ts";
 import { DeviceLostError, DivergedError, TrainingError, UsageError } from "../errors.ts";
 import { readAll } from "../tensor/realize.ts";
 import { startOver } from "../tensor/start_over.ts";
-import { type Checkpoint, encodeCheckpoint, metricsIn, type RunState } from "./checkpoint.ts";
+import { type BestSoFar, type Checkpoint, encodeCheckpoint, metricsIn } from "./checkpoint.ts";
 import { configToJson } from "../config/config.ts";
 import type { DeviceData } from "../train/device_data.ts";
 import type { EvaluationFile } from "./evaluation_file.ts";
 import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
-import { type Interval, Intervals } from "./intervals.ts";
+import { sourceOf } from "./data_source.ts";
+import { type Interval, Intervals, NOTHING_YET } from "./intervals.ts";
 import { gridOfMistakes } from "./evaluation.ts";
 import type { RunFolder } from "./folder.ts";
 import type { RunConfig } from "../config/settings.ts";
 import { capture, kernelsOf, restore } from "./snapshot.ts";
 import { Throughput } from "./throughput.ts";
-import { batchOptions, type Progress, type Trainer } from "../train/trainer.ts";
+import { batchOptions, type Progress, type Stop, type Trainer } from "../train/trainer.ts";
+import { epochLine } from "./epoch_line.ts";
 
 /** The number of times that a run goes back to a checkpoint after a loss that is not finite. */
 const MOST_RESTORES = 3;
@@ -76,7 +78,8 @@ export class Session {
   /** The intervals that the metrics have. */
   readonly #noted: Intervals;
   #opened: Opened;
-  #best: RunState["best"] = null;
+  #best: BestSoFar | null = null;
+  #validated: BestSoFar | null = null;
   #restores = 0;
   /** The step of the last checkpoint; -1 if the state of that step has changed since. */
   #saved = -1;
@@ -103,6 +106,21 @@ export class Session {
 
   get trainer(): Trainer {
     return this.#opened.trainer;
+  }
+
+  /** The best validation so far: that with the smallest loss. Null if there was none. */
+  get best(): BestSoFar | null {
+    return this.#best;
+  }
+
+  /** The latest validation since the run started or went on; null if there was none. */
+  get validated(): BestSoFar | null {
+    return this.#validated;
+  }
+
+  /** The number of images to validate with. */
+  get validationImages(): number {
+    return this.#opened.tests?.count ?? 0;
   }
 
   /** Ends the run after the steps that were submitted already. */
@@ -152,7 +170,7 @@ export class Session {
         await this.#begin();
         for await (const chunk of this.trainer.chunks({ nextStop: (step) => this.#nextStop(step) })) {
           if (chunk.kind === "steps") this.#report(chunk.progress);
-          else await this.#atStop(chunk.epochEnded);
+          else await this.#atStop(chunk);
         }
         if (this.trainer.position.step !== this.#saved) await this.save();
         break;
@@ -187,7 +205,7 @@ export class Session {
    */
   async save(isBest = false): Promise<void> {
     // The rate may be changed while the state is read. The metrics are read at the same moment as the rate.
-    const { config, folder, trainer } = this, metrics = folder.metrics.saved();
+    const { config, folder, trainer } = this, { dataset } = this.#options, metrics = folder.metrics.saved();
     const { state, tensors } = await capture(trainer);
     const bytes = encodeCheckpoint({
       state: {
@@ -202,7 +220,7 @@ export class Session {
         metrics,
       },
       tensors,
-    }, { ...config, classes: this.#options.dataset.classes });
+    }, { ...config, classes: dataset.classes, source: sourceOf(config, dataset, trainer.data.identity) });
     await folder.checkpoints.save(bytes, state.step, isBest);
     this.#saved = state.rateScale === trainer.rateScale ? state.step : -1; // It may have been changed meanwhile.
   }
@@ -223,8 +241,9 @@ export class Session {
    */
   async finish(evaluation: EvaluationFile): Promise<void> {
     const { folder: { metrics }, trainer } = this, { step, seconds } = trainer.position;
-    const { loss: testLoss, accuracy: testAccuracy } = evaluation;
-    metrics.add({ step, epoch: Math.ceil(step / trainer.stepsPerEpoch), seconds, testLoss, testAccuracy });
+    const { loss: testLoss, accuracy: testAccuracy, results: [saved] = [] } = evaluation;
+    const best = saved?.weights === "best" ? { weights: saved.weights, weightsStep: saved.step } : {};
+    metrics.add({ step, epoch: trainer.epochAt(step), seconds, testLoss, testAccuracy, ...best });
     await this.folder.write("evaluation.json", evaluation);
     if (evaluation.mistakes.length > 0) metrics.events.image(step, "mistakes", gridOfMistakes(evaluation));
   }
@@ -269,8 +288,9 @@ export class Session {
     return Math.min(next(saveEvery), next(evalEvery));
   }
 
-  async #atStop(epochEnded: boolean): Promise<void> {
+  async #atStop({ epochEnded, epoch, ofEpoch }: Stop): Promise<void> {
     const { saveEvery, evalEvery, valSplit } = this.config, { step } = this.trainer.position;
+    if (epochEnded) this.#options.listener.say(epochLine(this.trainer, epoch, ofEpoch));
     const due = (every: number | undefined) => epochEnded || (every !== undefined && step % every === 0);
     let isBest = false;
     // At the run's end the saved weights are tested instead.
@@ -294,7 +314,7 @@ export class Session {
   async #test(data: DeviceData): Promise<boolean> {
     const { trainer, folder, config } = this, { step, seconds } = trainer.position;
     // At the end of an epoch the trainer is at the next one already.
-    const epoch = Math.ceil(step / trainer.stepsPerEpoch);
+    const epoch = trainer.epochAt(step);
     const { loss, accuracy } = await this.#evaluate(data).catch((error) => {
       throw error instanceof TrainingError ? new DivergedError(error.what, error) : error;
     });
@@ -307,8 +327,10 @@ export class Session {
     });
     const percent = (100 * accuracy).toFixed(2);
     this.#options.listener.say(`[${epoch}, step ${step}] ${what} loss: ${loss.toFixed(3)}, accuracy: ${percent} %`);
-    if (!validates || (this.#best && this.#best.loss <= loss)) return false;
-    this.#best = { step, loss, accuracy };
+    if (!validates) return false;
+    this.#validated = { step, loss, accuracy };
+    if (this.#best && this.#best.loss <= loss) return false;
+    this.#best = this.#validated;
     return true;
   }
 
@@ -357,7 +379,7 @@ export class Session {
     this.#opened = opened;
     if (checkpoint) await this.#load(checkpoint);
     else {
-      this.#printed.part = this.#noted.part = { sum: 0, steps: 0 };
+      this.#printed.part = this.#noted.part = NOTHING_YET;
       this.#restartThroughput();
     }
     await folder.metrics.restore(checkpoint && metricsIn(checkpoint), listener.warn);

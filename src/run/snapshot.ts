@@ -13,12 +13,12 @@ import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Checkpoint, part, type RunState } from "./checkpoint.ts";
 import type { RunConfig } from "../config/settings.ts";
-import type { Position, Trainer } from "../train/trainer.ts";
+import { NO_SUMS, type Position, type Trainer } from "../train/trainer.ts";
 
 /** The part of a run's state that the trainer knows. */
 export type TrainerState = Pick<
   RunState,
-  "step" | "epoch" | "stepInEpoch" | "lossOfEpoch" | "seconds" | "rateScale" | "schedule" | "rng"
+  "step" | "epoch" | "stepInEpoch" | "ofEpoch" | "seconds" | "rateScale" | "schedule" | "rng"
 >;
 
 /** All tensors that steps change, by their names in a checkpoint. */
@@ -91,13 +91,26 @@ export async function restore(trainer: Trainer, { state, tensors }: Checkpoint, 
   trainer.position = positionIn(trainer, state);
 }
 
-/** The position of a checkpoint, converted if the run goes on with another batch size (`--force`). */
-function positionIn({ config, stepsPerEpoch }: Trainer, state: RunState): Position {
+/**
+ * The position of a checkpoint. If the run goes on with another batch size (`--force`), the steps done in the epoch are those
+ * that its images take now. The count of steps stays: a step that was taken is a step.
+ */
+export function positionIn(
+  { config, stepsPerEpoch }: Pick<Trainer, "config" | "stepsPerEpoch">,
+  state: RunState,
+): Position {
   const imagesOf = ({ batchSize, accumulate }: Partial<RunConfig>) => (batchSize ?? 1) * (accumulate ?? 1);
   const before = imagesOf(state.config), now = imagesOf(config);
   const done = Math.floor(state.stepInEpoch * before / now), stepInEpoch = Math.min(done, stepsPerEpoch - 1);
-  const step = (state.epoch - 1) * stepsPerEpoch + stepInEpoch;
-  return step === state.step ? state : { ...state, step, stepInEpoch, lossOfEpoch: 0 };
+  // What was summed so far is of other steps.
+  return stepInEpoch === state.stepInEpoch ? state : { ...state, stepInEpoch, ofEpoch: NO_SUMS };
+}
+
+/** The steps that a run took until a checkpoint, less those that the images of its position take with `config`. */
+export function shiftOf(config: RunConfig, images: number, state: RunState): number {
+  const stepsPerEpoch = Math.ceil(images / (config.batchSize * config.accumulate));
+  const { step, epoch, stepInEpoch } = positionIn({ config, stepsPerEpoch }, state);
+  return step - (epoch - 1) * stepsPerEpoch - stepInEpoch;
 }
 
 /** The variants of kernels that a device uses instead of those that are estimated to be fastest. */

@@ -14,20 +14,25 @@
  */
 import { printable } from "../foreign_text.ts";
 import type { Backend } from "../backend/backend.ts";
+import { defaultValSplit } from "../config/recipe.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import { holdOut } from "../data/holdout.ts";
-import { OutOfMemoryError } from "../errors.ts";
-import { DeviceData } from "../train/device_data.ts";
-import type { Evaluation } from "../train/evaluate.ts";
-import { checkFits, type Trainer } from "../train/trainer.ts";
+import { OutOfMemoryError, UsageError } from "../errors.ts";
+import type { Module } from "../nn/module.ts";
+import { type DataIdentity, DeviceData } from "../train/device_data.ts";
+import { evaluateModel, type Evaluation } from "../train/evaluate.ts";
+import { batchOptions, checkFits, type Trainer } from "../train/trainer.ts";
 import { VERSION } from "../version.ts";
 import { type Checkpoint, checkSameData } from "./checkpoint.ts";
+import { sourceOf } from "./data_source.ts";
 import { type Environment, environment } from "./environment.ts";
-import { evaluateWeights, evaluationFile } from "./evaluation.ts";
-import type { EvaluationFile } from "./evaluation_file.ts";
+import { evaluationFile } from "./evaluation.ts";
+import type { EvaluationFile, RunWeights, WeightsResult } from "./evaluation_file.ts";
+import { type FinalWeights, finalWeights } from "./final_weights.ts";
 import { claimRun, RunFolder } from "./folder.ts";
+import { changesOf } from "./extend.ts";
 import { makeTrainer } from "./make_trainer.ts";
 import { explainOutOfMemory } from "./out_of_memory.ts";
 import type { ReopenedRun } from "./resume.ts";
@@ -44,8 +49,8 @@ export interface RunListener extends Listener {
   started(session: Session): Promise<void>;
   /** No steps are left to do, or the run was stopped; the weights are saved. A run that was not stopped is tested next. */
   trained(summary: TrainingSummary): void;
-  /** The saved weights were tested on the test images. */
-  tested(evaluation: Evaluation, dataset: Dataset): void;
+  /** The saved weights were tested on the test images; and the last or the best ones, if they are others. */
+  tested(evaluation: Evaluation, results: readonly WeightsResult[], dataset: Dataset): void;
 }
 
 /** Where a run gets its device. */
@@ -67,6 +72,11 @@ export interface RunOptions {
   readonly device: RunDevice;
   /** The run to go on with, whose lock is held; without it a new run starts. */
   readonly resumed?: Omit<ReopenedRun, "lock">;
+  /**
+   * Holds out images for validation as `defaultValSplit()` says, whatever the settings say of it: `--val-split` was not
+   * given. Default false.
+   */
+  readonly holdsOutByDefault?: boolean;
   /** The command that started the run, word by word, for `run.json`. */
   readonly command: readonly string[];
   /**
@@ -85,6 +95,8 @@ export interface TrainingSummary extends Ended {
   readonly adapter: string;
   /** Whether the run was stopped before its last step. */
   readonly interrupted: boolean;
+  /** Which weights of the run are in the file. */
+  readonly saved: RunWeights;
 }
 
 /** A run that has ended. */
@@ -117,13 +129,13 @@ export async function trainRun(config: RunConfig, options: RunOptions): Promise<
   }
 }
 
-async function train(config: RunConfig, options: RunOptions): Promise<RunResult> {
+async function train(given: RunConfig, options: RunOptions): Promise<RunResult> {
   const { listener, device, resumed } = options, started = new Date(), checkpoint = resumed?.checkpoint ?? null;
-  const data = await openData(config, listener);
+  const { config, ...data } = await openData(given, options);
   // A checkpoint holds the weights that --init gave the run.
   const initial = checkpoint ? { ...config, init: undefined } : config;
-  const opened = await openTrainer(initial, data, device, checkpoint?.state.kernels, listener.say),
-    { trainer } = opened;
+  const opened = await openTrainer(initial, data, device, checkpoint, checkpoint?.state.kernels, listener.say);
+  const { trainer } = opened;
   const kernels = checkpoint?.state.kernels ?? await tunedKernels(trainer, device);
   // Before anything is written: a run that is forced to go on may not fit.
   if (checkpoint && resumed) await goBackTo(checkpoint, trainer, data.dataset, resumed);
@@ -135,31 +147,51 @@ async function train(config: RunConfig, options: RunOptions): Promise<RunResult>
   const runFile = resumed ? resumedRunFile(before, described, step) : newRunFile(described);
   const folder = await RunFolder.open(path, config, checkpoint, runFile, listener.warn);
   listener.say(`run: ${path} (${config.model}, ${data.dataset.train.count} images of ${data.dataset.name})`);
-  if (resumed) tellOfResume(folder, trainer, before, listener);
+  if (resumed) {
+    tellOfResume(folder, trainer, before, listener);
+    for (const line of changesOf(trainer, resumed.before)) listener.say(line);
+  }
 
-  const open = () => openTrainer(initial, data, device, kernels, () => {});
+  const open = () => openTrainer(initial, data, device, checkpoint, kernels, () => {});
   const { dataset } = data, changed = resumed?.changed ?? false;
   const session = new Session({ config, dataset, folder, open, changed, listener }, opened, checkpoint);
   await listener.started(session);
-  const summary = await trainAndSave(session, dataset, described.adapter.name, options);
+  const { summary, final } = await trainAndSave(session, dataset, described.adapter.name, options);
   if (summary.interrupted) {
     await options.writeReport(path);
     return { ...summary, evaluation: null };
   }
-  const evaluation = await test(session, dataset, listener);
+  const evaluation = await test(session, dataset, final, listener);
   await options.writeReport(path);
   await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
   return { ...summary, evaluation };
 }
 
-/** Opens the data set, and holds out the images to validate with. */
-async function openData(config: RunConfig, { say, status }: RunListener): Promise<RunData> {
-  const { data, model, offline, valSplit, evalEvery, seed } = config;
+/**
+ * Opens the data set, and holds out the images to validate with.
+ *
+ * @returns the data, and the settings with the share of images that is held out.
+ * @throws {UsageError} if the best weights are to be saved, and there is no validation.
+ */
+async function openData(
+  given: RunConfig,
+  { listener: { say, status }, holdsOutByDefault }: RunOptions,
+): Promise<RunData & { readonly config: RunConfig }> {
+  const { data, model, offline, evalEvery, seed } = given;
   const whole = await openDataset(data, { offline, log: say, progress: status });
   checkFits(model, whole);
-  if (valSplit === 0) return { dataset: whole, tested: evalEvery === undefined ? null : whole.test };
+  const valSplit = holdsOutByDefault ? defaultValSplit(given, whole.train.count) : given.valSplit;
+  const config = { ...given, valSplit };
+  if (valSplit === 0) {
+    if (given.final === "best") throw new UsageError("--final best needs images to validate with: add --val-split 0.1");
+    return { config, dataset: whole, tested: evalEvery === undefined ? null : whole.test };
+  }
   const { train, validation } = holdOut(whole.train, valSplit, seed);
-  return { dataset: { ...whole, train }, tested: validation };
+  if (holdsOutByDefault) {
+    const percent = 100 * valSplit, { count } = validation;
+    say(`holding out ${percent} % of the training images (${count}) for validation; --val-split 0 uses all`);
+  }
+  return { config, dataset: { ...whole, train }, tested: validation };
 }
 
 /** Makes the trainer in its first state. @param kernels the variants to use; without them those of the device. */
@@ -167,12 +199,13 @@ async function openTrainer(
   config: RunConfig,
   { dataset, tested }: RunData,
   device: RunDevice,
+  checkpoint: Checkpoint | null,
   kernels: Readonly<Record<string, string>> | undefined,
   say: (line: string) => void,
 ): Promise<Opened> {
   const gpu = await device.open();
   if (kernels) useKernels(gpu, kernels);
-  const trainer = await makeTrainer(gpu, config, dataset, say);
+  const trainer = await makeTrainer(gpu, config, dataset, say, checkpoint?.state);
   return { trainer, tests: tested && await DeviceData.upload(gpu, dataset, tested) };
 }
 
@@ -218,33 +251,63 @@ function tellOfResume(
   if (other) warn(`NOTE: this run began on ${printable(String(other), 100)}: the same bits are certain there alone`);
 }
 
-/** Trains to the end, or until the session is stopped, and saves the weights: the averages, if the run has any. */
+/**
+ * Trains to the end, or until the session is stopped, and saves the best or the last weights: the averages, if the run has
+ * any.
+ */
 async function trainAndSave(
   session: Session,
-  { classes }: Dataset,
+  dataset: Dataset,
   adapter: string,
   { listener, writeReport }: RunOptions,
-): Promise<TrainingSummary> {
-  const { config, folder: { path, weights } } = session;
+): Promise<{ readonly summary: TrainingSummary; readonly final: Final }> {
+  const { folder: { path, weights } } = session;
   const ended = await session.run().catch(async (error) => {
     session.fail(error);
     await writeReport(path).catch(() => {}); // The disk may be what has failed.
     throw error;
   });
-  const { model, ema, totalSteps } = session.trainer;
-  ema?.swap();
-  await saveWeights(model, weights, { ...config, classes });
-  const summary = { ...ended, path, weights, adapter, interrupted: ended.steps < totalSteps };
+  const final = await finalWeights(session, dataset.classes.length, listener.warn);
+  await saveFinal(session, dataset, final);
+  const { module: _, ...saved } = final.saved;
+  const summary = { ...ended, path, weights, adapter, saved, interrupted: ended.steps < session.trainer.totalSteps };
   listener.trained(summary);
-  return summary;
+  return { summary, final };
 }
 
-/** Loads the saved weights into a new model, tests it, and writes the result. */
-async function test(session: Session, dataset: Dataset, listener: RunListener): Promise<EvaluationFile> {
-  const { trainer: { data: { gpu } }, folder } = session;
-  const evaluation = await evaluateWeights(gpu, await loadWeights(folder.weights), dataset, "test");
-  listener.tested(evaluation, dataset);
-  const file = await evaluationFile(evaluation, dataset, "test");
+/** The weights that are saved, and the others that the run has. */
+type Final = Awaited<ReturnType<typeof finalWeights>>;
+
+/** @param test the test images, once the weights are tested. */
+async function saveFinal(
+  { config, trainer, folder }: Session,
+  dataset: Dataset,
+  { saved }: Final,
+  test?: DataIdentity,
+) {
+  const source = { ...sourceOf(config, dataset, trainer.data.identity), ...(test && { test }) };
+  await saveWeights(saved.module, folder.weights, { ...config, classes: dataset.classes, source });
+}
+
+/** Loads the saved weights into a new model, tests it and the others, and writes the results. */
+async function test(
+  session: Session,
+  dataset: Dataset,
+  final: Final,
+  listener: RunListener,
+): Promise<EvaluationFile> {
+  const { trainer: { data: { gpu } }, folder, config } = session;
+  const data = await DeviceData.upload(gpu, dataset, dataset.test), saved = await loadWeights(folder.weights);
+  const evaluate = (module: Module) => evaluateModel(module, data, dataset.classes.length, batchOptions(config));
+  const result = ({ module: _, ...which }: FinalWeights, { loss, accuracy }: Evaluation, saved: boolean) => ({
+    ...which,
+    ...{ saved, data: dataset.name, split: "test", images: data.count, loss, accuracy },
+  });
+  const evaluation = await evaluate(saved.module), results = [result(final.saved, evaluation, true)];
+  if (final.other) results.push(result(final.other, await evaluate(final.other.module), false));
+  await saveFinal(session, dataset, final, data.identity);
+  listener.tested(evaluation, results, dataset);
+  const file = { ...await evaluationFile(evaluation, dataset, "test"), results };
   await session.finish(file);
   return file;
 }

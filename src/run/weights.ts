@@ -5,24 +5,29 @@
  */
 import { join } from "node:path";
 import { fileSize } from "../files/read.ts";
+import { parseJson } from "../files/json.ts";
 import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
 import { printable, quote } from "../foreign_text.ts";
 import { encodeWithSum } from "../io/safetensors.ts";
 import type { StoredFile, StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
+import { namesFileOf, numberedClasses, readClassNames } from "../data/class_names.ts";
 import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type DataSource, dataSourceIn } from "./data_source.ts";
 import { decodeCheckpoint, labelsOf, type WeightsConfig, weightsIn } from "./checkpoint.ts";
 import { NORMALIZATIONS } from "../train/device_data.ts";
 
 /** A model with loaded weights. */
-export interface LoadedWeights extends WeightsConfig {
+export interface LoadedWeights extends Required<Omit<WeightsConfig, "source">> {
   readonly module: Module;
-  /** The metadata of the file; empty for formats that hold only tensors. */
-  readonly metadata: StoredFile["metadata"];
+  /** The path of the file. */
+  readonly file: string;
+  /** The data that the weights were trained on, if the file names it. */
+  readonly source?: DataSource;
 }
 
 /** Writes the module's state dict to a safetensors file with a checksum, atomically. */
@@ -47,9 +52,11 @@ export async function readWeights(path: string): Promise<StoredFile> {
 /**
  * Loads a file of any format into a new model.
  *
- * @param given the model and normalization; by default those that the file names, else `lenet` and `half`.
+ * @param given the model and normalization; by default those that the file names, else `lenet` and `half`. And the names of
+ * the classes; by default those in the file, or in the file of names beside it, else "class 1", "class 2", ….
  * @param options `stripPrefix`: a text at the start of every name that is left out. Default none.
- * @throws {WeightsError} if the file cannot be read, is malformed, or does not fit the model, naming the tensors.
+ * @throws {WeightsError} if the file cannot be read, is malformed, or does not fit the model, naming the tensors; or if
+ * the names of classes are not as many as the model has classes.
  */
 export async function loadWeights(
   path: string,
@@ -59,9 +66,56 @@ export async function loadWeights(
   const { tensors: stored, metadata } = await readWeights(path), tensors = withoutPrefix(stored, stripPrefix, path);
   const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
-  const module = MODELS[model].make();
+  const count = classesIn(tensors, model), module = MODELS[model].make({ classes: count });
   applyWeights(module, tensors, path);
-  return { module, model, normalize, metadata };
+  const classes = await classesOf(path, metadata.classes, given.classes, count);
+  const source = dataSourceIn(metadata.data);
+  return {
+    module,
+    model,
+    normalize,
+    file: path,
+    classes: classes ?? numberedClasses(count),
+    ...(source && { source }),
+  };
+}
+
+/** The number of classes of a model with these weights: the rows of the last layer. Its default if they do not fit. */
+function classesIn(tensors: ReadonlyMap<string, StoredTensor>, model: keyof typeof MODELS): number {
+  const { make, classes } = MODELS[model], names = make().namedParameters().map(([name]) => name);
+  const layer = names.at(-1)!.replace(/[^.]*$/, "");
+  const rows = names.filter((name) => name.startsWith(layer)).map((name) => tensors.get(name)?.shape[0] ?? 0);
+  return rows[0]! > 0 && rows.every((one) => one === rows[0]) ? rows[0]! : classes;
+}
+
+/**
+ * The names of the `count` classes of a model: those that are given, else those in the metadata of its file, in the file of
+ * names beside it, or numbers.
+ */
+async function classesOf(
+  path: string,
+  metadata: string | undefined,
+  given: readonly string[] | undefined,
+  count: number,
+): Promise<readonly string[]> {
+  const refuse = (names: readonly string[], where: string) => {
+    throw new WeightsError(`${path}: the model has ${count} classes, and ${where} has ${names.length} names`);
+  };
+  if (given) return given.length === count ? given : refuse(given, "--classes");
+  if (metadata !== undefined) return namesIn(metadata, count, path);
+  const beside = namesFileOf(path), names = await readClassNames(beside) ?? numberedClasses(count);
+  return names.length === count ? names : refuse(names, beside);
+}
+
+/** The names in the metadata of a file. @throws {WeightsError} if they are something else than a list of `count` names. */
+function namesIn(text: string, count: number, path: string): readonly string[] {
+  try {
+    const names = parseJson(text);
+    if (Array.isArray(names) && names.length === count && names.every((name) => typeof name === "string")) return names;
+  } catch {
+    // It is not JSON: the same error.
+  }
+  throw new WeightsError(`${path}: its "classes" are not a list of ${count} names`);
 }
 
 /** The tensors by their names without a prefix, which all must have. */

@@ -1,5 +1,5 @@
 /**
- * Anomaly mode: what each op gives is looked through for NaN and infinities, and the first op that made one is named.
+ * Anomaly mode: the outputs of each op are searched for NaN and infinities, and the first op that made one is named.
  * An op is watched if it was recorded in this mode, whenever it runs: eagerly, or in each run of a program. Its checks
  * are nodes of the graph, put in before it is planned, and nothing is fused, so that what is checked is what is used.
  *
@@ -17,9 +17,6 @@ import { rules } from "../ops/fuse.ts";
 import { checkFlag, describe } from "../ops/options.ts";
 import { text } from "../ops/shape/shape.ts";
 
-/** Nothing was ever traced, so that no graph has to be searched for traced nodes. */
-let never = true;
-
 /**
  * Turns anomaly mode on or off, as `torch.autograd.set_detect_anomaly`. What is recorded while it is on is checked as
  * soon as it is computed: `data()`, `item()` and `run()` then throw `TrainingError`, which names the first op that made
@@ -29,7 +26,7 @@ let never = true;
  */
 export function setDetectAnomaly(on: boolean): void {
   recorder.trace = checkFlag(on, "setDetectAnomaly: what it is given") ? { gradientOf: null } : null;
-  if (on) never = false;
+  if (on) recorder.traced = true;
 }
 
 /**
@@ -73,7 +70,7 @@ export async function compute(backend: Backend, targets: readonly Value[]): Prom
 
 /** The checks of what must run for `targets` and was recorded in anomaly mode; null where there is none of it. */
 export function checksOf(targets: readonly Value[], known: Known = () => false): Checks | null {
-  if (never) return null;
+  if (!recorder.traced) return null;
   const stop = (value: Value) => !value.pending || known(value);
   const base = (value: Value): Value => {
     while (!stop(value) && value.node!.op.view) value = value.node!.inputs[0]!;
@@ -82,7 +79,7 @@ export function checksOf(targets: readonly Value[], known: Known = () => false):
   const nodes = needed(targets, stop).filter(({ op, trace }) => trace !== null && !op.view);
   if (nodes.length === 0) return null;
   const floats = (values: readonly Value[]) => values.map(base).filter(({ dtype }) => dtype === "f32");
-  /** Each value with its check: before the node that reads it, or after the one that gives it. */
+  /** Each value with its check: before the node that reads it, or after the one that computes it. */
   const checks = new Map<Value, (check: Node) => void>();
   const note = (value: Value, order: (check: Node) => void) => checks.has(value) || checks.set(value, order);
   for (const node of nodes) {

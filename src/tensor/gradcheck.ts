@@ -51,7 +51,7 @@ interface Step {
  *
  * @param fn gets copies of `inputs` and returns a tensor, or several.
  * @returns whether the gradients agree.
- * @throws {TrainingError} where they do not, unless `raiseException` is false: the input, the place and both values.
+ * @throws {TrainingError} where they do not, unless `raiseException` is false: the input, the index and both values.
  * @throws {ShapeError} where no input requires a gradient, or no output depends on one that does.
  */
 export async function gradcheck(

@@ -1,5 +1,5 @@
 /**
- * Joining tensors, and taking them apart: `cat`, `stack`, `narrow`, `split`, `chunk`, as PyTorch has them.
+ * Joining and splitting tensors: `cat`, `stack`, `narrow`, `split`, `chunk`, as PyTorch has them.
  *
  * @module
  */
@@ -21,7 +21,7 @@ function valuesOf(tensors: readonly Tensor[], action: string): Value[] {
 }
 
 /**
- * The tensors, one behind the other along `dim` (default 0). As `torch.cat`.
+ * The tensors, one after the other along `dim` (default 0). As `torch.cat`.
  *
  * @throws {ShapeError} where they differ in another dimension, or in type.
  */
@@ -42,14 +42,14 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
  * `length` elements of `x` along `dim`, from `start` on (counted from the end if negative). As `torch.narrow`, but a
  * copy.
  *
- * @throws {ShapeError} where they do not lie in `x`.
+ * @throws {ShapeError} if they are outside of `x`.
  */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
   return new Tensor(pad.narrow(valueOf(x, "narrow"), dim, start, length));
 }
 
 /**
- * `x` in parts along `dim` (default 0): of so many elements each (the last may have fewer), or of the lengths in a
+ * `x` in parts along `dim` (default 0): of this number of elements each (the last may have fewer), or of the lengths in a
  * list. As `torch.split`, but copies.
  *
  * @throws {ShapeError} where `x` has no dimensions, or lengths are no integers of 1 or more, or do not add up to the
@@ -81,7 +81,7 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
 }
 
 /**
- * `x` in at most so many parts along `dim` (default 0), all of the same length but the last. As `torch.chunk`, but
+ * `x` in at most this number of parts along `dim` (default 0), all of the same length but the last. As `torch.chunk`, but
  * copies.
  *
  * @throws {ShapeError} where `chunks` is no integer of 1 or more.

@@ -1,5 +1,5 @@
 /**
- * The random generator's state. A number that is drawn is a function of the seed, of what it is for, and of how often
+ * The random generator's state. A number that is drawn is a function of the seed, its purpose, and how often
  * that was drawn since `manualSeed`, so the state is the seed and two counts: of random tensors, which the CPU draws,
  * and of dropouts, which the GPU counts, since programs run without the CPU.
  *

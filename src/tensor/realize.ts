@@ -11,10 +11,10 @@ import { forget } from "./autograd.ts";
 import type { Handle } from "./handle.ts";
 import { watcher } from "./watch.ts";
 
-/** Tensors updated in place whose new elements are not computed yet. They are computed with the next thing that is. */
+/** Tensors updated in place whose new elements are not computed yet. They are computed together with the next tensor that is read. */
 const updated = new Set<Handle>();
 
-/** Says that `tensor` was updated in place. */
+/** Notes that `tensor` was updated in place. */
 export function unsettle(tensor: Handle): void {
   updated.add(tensor);
 }

@@ -251,7 +251,7 @@ export class Tensor extends Operations<Tensor> implements Leaf {
     return this;
   }
 
-  /** Puts another value behind this handle: a leaf stays one, with its hooks. */
+  /** Makes this handle refer to another value: a leaf stays one, with its hooks. */
   rebind(value: Value): void {
     if (leaves.has(this.#value)) {
       value.needsGrad = this.#value.needsGrad;

@@ -1,5 +1,5 @@
 /**
- * The value behind an argument that must be a tensor.
+ * The graph's value of an argument that must be a tensor.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Value } from "../graph/node.ts";
 import { describe } from "../ops/options.ts";
 import { Handle } from "./handle.ts";
 
-/** The graph's value behind `x`. Throws `ShapeError` in the name of `action` if `x` is no tensor. */
+/** The graph's value of `x`. Throws a `ShapeError` that names `action` if `x` is not a tensor. */
 export function valueOf(x: unknown, action: string): Value {
   if (!(x instanceof Handle)) throw new ShapeError(`${action}: expected a Tensor, got ${describe(x)}`);
   return x.value;

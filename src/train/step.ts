@@ -1,13 +1,13 @@
 /**
  * A training step as a program: it takes the batches, computes losses and gradients, updates the weights, and records the
- * loss.
+ * loss and the count of correct predictions.
  *
  * @module
  */
 import { crossEntropy } from "../nn/functional.ts";
 import type { Module } from "../nn/module.ts";
 import { clipGradNorm_ } from "../nn/utils.ts";
-import { recordLoss } from "../ops/batch.ts";
+import { countCorrect, recordStep } from "../ops/batch.ts";
 import type { EMA } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { detectAnomaly } from "../tensor/anomaly.ts";
@@ -15,7 +15,7 @@ import { compile, type Program } from "../tensor/compile.ts";
 import { noGrad } from "../tensor/create.ts";
 import { getRngState, setRngState } from "../tensor/random_state.ts";
 import { readAll } from "../tensor/realize.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import type { RunConfig } from "../config/settings.ts";
 import type { BatchOptions, DeviceData } from "./device_data.ts";
 import type { Rates } from "./rates.ts";
@@ -31,7 +31,7 @@ export interface Work {
   readonly ema: EMA | null;
   /** The rates of the schedule; null if there is none. */
   readonly rates: Rates | null;
-  /** The tensor that the losses are recorded in: the loss of step i at index i modulo its length. */
+  /** The tensor [slots, 2] in which each step records its loss and its count of correct predictions: step i at i % slots. */
   readonly ring: Tensor;
 }
 
@@ -41,32 +41,46 @@ export type Backward = Pick<Work, "config" | "model" | "data" | "batch" | "optim
 /**
  * Records the mean loss of `images` images and its gradients. Each batch has a separate backward pass, and the next batch
  * reuses its memory.
+ *
+ * @returns the loss, and for each batch its logits and labels.
  */
-function backward({ config, model, data, batch, optimizer }: Backward, images: number): Tensor {
+function backward(
+  { config, model, data, batch, optimizer }: Backward,
+  images: number,
+): { readonly loss: Tensor; readonly batches: readonly (readonly [logits: Tensor, labels: Tensor])[] } {
   const { batchSize, accumulate, labelSmoothing } = config;
+  const batches: [Tensor, Tensor][] = [];
   let total: Tensor | null = null;
   optimizer.zeroGrad();
   for (let from = 0; from < images; from += batchSize) {
     const count = Math.min(batchSize, images - from);
     const [x, labels] = data.next(count, batchSize * accumulate, batch, from);
-    const mean = crossEntropy(model.forward(x), labels, { labelSmoothing });
+    const logits = model.forward(x), mean = crossEntropy(logits, labels, { labelSmoothing });
     const loss = count === images ? mean : mean.mul(count / images);
     loss.backward();
     total = noGrad(() => total ? total.add(loss) : loss);
+    batches.push([logits, labels]);
   }
-  return total!;
+  return { loss: total!, batches };
+}
+
+/** The number of images [1] that the weights before the step classify correctly, in training mode. */
+function correctIn(batches: ReturnType<typeof backward>["batches"]): Tensor {
+  const counts = batches.map(([logits, labels]) => new Tensor(countCorrect(logits.value, labels.value)));
+  return noGrad(() => counts.reduce((sum, count) => sum.add(count)));
 }
 
 /** Makes the program of a step over `images` images, at most `batchSize * accumulate`. */
 export function stepProgram(work: Work, images: number): Program {
   const { config, model, data, optimizer, ema, rates, ring } = work;
   const step = () => {
-    const loss = backward(work, images);
+    const { loss, batches } = backward(work, images);
     if (config.clipGrad !== undefined) clipGradNorm_(model.parameters(), config.clipGrad);
     rates?.apply(data.counters);
     optimizer.step();
     ema?.update();
-    const [recorded, counters] = recordLoss(ring.value, data.counters.value, loss.value);
+    const correct = correctIn(batches);
+    const [recorded, counters] = recordStep(ring.value, data.counters.value, loss.value, correct.value);
     ring.assign(recorded!, "train");
     data.counters.assign(counters!, "train");
   };

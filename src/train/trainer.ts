@@ -34,7 +34,24 @@ export interface Progress extends StepTime {
   readonly step: number;
   /** The losses of the steps since the last report. All these steps are of this epoch. */
   readonly losses: Float32Array;
+  /** The images that each of these steps classified correctly before it changed the weights, and those that it took. */
+  readonly correct: Float32Array;
+  readonly imagesPerStep: number;
+  /** The steps of this epoch so far. */
+  readonly ofEpoch: Sums;
 }
+
+/** Sums over steps. */
+export interface Sums {
+  readonly steps: number;
+  readonly loss: number;
+  /** The images whose predictions were counted, and those of them that were classified correctly. */
+  readonly images: number;
+  readonly correct: number;
+}
+
+/** Sums over no steps. */
+export const NO_SUMS: Sums = { steps: 0, loss: 0, images: 0, correct: 0 };
 
 /** How far a run has come. */
 export interface Position {
@@ -43,18 +60,24 @@ export interface Position {
   /** The current epoch, from 1, and the steps done in it. */
   epoch: number;
   stepInEpoch: number;
-  /** The sum of the losses of the steps of this epoch. */
-  lossOfEpoch: number;
+  /** The steps of this epoch. It lacks those before a checkpoint of another batch size. */
+  ofEpoch: Sums;
   /** How long all steps took, in seconds. */
   seconds: number;
 }
 
 /** What `Trainer.chunks()` yields. */
-export type Chunk =
-  /** Steps that were done. */
-  | { readonly kind: "steps"; readonly progress: Progress }
-  /** All steps so far were reported, and none is under way. An epoch, or the run, ends here if `epochEnded`. */
-  | { readonly kind: "stop"; readonly epochEnded: boolean };
+export type Chunk = { readonly kind: "steps"; readonly progress: Progress } | Stop;
+
+/** All steps so far were reported, and none is under way. */
+export interface Stop {
+  readonly kind: "stop";
+  /** Whether an epoch, or the run, ends here. */
+  readonly epochEnded: boolean;
+  /** The epoch of the steps before, and its steps so far. */
+  readonly epoch: number;
+  readonly ofEpoch: Sums;
+}
 
 /** Options of `Trainer.chunks()`. */
 export interface ChunkOptions {
@@ -68,7 +91,14 @@ interface Submitted {
   readonly stepInEpoch: number;
   readonly step: number;
   readonly count: number;
-  readonly losses: Promise<Float32Array>;
+  readonly imagesPerStep: number;
+  readonly results: Promise<StepResults>;
+}
+
+/** What steps recorded, one element a step. */
+interface StepResults {
+  readonly losses: Float32Array;
+  readonly correct: Float32Array;
 }
 
 /** Trains a model on the images of a device. It can be paused, stopped and given another learning rate at any time. */
@@ -79,13 +109,13 @@ export class Trainer {
   /** The averaged weights; null if the run keeps none. */
   readonly ema: EMA | null;
   readonly #rates: Rates | null;
-  readonly #ring = zeros([SLOTS]);
+  readonly #ring = zeros([SLOTS, 2]);
   readonly #step: Program;
   /** The last step of an epoch, if it has fewer images than the others. */
   readonly #tail: Program | null;
   /** The learning rates of the optimizer's groups, before schedule and scale. */
   readonly #bases: readonly number[];
-  readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, lossOfEpoch: 0, seconds: 0 };
+  readonly #at: Position = { step: 0, epoch: 1, stepInEpoch: 0, ofEpoch: NO_SUMS, seconds: 0 };
   /** The factors of the rates, and the steps from which they hold: steps that were submitted already keep theirs. */
   #scales = [{ from: 0, scale: 1 }];
   #stop = false;
@@ -96,10 +126,12 @@ export class Trainer {
     readonly model: Module,
     readonly data: DeviceData,
     readonly batch: BatchOptions,
+    /** The steps that the run took so far less those that the same images take: not 0 after another batch size. */
+    readonly shift = 0,
   ) {
     const { epochs, maxSteps = Infinity, ema } = config, parameters = model.parameters();
     this.stepsPerEpoch = Math.ceil(data.count / this.#stepImages);
-    this.totalSteps = Math.min(this.stepsPerEpoch * epochs, maxSteps);
+    this.totalSteps = Math.min(this.stepsPerEpoch * epochs + shift, maxSteps);
     this.optimizer = makeOptimizer(config, parameters.filter(({ requiresGrad }) => requiresGrad));
     this.#bases = this.optimizer.paramGroups.map(({ lr }) => lr);
     this.ema = ema === undefined ? null : new EMA(parameters, { decay: ema });
@@ -137,8 +169,23 @@ export class Trainer {
 
   /** The number of images in the first `steps` steps. */
   images(steps: number): number {
-    const { count } = this.data, epochs = Math.floor(steps / this.stepsPerEpoch);
-    return epochs * count + Math.min(steps % this.stepsPerEpoch * this.#stepImages, count);
+    const { count } = this.data, here = steps - this.shift, epochs = Math.floor(here / this.stepsPerEpoch);
+    return epochs * count + Math.min((here - epochs * this.stepsPerEpoch) * this.#stepImages, count);
+  }
+
+  /** The number of epochs that the run takes, the last perhaps in part: `--max-steps` may end it early. */
+  get epochs(): number {
+    return this.epochAt(this.totalSteps);
+  }
+
+  /** The mean number of images of a step. */
+  get imagesPerStep(): number {
+    return this.data.count / this.stepsPerEpoch;
+  }
+
+  /** The epoch, from 1, whose last or latest step is the `step`-th of the run. */
+  epochAt(step: number): number {
+    return Math.ceil((step - this.shift) / this.stepsPerEpoch);
   }
 
   /** Plans the step, which selects its kernels. */
@@ -189,8 +236,8 @@ export class Trainer {
   }
 
   /** Makes the run go on from there. Weights and optimizer must be as they were there; see `restore()` of `snapshot.ts`. */
-  set position({ step, epoch, stepInEpoch, lossOfEpoch, seconds }: Position) {
-    Object.assign(this.#at, { step, epoch, stepInEpoch, lossOfEpoch, seconds });
+  set position({ step, epoch, stepInEpoch, ofEpoch, seconds }: Position) {
+    Object.assign(this.#at, { step, epoch, stepInEpoch, ofEpoch, seconds });
     this.#scales = [{ from: 0, scale: this.rateScale }];
   }
 
@@ -253,16 +300,16 @@ export class Trainer {
       if (at.step === stop && at.stepInEpoch < end) {
         yield* this.#finish(running, clock);
         running = null;
-        yield* stopped(clock, false);
+        yield* stopped(clock, { kind: "stop", epochEnded: false, epoch: at.epoch, ofEpoch: at.ofEpoch });
       }
     }
     if (running) yield* this.#finish(running, clock);
-    const ended = at.stepInEpoch === end;
+    const ended = at.stepInEpoch === end, { epoch, ofEpoch } = at;
     if (at.stepInEpoch === this.stepsPerEpoch) {
-      this.#rates?.schedule.plateau?.endEpoch(at.lossOfEpoch / this.stepsPerEpoch);
-      Object.assign(at, { epoch: at.epoch + 1, stepInEpoch: 0, lossOfEpoch: 0 });
+      this.#rates?.schedule.plateau?.endEpoch(ofEpoch.loss / ofEpoch.steps);
+      Object.assign(at, { epoch: epoch + 1, stepInEpoch: 0, ofEpoch: NO_SUMS });
     }
-    if (ended) yield* stopped(clock, true);
+    if (ended) yield* stopped(clock, { kind: "stop", epochEnded: true, epoch, ofEpoch });
   }
 
   /** Submits at most `most` steps of the epoch, which has `end`. A last step with fewer images is a separate chunk. */
@@ -278,27 +325,34 @@ export class Trainer {
     await (isTail ? this.#tail! : this.#step).run(count).catch((error) => {
       throw error instanceof AnomalyError ? new AnomalyError(error.finding, step + error.step!) : error;
     });
-    const losses = this.#losses(step, count);
-    losses.catch(() => {}); // `#finish()` throws it.
-    return { epoch, stepInEpoch, step, count, losses };
+    const results = this.#results(step, count), { count: images } = this.data;
+    results.catch(() => {}); // `#finish()` throws it.
+    const imagesPerStep = Math.min(this.#stepImages, images - stepInEpoch * this.#stepImages);
+    return { epoch, stepInEpoch, step, count, imagesPerStep, results };
   }
 
   /** Waits for the losses of a chunk, and reports them. */
   async *#finish(
-    { epoch, stepInEpoch, step, count, losses }: Submitted,
+    { epoch, stepInEpoch, step, count, imagesPerStep, results }: Submitted,
     clock: StepClock,
   ): AsyncGenerator<Chunk, void> {
-    const at = this.#at, all = await losses, wrong = all.findIndex((loss) => !Number.isFinite(loss));
+    const at = this.#at, all = await results, wrong = all.losses.findIndex((loss) => !Number.isFinite(loss));
     const good = wrong < 0 ? count : wrong, done = step + good, time = clock.done(done);
-    // One by one, so that the sum does not depend on the size of the chunks.
-    at.lossOfEpoch = all.subarray(0, good).reduce((sum, loss) => sum + loss, at.lossOfEpoch);
+    const losses = all.losses.subarray(0, good), correct = all.correct.subarray(0, good), { ofEpoch } = at;
+    at.ofEpoch = {
+      steps: ofEpoch.steps + good,
+      // One by one, so that the sum does not depend on the size of the chunks.
+      loss: losses.reduce((sum, loss) => sum + loss, ofEpoch.loss),
+      images: ofEpoch.images + good * imagesPerStep,
+      correct: correct.reduce((sum, count) => sum + count, ofEpoch.correct),
+    };
     at.seconds = time.seconds;
     if (good > 0) {
-      const progress = { epoch, stepInEpoch: stepInEpoch + good, step: done, losses: all.subarray(0, good), ...time };
-      yield { kind: "steps", progress };
+      const place = { epoch, stepInEpoch: stepInEpoch + good, step: done, ofEpoch: at.ofEpoch };
+      yield { kind: "steps", progress: { ...place, losses, correct, imagesPerStep, ...time } };
     }
     if (good < count) {
-      throw new DivergedError(`the loss is ${all[good]} at step ${done + 1}`, {
+      throw new DivergedError(`the loss is ${all.losses[good]} at step ${done + 1}`, {
         remedy: DIVERGED_REMEDY,
         step: done + 1,
       });
@@ -306,30 +360,29 @@ export class Trainer {
     clock.adapt(done, time);
   }
 
-  /** Reads the losses of `count` steps after the first `step`. To be called before any later steps are submitted. */
-  async #losses(step: number, count: number): Promise<Float32Array> {
+  /** Reads what `count` steps after the first `step` recorded. To be called before any later steps are submitted. */
+  async #results(step: number, count: number): Promise<StepResults> {
     const { gpu } = this.data, [bytes] = await gpu.read([upload(gpu, this.#ring.value)]);
     const ring = new Float32Array(bytes!);
-    return Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS]!);
+    const column = (which: 0 | 1) =>
+      Float32Array.from({ length: count }, (_, i) => ring[(step + i) % SLOTS * 2 + which]!);
+    return { losses: column(0), correct: column(1) };
   }
 }
 
-/** A stop. The clock stands still until the caller goes on. */
-function* stopped(clock: StepClock, epochEnded: boolean): Generator<Chunk, void> {
+/** Yields a stop. The clock stands still until the caller goes on. */
+function* stopped(clock: StepClock, stop: Stop): Generator<Chunk, void> {
   const restart = clock.stop();
-  yield { kind: "stop", epochEnded };
+  yield stop;
   restart();
 }
 
-/** Throws `UsageError` if a model cannot be trained or tested on a data set. */
-export function checkFits(model: RunConfig["model"], { name, shape, classes }: Dataset): void {
-  const { input: [, height, width], classes: count } = MODELS[model];
+/** Throws `UsageError` if a model cannot take the images of a data set. Models are made for any number of classes. */
+export function checkFits(model: RunConfig["model"], { name, shape }: Dataset): void {
+  const { input: [, height, width] } = MODELS[model];
   const images = [3, height, width].join(" x "); // A network of one channel gets images in colour made grey.
-  if (shape.join(" x ") !== images || classes.length !== count) {
-    throw new UsageError(
-      `the model ${model} takes images of ${images} in ${count} classes, and ${name} has ${shape.join(" x ")} in ` +
-        classes.length,
-    );
+  if (shape.join(" x ") !== images) {
+    throw new UsageError(`the model ${model} takes images of ${images}, and ${name} has ${shape.join(" x ")}`);
   }
 }
 

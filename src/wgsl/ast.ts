@@ -116,13 +116,13 @@ export interface Literal extends Node {
   readonly value: number | boolean;
 }
 
-/** A use of a variable (its value, or the place that is assigned to), a value, or a constant. */
+/** A use of a variable (its value, or the target of an assignment), a value, or a constant. */
 export interface Name extends Node {
   readonly kind: "name";
   readonly target: Variable | Value | Constant;
 }
 
-/** `-x`, `!x`, `~x`; `*p`, the variable behind a pointer; `&v`, the pointer to one. */
+/** `-x`, `!x`, `~x`; `*p`, the variable that a pointer refers to; `&v`, the pointer to one. */
 export interface Unary extends Node {
   readonly kind: "unary";
   readonly operator: "-" | "!" | "~" | "*" | "&";
@@ -193,7 +193,7 @@ export type Statement =
     /** `_ = value;` */
     | { readonly kind: "discard"; readonly value: Expression }
     | { readonly kind: "block"; readonly body: readonly Statement[] }
-    /** `else if` is an "if" alone in `otherwise`. */
+    /** For `else if`, the only statement in `otherwise` is an "if". */
     | {
       readonly kind: "if";
       readonly condition: Expression;

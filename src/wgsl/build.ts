@@ -37,6 +37,7 @@ import {
   withScalar,
 } from "./types.ts";
 
+const ARITHMETIC: ReadonlySet<string> = new Set(["+", "-", "*", "/", "%"]);
 const COMPARISONS: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const COMPONENTS: Readonly<Record<string, number>> = { x: 0, y: 1, z: 2, w: 3, r: 0, g: 1, b: 2, a: 3 };
 
@@ -44,7 +45,7 @@ function fail(at: Position, problem: string): never {
   throw new WgslError(at, problem);
 }
 
-/** What `compute` gives; its `RangeError` becomes an error with a position. */
+/** The result of `compute`; its `RangeError` becomes an error with a position. */
 function folded<T>(at: Position, compute: () => T): T {
   try {
     return compute();
@@ -91,7 +92,15 @@ function withConcrete(expression: Expression, scalar: Scalar | null): Expression
   return literal(expression.at, scalar, expression.value);
 }
 
-/** The expressions with the abstract ones among them as what the others are. */
+/** `operand` with the scalar type of `other`, if it is an abstract number. */
+function beside(operand: Expression, other: Expression): Expression {
+  if (operand.type === other.type || !isAbstract(operand.type)) return operand;
+  return operand.type === ABSTRACT_FLOAT && other.type === ABSTRACT_INT
+    ? operand
+    : withConcrete(operand, scalarOf(other.type));
+}
+
+/** The expressions, with the abstract numbers among them converted to the scalar type of the others. */
 function unified(expressions: readonly Expression[]): readonly Expression[] {
   if (!expressions.some(({ type }) => isAbstract(type))) return expressions;
   const known = expressions.find(({ type }) => !isAbstract(type)),
@@ -134,23 +143,25 @@ export function unary(at: Position, operator: Unary["operator"], operand: Expres
 }
 
 export function binary(at: Position, operator: BinaryOperator, first: Expression, second: Expression): Expression {
-  // Most of what loops repeat is arithmetic on two floats.
-  if (first.type === F32 && second.type === F32 && (operator === "*" || operator === "+")) {
+  const { type: common } = first;
+  // Most of what loops repeat is arithmetic on two numbers of one type.
+  if (common === second.type && (common === F32 || common === U32) && ARITHMETIC.has(operator)) {
     if (first.kind !== "literal" || second.kind !== "literal") {
-      return { kind: "binary", at, type: F32, operator, left: first, right: second };
+      return { kind: "binary", at, type: common, operator, left: first, right: second };
     }
   }
   if (operator === "&&" || operator === "||") return logical(at, operator, first, second);
   const shifts = operator === "<<" || operator === ">>";
-  const [left, right] = shifts ? [first, withConcrete(second, U32)] : unified([first, second]);
-  const type = typeOf(operator, left!.type, right!.type);
-  if (!type) return fail(at, `${typeName(left!.type)} ${operator} ${typeName(right!.type)}`);
-  if (left!.kind === "literal" && right!.kind === "literal") {
-    const { value: a, type: scalar } = left!, { value: b } = right!;
+  const left = shifts ? first : beside(first, second),
+    right = shifts ? withConcrete(second, U32) : beside(second, first);
+  const type = typeOf(operator, left.type, right.type);
+  if (!type) return fail(at, `${typeName(left.type)} ${operator} ${typeName(right.type)}`);
+  if (left.kind === "literal" && right.kind === "literal") {
+    const { value: a, type: scalar } = left, { value: b } = right;
     const value = folded(at, () => foldBinary(operator, a, b, scalar));
     if (value !== UNKNOWN) return literal(at, type as Scalar, value);
   }
-  return { kind: "binary", at, type, operator, left: left!, right: right! };
+  return { kind: "binary", at, type, operator, left: left, right: right };
 }
 
 /** The right side counts only if the left one does not decide. */
@@ -194,7 +205,7 @@ export function call(at: Position, target: FunctionDeclaration, values: readonly
   return { kind: "call", at, type, target, arguments: values.map((value, i) => converted(value, parameters[i]!.type)) };
 }
 
-/** A call of WGSL's own functions. @param template that of `bitcast<T>`. */
+/** A call of a function that WGSL has. @param template the T of `bitcast<T>`. */
 export function builtin(
   at: Position,
   name: string,

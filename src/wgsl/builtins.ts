@@ -1,5 +1,5 @@
 /**
- * WGSL's own functions: those that our kernels use and their next of kin, with the types that they take and give.
+ * The functions that WGSL has, as far as our kernels use them, and similar ones, with the types of their arguments and results.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   withScalar,
 } from "./types.ts";
 
-/** What arguments of one type a function takes. */
+/** The kinds of arguments that a function takes. */
 type Kind = "float" | "number" | "integer" | "any";
 
 /** Functions of `count` arguments of one type, which is that of the result too. */
@@ -56,7 +56,7 @@ const COMPONENTWISE: Readonly<Record<string, readonly [count: number, kind: Kind
   tanh: [1, "float"],
   trunc: [1, "float"],
 };
-/** Functions for what they do. */
+/** Functions without a result. */
 const BARRIERS: ReadonlySet<string> = new Set(["workgroupBarrier", "storageBarrier"]);
 const OTHERS: ReadonlySet<string> = new Set(["all", "any", "arrayLength", "bitcast", "dot", "select"]);
 
@@ -77,7 +77,7 @@ export function unifies(name: string, argument: number): boolean {
 
 /**
  * The type of a call's result; null where the arguments' types do not fit.
- * @param template that of `bitcast<T>`.
+ * @param template the T of `bitcast<T>`.
  */
 export function resultOf(name: string, types: readonly Type[], template: Type | null): Type | null {
   const [first, second] = types;

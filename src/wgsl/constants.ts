@@ -29,8 +29,7 @@ export class ConstantExpressions {
   }
 
   /**
-   * The expression, compiled the first time; null where it is not constant, or something that must be looked at closely: an
-   * error, for one.
+   * The expression, compiled the first time; null if it is not constant, or if only the tree can say what is wrong with it.
    */
   find(syntax: ExpressionSyntax): ConstantExpression | null {
     let found = this.#compiled.get(syntax);
@@ -86,7 +85,7 @@ function constant(type: Scalar, value: ConstantValue): ConstantExpression | null
   return type === BOOL || isInteger(type) ? { type, varies: false, value: () => value } : null;
 }
 
-/** What does not vary is computed now; null where it has no value, which the tree's way tells better. */
+/** An expression that does not vary is computed now; null if it has no value: the tree then makes the error message. */
 function settled(found: ConstantExpression | null): ConstantExpression | null {
   if (!found || found.varies) return found;
   try {
@@ -102,7 +101,7 @@ function compiledBinary(
   left: ConstantExpression,
   right: ConstantExpression,
 ): ConstantExpression | null {
-  // An abstract integer becomes what the other side is; what is left of `&&` may decide.
+  // An abstract integer gets the type of the other operand.
   const type = left.type === ABSTRACT_INT ? right.type : left.type;
   if (right.type !== type && right.type !== ABSTRACT_INT) return null;
   if ((type === BOOL) !== (operator === "&&" || operator === "||")) return null;

@@ -7,7 +7,7 @@ import { CLOSE_TEMPLATE, OPEN_TEMPLATE, type Token } from "./lexer.ts";
 import { type Position, WgslError } from "./source.ts";
 import type { ExpressionSyntax, NameSyntax } from "./syntax.ts";
 
-/** How tightly binary operators bind: as in C, which WGSL allows less than, and we no more than that. */
+/** The precedence of binary operators, as in C; the highest binds first. WGSL allows less than C: see `needsParentheses()`. */
 const PRECEDENCE: Readonly<Record<string, number>> = {
   "||": 1,
   "&&": 2,
@@ -30,7 +30,7 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
 };
 const UNARY: ReadonlySet<string> = new Set(["-", "!", "~", "*", "&"]);
 
-/** How tightly a binary operator binds; 0 where it is none. */
+/** The precedence of a binary operator; 0 if it is none. */
 function precedenceOf(operator: string): number {
   return Object.hasOwn(PRECEDENCE, operator) ? PRECEDENCE[operator]! : 0;
 }
@@ -40,13 +40,13 @@ function precedenceOf(operator: string): number {
  * precedence among bit operators, comparisons, and `&&` and `||`.
  */
 export function needsParentheses(outer: string, inner: string, isRight: boolean): boolean {
-  const [out, own] = [precedenceOf(outer), precedenceOf(inner)];
-  if (out >= 9) return own < out || (isRight && own === out);
+  const out = precedenceOf(outer), within = precedenceOf(inner);
+  if (out >= 9) return within < out || (isRight && within === out);
   // Shifts and bit operators take unary expressions, or, for the latter, a chain of the same operator.
   if (out === 8) return true;
   if (out >= 3 && out <= 5) return outer !== inner || isRight;
-  if (out >= 6) return own < 8;
-  return own < 6 && (outer !== inner || isRight);
+  if (out >= 6) return within < 8;
+  return within < 6 && (outer !== inner || isRight);
 }
 
 /** Reads expressions from tokens. */
@@ -142,24 +142,23 @@ export class ExpressionParser {
       const { text: operator, kind } = this.token, precedence = kind === "symbol" ? precedenceOf(operator) : 0;
       if (precedence < least || precedence === 0) return left;
       const at = this.next(), right = this.expression(precedence + 1);
-      this.#checkGrammar(at, left, right);
+      this.#checkOperand(at, left, false);
+      this.#checkOperand(at, right, true);
       left = { kind: "binary", at, operator, left, right };
     }
   }
 
-  /** WGSL has no precedence where C's surprises: it wants parentheses there. */
-  #checkGrammar(at: Token, left: ExpressionSyntax, right: ExpressionSyntax): void {
-    for (const [operand, isRight] of [[left, false], [right, true]] as const) {
-      if (operand.kind !== "binary" || this.#parenthesized.has(operand)) continue;
-      if (needsParentheses(at.text, operand.operator, isRight)) {
-        this.fail(`"${operand.operator}" beside "${at.text}" needs parentheses`, at);
-      }
+  /** Where C's precedence surprises, WGSL has none and requires parentheses. */
+  #checkOperand(at: Token, operand: ExpressionSyntax, isRight: boolean): void {
+    if (operand.kind !== "binary" || this.#parenthesized.has(operand)) return;
+    if (needsParentheses(at.text, operand.operator, isRight)) {
+      this.fail(`"${operand.operator}" beside "${at.text}" needs parentheses`, at);
     }
   }
 
   readonly #parenthesized = new WeakSet<ExpressionSyntax>();
 
-  /** An operand with the operators before and behind it. */
+  /** An operand with its unary operators, indices and members. */
   unary(): ExpressionSyntax {
     const at = this.token;
     if (at.kind === "symbol" && (UNARY.has(at.text) || at.text === "--" || at.text === "&&")) {

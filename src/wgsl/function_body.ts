@@ -1,6 +1,6 @@
 /**
- * The body of a function: statements of a file's tree (`syntax.ts`) to those of a variant (`ast.ts`). Drops what marks and
- * constants leave out, expands the loops that are marked, and turns private arrays into one variable per element.
+ * The body of a function: statements of a file's tree (`syntax.ts`) to those of a variant (`ast.ts`). Drops statements by
+ * marks and constant conditions, expands the loops that are marked, and turns private arrays into one variable per element.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import { BOOL, isInteger, type Type } from "./types.ts";
 /** The most times that a loop is expanded: more is a mistake. */
 const MOST_TURNS = 65536;
 
-/** What `break` and `continue` would leave. */
+/** A statement that `break` or `continue` can leave. */
 interface Breakable {
   readonly kind: "loop" | "switch" | "expanded";
-  /** A `break` leaves it. */
+  /** Whether a `break` leaves it. */
   broken: boolean;
 }
 
 type Of<K extends StatementSyntax["kind"]> = Extract<StatementSyntax, { readonly kind: K }>;
 
-/** What bodies need of the module. */
+/** What function bodies need from the module. */
 export interface Surroundings {
   /** The names at module scope. */
   readonly module: Scope;
-  /** A name like this one that nothing else has. */
+  /** `name`, with underscores added until nothing else has it. */
   fresh(name: string): string;
 }
 
@@ -45,7 +45,7 @@ export function bodyOf(
   returns: Type | null,
   surroundings: Surroundings,
 ): readonly Statement[] {
-  // Arrays are taken for scalars until a use shows otherwise; then the body is made again.
+  // Every array becomes scalars, unless a use needs the whole array: then the body is made again.
   const whole = new Set<StatementSyntax>();
   for (;;) {
     const count = whole.size, body = new Body(returns, surroundings, whole).make(syntax, parameters);
@@ -64,6 +64,8 @@ class Body {
   readonly #around: Breakable[] = [];
   /** The variables of the loops that are expanded. */
   readonly #counters = new Map<StatementSyntax, Counter>();
+  /** The next values of these variables. */
+  readonly #updates = new Map<StatementSyntax, ExpressionSyntax>();
 
   constructor(returns: Type | null, surroundings: Surroundings, whole: Set<StatementSyntax>) {
     this.#returns = returns;
@@ -93,14 +95,15 @@ class Body {
   #statements(syntax: readonly StatementSyntax[]): Statement[] {
     const made: Statement[] = [];
     for (const statement of syntax) {
-      if (this.#isKept(statement)) made.push(...this.#statement(statement));
-      // What follows is never reached.
+      if (!this.#isKept(statement)) continue;
+      for (const one of this.#statement(statement)) made.push(one);
+      // Nothing after that is reached.
       if (made.length > 0 && leaves(made.at(-1)!)) break;
     }
     return made;
   }
 
-  /** Whether no mark drops a statement. What a dropped one declares must not be used. */
+  /** Whether no mark drops a statement. The names that a dropped one declares must not be used. */
   #isKept(syntax: StatementSyntax): boolean {
     if (syntax.marks.length === 0) return true;
     for (const mark of syntax.marks) {
@@ -215,7 +218,7 @@ class Body {
     return build.converted(this.#resolver.expression(syntax), BOOL);
   }
 
-  /** Only the branch that a constant condition leaves. */
+  /** If the condition is constant, only the branch that runs. */
   #if(syntax: Of<"if">): Statement[] {
     const { at } = syntax, condition = this.#condition(syntax.condition), otherwise = syntax.otherwise ?? [];
     if (condition.kind === "literal") return flattened(at, this.#block(condition.value ? syntax.then : otherwise));
@@ -223,7 +226,7 @@ class Body {
     return [{ kind: "if", at, condition, then, otherwise: rest.length > 0 ? rest : null }];
   }
 
-  /** Only the clause that a constant selector leaves. */
+  /** If the selector is constant, only the clause that runs. */
   #switch(syntax: Of<"switch">): Statement[] {
     const { at } = syntax, around: Breakable = { kind: "switch", broken: false };
     const selector = this.#resolver.value(syntax.selector);
@@ -296,6 +299,7 @@ class Body {
     if (initial?.kind !== "var" || !initial.initial || !condition || !update) {
       fail(at, "@unroll needs a loop that counts");
     }
+    const next = this.#next(syntax, initial.name, update);
     const type = initial.type && this.#resolver.type(initial.type);
     const given = this.#resolver.constant(initial.initial, bound);
     const { type: counted, value } = (type ? build.converted(given, type) : build.concrete(given)) as Literal;
@@ -308,9 +312,9 @@ class Body {
       this.#declare(at, initial.name, counter);
       for (let turn = 0; this.#goesOn(condition, bound); turn++) {
         if (turn === MOST_TURNS) fail(at, `a loop of more than ${MOST_TURNS} turns cannot be expanded`);
-        copies.push(...flattened(at, this.#inside("expanded", () => this.#block(body))));
+        for (const one of flattened(at, this.#inside("expanded", () => this.#block(body)))) copies.push(one);
         if (copies.length > 0 && leaves(copies.at(-1)!)) break;
-        counter.value = this.#stepped(counter, initial.name, update, bound);
+        counter.value = Number((build.converted(this.#resolver.constant(next, bound), counted) as Literal).value);
       }
       return copies;
     });
@@ -322,23 +326,23 @@ class Body {
     return Boolean(value);
   }
 
-  /** The loop variable's next value. */
-  #stepped({ type, value }: Counter, name: string, update: StatementSyntax, bound: string): number {
-    const { at } = update, target = update.kind === "step" || update.kind === "assign" ? update.target : null;
+  /** The expression of a loop variable's next value: `i + 2` for the update `i += 2`. */
+  #next(loop: Of<"for">, name: string, update: StatementSyntax): ExpressionSyntax {
+    const known = this.#updates.get(loop), { at } = update;
+    if (known) return known;
+    const target = update.kind === "step" || update.kind === "assign" ? update.target : null;
     if (target?.kind !== "name" || target.name !== name) fail(at, `@unroll needs a loop that counts ${name}`);
-    const current = build.literal(at, type, value);
-    if (update.kind === "step") {
-      return valueOf(build.binary(at, update.operator[0] as "+", current, build.literal(at, type, 1)));
-    }
-    const { operator, value: given } = update as Of<"assign">, by = this.#resolver.constant(given, bound);
-    if (operator === "=") return valueOf(build.converted(by, type));
-    return valueOf(build.binary(at, operator.slice(0, -1) as BinaryOperator, current, by));
+    const { operator } = update as Of<"step" | "assign">;
+    const by: ExpressionSyntax = update.kind === "assign"
+      ? update.value
+      : { kind: "number", at, value: 1, type: "abstract-int" };
+    // Without the last character, `++` is `+`, `+=` is `+`, and `=` is nothing.
+    const next: ExpressionSyntax = operator === "="
+      ? by
+      : { kind: "binary", at: by.at, operator: operator.slice(0, -1), left: target, right: by };
+    this.#updates.set(loop, next);
+    return next;
   }
-}
-
-/** The value of a literal. */
-function valueOf(literal: Expression): number {
-  return literal.kind === "literal" ? Number(literal.value) : NaN;
 }
 
 function fail(at: Position, problem: string): never {
@@ -351,7 +355,7 @@ function flattened(at: Position, body: Statement[]): Statement[] {
   return scoped ? [{ kind: "block", at, body }] : body;
 }
 
-/** Whether nothing behind a statement is reached. */
+/** Whether the statements after this one are never reached. */
 function leaves(statement: Statement): boolean {
   switch (statement.kind) {
     case "return":

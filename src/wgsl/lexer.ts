@@ -1,6 +1,6 @@
 /**
- * Text to tokens. Comments are dropped, but for the marks: `// @if X` becomes a token of its own, followed by those of X
- * and one that ends them, and `// @include "NAME"` becomes the tokens of that file.
+ * Text to tokens. Comments are dropped, except marks: `// @if X` becomes a "mark" token, followed by the tokens of X and
+ * an "end" token, and `// @include "NAME"` becomes the tokens of that file.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export type TokenKind = "name" | "number" | "symbol" | "mark" | "end";
 /** A word, a number, a symbol, a mark's name, or an end. */
 export interface Token extends Position {
   readonly kind: TokenKind;
-  /** For `<` and `>` around template arguments, `<` and `>` with a space behind them, such that no operator equals them. */
+  /** For brackets of template arguments, `<` or `>` and a space, so that they differ from the operators. */
   readonly text: string;
 }
 
@@ -28,14 +28,14 @@ const MARKS: Readonly<Record<string, "required" | "optional">> = {
 const MOST_INCLUDES = 8;
 const SPACE = 0x20, SLASH = 0x2f;
 
-/** Spaces, a comment, a name, a number, or a symbol: the first character tells which. */
+/** A comment, a name, a number, or a symbol: the first character tells which. */
 const TOKEN =
-  /\s+|\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|0[xX][\da-fA-F.]+(?:[pP][+-]?\d+)?[iuf]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iuf]?|->|\+\+|--|&&|\|\||==|!=|<=|<<=|<<|[-+*/%&|^]=|[-+*/%&|^!~<>=.,:;@(){}[\]]/y;
+  /\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_]\w*|0[xX][\da-fA-F.]+(?:[pP][+-]?\d+)?[iuf]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iuf]?|->|\+\+|--|&&|\|\||==|!=|<=|<<=|<<|[-+*/%&|^]=|[-+*/%&|^!~<>=.,:;@(){}[\]]/y;
 const NUMBER = /^\.?\d/;
 /** `// @word rest`. */
 const MARK = /^\/\/\s*@(\w*)[ \t]*(.*)$/;
 
-/** The tokens of a kernel and the files that it includes, template brackets told from operators, and an end. */
+/** The tokens of a kernel and of the files that it includes; the last is an "end". Template brackets differ from operators. */
 export function tokensOf(kernel: Kernel): readonly Token[] {
   const tokens: Token[] = [];
   lex(kernel, 0, kernel.source.length, kernel.includes ?? {}, 0, tokens);
@@ -54,16 +54,19 @@ function lex(
 ): void {
   const { source: text } = source;
   for (let offset = start; offset < end;) {
+    const first = text.charCodeAt(offset);
+    if (first <= SPACE) {
+      offset++;
+      continue;
+    }
     TOKEN.lastIndex = offset;
     if (!TOKEN.test(text)) throw new WgslError({ source, offset }, `unexpected "${text[offset]}"`);
-    const next = TOKEN.lastIndex, first = text.charCodeAt(offset);
-    if (first > SPACE) {
-      const word = text.slice(offset, next);
-      if (first === SLASH && word.startsWith("//")) lexMark(source, offset, word, includes, depth, tokens);
-      else if (isLetter(first)) tokens.push({ kind: "name", text: word, source, offset });
-      else if (NUMBER.test(word)) tokens.push({ kind: "number", text: word, source, offset });
-      else if (!word.startsWith("/*")) tokens.push({ kind: "symbol", text: word, source, offset });
-    }
+    const next = TOKEN.lastIndex, word = text.slice(offset, next);
+    if (isLetter(first)) tokens.push({ kind: "name", text: word, source, offset });
+    else if (NUMBER.test(word)) tokens.push({ kind: "number", text: word, source, offset });
+    else if (first !== SLASH || (next - offset === 1) || word === "/=") {
+      tokens.push({ kind: "symbol", text: word, source, offset });
+    } else if (text.charCodeAt(offset + 1) === SLASH) lexMark(source, offset, word, includes, depth, tokens);
     offset = next;
   }
 }
@@ -110,20 +113,20 @@ function include(
   lex(included, 0, included.source.length, { ...includes, ...included.includes }, depth + 1, tokens);
 }
 
-/** WGSL's template list discovery: a `<` behind a name opens a list if its `>` comes before anything that no list has. */
+/** WGSL's template list discovery: a `<` after a name opens a list if its `>` comes before any token that cannot be in a list. */
 function markTemplates(tokens: Token[]): void {
   const candidates: { readonly index: number; readonly depth: number }[] = [];
   let depth = 0;
-  tokens.forEach(({ kind, text }, i) => {
-    if (kind === "mark" || kind === "end") {
+  for (let i = 0; i < tokens.length; i++) {
+    const { kind, text } = tokens[i]!;
+    if (kind === "name" || kind === "number") continue;
+    if (kind !== "symbol") {
       depth = candidates.length = 0;
-    } else if (kind !== "symbol") {
-      return;
     } else if (text === "<") {
       if (tokens[i - 1]?.kind === "name") candidates.push({ index: i, depth });
     } else if (text === ">") {
       const last = candidates.at(-1);
-      if (last?.depth !== depth) return;
+      if (last?.depth !== depth) continue;
       candidates.pop();
       tokens[last.index] = { ...tokens[last.index]!, text: OPEN_TEMPLATE };
       tokens[i] = { ...tokens[i]!, text: CLOSE_TEMPLATE };
@@ -137,21 +140,18 @@ function markTemplates(tokens: Token[]): void {
     } else if (text === "&&" || text === "||") {
       while (candidates.length > 0 && candidates.at(-1)!.depth >= depth) candidates.pop();
     }
-  });
+  }
 }
 
 /** `>` and what touches it, where they are operators: `>=`, `>>`, `>>=`. */
 function joinShifts(tokens: readonly Token[]): Token[] {
   const joined: Token[] = [];
   for (const token of tokens) {
-    const last = joined.at(-1);
-    const touches = last?.kind === "symbol" && token.kind === "symbol" && last.source === token.source &&
-      last.offset + last.text.length === token.offset;
-    if (
-      touches && (last.text === ">" && (token.text === ">" || token.text === "=") ||
-        last.text === ">>" && token.text === "=")
-    ) joined[joined.length - 1] = { ...last, text: last.text + token.text };
-    else joined.push(token);
+    const last = token.text === ">" || token.text === "=" ? joined.at(-1) : undefined;
+    const joins = last?.text === ">" || (last?.text === ">>" && token.text === "=");
+    if (joins && last.source === token.source && last.offset + last.text.length === token.offset) {
+      joined[joined.length - 1] = { ...last, text: last.text + token.text };
+    } else joined.push(token);
   }
   return joined;
 }

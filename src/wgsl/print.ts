@@ -1,6 +1,6 @@
 /**
- * The text of a variant: compact, without comments, since compilers take long enough over expanded loops. Every statement
- * has a line of its own, so that a compiler's error leads back to the source.
+ * The text of a variant: compact and without comments, because compilers are slow on long texts. Every statement is on
+ * its own line, so that the line of a compiler's error leads back to the source.
  *
  * @module
  */
@@ -191,8 +191,8 @@ class Printer {
       case "binary": {
         const { operator, left, right } = node, second = this.#side(operator, right, true);
         // Not `--`, `&&` or a comment.
-        const apart = second.startsWith("-") || second.startsWith("&") || second.startsWith("*") ? " " : "";
-        return this.#side(operator, left, false) + operator + apart + second;
+        const space = second.startsWith("-") || second.startsWith("&") || second.startsWith("*") ? " " : "";
+        return this.#side(operator, left, false) + operator + space + second;
       }
       case "call":
         return node.target.name + this.#list(node.arguments);
@@ -236,7 +236,7 @@ class Printer {
   }
 }
 
-/** A literal whose type its text tells. */
+/** A literal, with the suffix of its type. */
 function literal({ type, value }: Literal): string {
   if (type === BOOL || typeof value === "boolean") return `${value}`;
   if (type === F32) return `${float(value)}f`;

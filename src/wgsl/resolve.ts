@@ -19,8 +19,8 @@ const SUFFIXES: Readonly<Record<string, Scalar>> = { f: SCALARS["f32"]!, i: SCAL
 /** Makes expressions and types in a scope. */
 export class Resolver {
   /**
-   * @param whole hears of each array that is used in another way than by constant indices.
-   * @param constants those that are computed over and over, if there are any.
+   * @param whole is called with each array that is used other than by constant indices.
+   * @param constants compiles the constant expressions of expanded loops; null outside of functions.
    */
   constructor(
     readonly scope: Scope,
@@ -56,14 +56,14 @@ export class Resolver {
     }
   }
 
-  /** The value of an expression that is compiled, or can be. */
+  /** The value of a constant expression, by compiled code; null if it has to be made from its parts. */
   #known(syntax: ExpressionSyntax): Literal | null {
     const found = this.constants?.find(syntax);
     if (!found) return null;
     try {
       return { kind: "literal", at: syntax.at, type: found.type, value: found.value() };
     } catch (error) {
-      // The tree's way says where it is wrong.
+      // Evaluating the tree gives the error with its position.
       if (error instanceof RangeError) return null;
       throw error;
     }
@@ -151,7 +151,7 @@ export class Resolver {
     return type;
   }
 
-  /** One of WGSL's own types; null where there is none of that name. */
+  /** A type that WGSL has by name; null if it has none of that name. */
   #predeclared({ at, name, template }: NameSyntax): Type | null {
     const [first, second] = template;
     if (!first) {

@@ -9,10 +9,10 @@ import type { Clause, Declaration, Expression, FunctionDeclaration, Name, Statem
 /** `list` with each element replaced; the same list if none changes. */
 function mapped<T>(list: readonly T[], replace: (one: T) => T): readonly T[] {
   let changed: T[] | null = null;
-  list.forEach((one, i) => {
-    const other = replace(one);
+  for (let i = 0; i < list.length; i++) {
+    const one = list[i]!, other = replace(one);
     if (other !== one) (changed ??= list.slice())[i] = other;
-  });
+  }
   return changed ?? list;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What names mean where the tree of a variant is made.
+ * What names mean while the tree of a variant is made.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export type Meaning =
   | Scalars
   | Counter
   | { readonly kind: "type"; readonly type: Type }
-  /** It is declared behind a mark that drops it. */
+  /** Its declaration was dropped by this mark. */
   | { readonly kind: "dropped"; readonly mark: Mark };
 
 interface Entry {
@@ -41,7 +41,7 @@ interface Entry {
   readonly depth: number;
 }
 
-/** The names that can be used at a place, as it moves through nested blocks. */
+/** The names that can be used at the current point of a function, in its nested blocks. */
 export class Scope {
   readonly #names = new Map<string, Entry>();
   /** What the declarations of each open block hide. */
@@ -53,7 +53,7 @@ export class Scope {
     this.#outer = outer;
   }
 
-  /** What `make` gives in a block of its own. */
+  /** The result of `make`, which runs in a new block. */
   within<T>(make: () => T): T {
     const hidden: [string, Entry | undefined][] = [];
     this.#hidden.push(hidden);

@@ -16,7 +16,7 @@ export interface Kernel {
 /** A text and the name of its file. */
 export type Source = Pick<Kernel, "file" | "source">;
 
-/** A place in a file: of a token, and of the tree's node that begins with it. */
+/** A position in a file: of a token, or of the tree's node that begins with it. */
 export interface Position {
   readonly source: Source;
   /** Characters before it. */

@@ -1,6 +1,6 @@
 /**
  * Makes one variant of a kernel: the tree of a readable `.wgsl` file with the values of its `const` and `alias` declarations
- * set, what `// @if CONSTANT` or `// @where EXPRESSION` leaves out dropped, the loops marked `// @unroll` expanded, and
+ * set, the statements that `// @if CONSTANT` or `// @where EXPRESSION` excludes dropped, the loops marked `// @unroll` expanded, and
  * private arrays whose indices are then all constant turned into one variable per element, which drivers keep in registers.
  *
  * @module
@@ -33,8 +33,8 @@ export type { Kernel };
 export type Constants = Readonly<Record<string, number | boolean | string | readonly number[]>>;
 
 /**
- * The tree of `kernel` with `constants` set, of what its entry point needs and all buffers; of everything, if it has no
- * entry point. Throws a `WgslError` where the kernel is not right, or a name or a value does not fit: that is our bug.
+ * The tree of `kernel` with `constants` set. It has what the entry point needs, and all buffers; without an entry point, it
+ * has everything. Throws a `WgslError` where the kernel is not right, or a name or a value does not fit: that is our bug.
  */
 export function specialize(kernel: Kernel, constants: Constants): Module {
   return new Specializer(kernel, parse(kernel), constants).make();
@@ -47,7 +47,7 @@ class Specializer implements Surroundings {
   readonly #resolver = new Resolver(this.module);
   readonly #syntax = new Map<string, DeclarationSyntax>();
   readonly #meanings = new Map<string, Meaning>();
-  /** Those that are being made. */
+  /** The names whose declarations are being made now. */
   readonly #pending = new Set<string>();
   readonly #declarations: Declaration[] = [];
   readonly #names: Set<string>;
@@ -71,7 +71,7 @@ class Specializer implements Surroundings {
     for (const one of all.filter(isKept)) this.#find(one.name);
     for (const one of all.filter(isEntry)) this.#find(one.name);
     const needed = this.#declarations.length;
-    // The rest is made to find what is wrong with it.
+    // The rest is made only to find the errors in it.
     for (const { name } of all) this.#find(name);
     const declarations = all.some(isEntry) ? this.#declarations.slice(0, needed) : this.#declarations;
     return { file: kernel.file, declarations: withoutUnused(declarations), names: this.#names };
@@ -239,7 +239,7 @@ function builtinOf(at: Position, attributes: readonly AttributeSyntax[], type: T
   return known === type ? value.name : build.refuseType(at, known, type);
 }
 
-/** A constant's new value, as its type wants it; a list may have another length than the declaration's. */
+/** A constant's new value, of the declared type; a list may have another length than the declaration's. */
 function valueOf(at: Position, given: Constants[string], type: Type | null): Expression {
   const list = typeof given === "object", wanted = list && type?.kind === "array" ? type.element : type;
   if (wanted?.kind !== "scalar" || list !== (type?.kind === "array") || typeof given === "string") {

@@ -1,5 +1,5 @@
 /**
- * The tree that the parser makes of a file: what is written there, with its marks. Names are strings, and nothing has a
+ * The tree that the parser makes of a file: what the file says, with its marks. Names are strings, and nothing has a
  * type. `specialize.ts` turns it into the tree of `ast.ts`.
  *
  * @module
@@ -79,7 +79,7 @@ export type StatementSyntax =
       readonly kind: "if";
       readonly condition: ExpressionSyntax;
       readonly then: readonly StatementSyntax[];
-      /** `else if` is an "if" alone. */
+      /** For `else if`, the only statement is an "if". */
       readonly otherwise: readonly StatementSyntax[] | null;
     }
     | {

@@ -5,7 +5,7 @@
  */
 import type { Position } from "./source.ts";
 
-/** A number or a truth value. Abstract numbers, without a suffix, become what their surroundings want. */
+/** A number or a truth value. Abstract numbers, without a suffix, get the type that the expression around them needs. */
 export interface Scalar {
   readonly kind: "scalar";
   readonly name: "f32" | "i32" | "u32" | "bool" | "abstract-int" | "abstract-float";
@@ -18,7 +18,7 @@ export interface Vector {
   readonly element: Scalar;
 }
 
-/** Elements of one type; `count` is null where the buffer says how many. */
+/** Elements of one type; `count` is null if the size of the buffer determines it. */
 export interface ArrayType {
   readonly kind: "array";
   readonly element: Type;
@@ -33,7 +33,7 @@ export interface Struct {
   readonly members: readonly { readonly name: string; readonly type: Type }[];
 }
 
-/** What `&variable` is. */
+/** The type of `&variable`. */
 export interface Pointer {
   readonly kind: "pointer";
   readonly space: string;
@@ -71,7 +71,7 @@ const vectors = new Map<Scalar, Map<number, Vector>>();
 const arrays = new WeakMap<Type, Map<number | null, ArrayType>>();
 const pointers = new WeakMap<Type, Map<string, Pointer>>();
 
-/** What `made` has at `key`, made if it is not there. */
+/** The value of `made` at `key`, which is made if there is none. */
 function once<K, V>(made: Map<K, V>, key: K, make: () => V): V {
   let value = made.get(key);
   if (value === undefined) made.set(key, value = make());
@@ -139,7 +139,7 @@ export function withScalar(type: Type, scalar: Scalar): Type {
   return type.kind === "vector" ? vectorOf(type.size, scalar) : scalar;
 }
 
-/** The bytes of a type's alignment and size in memory; null where they cannot be told. */
+/** The bytes of a type's alignment and size in memory; null if they are not known. */
 export function layoutOf(type: Type): { readonly align: number; readonly size: number } | null {
   switch (type.kind) {
     case "scalar":

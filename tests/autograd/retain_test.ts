@@ -1,11 +1,10 @@
 /**
  * backward() frees the graph: what that refuses, what it lets go of, and retainGraph, which keeps it.
  */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../src/errors.ts";
 import { type BackwardOptions, compile, F, type GradFn, type Tensor, tensor, zeros } from "../../src/mod.ts";
+import { collectGarbage } from "../support/collect.ts";
 
 const leaf = (...values: number[]) => tensor(values, { requiresGrad: true });
 const grad = async (x: Tensor) => [...await x.grad!.data()];
@@ -109,9 +108,7 @@ Deno.test("the input of a loss that was read after backward() can be collected",
   };
   const refs: WeakRef<object>[] = [];
   for (let i = 0; i < 3; i++) refs.push(await step());
-  await new Promise((resolve) => setTimeout(resolve)); // References that were followed last until the turn ends.
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
+  await collectGarbage();
   assertEquals(refs.map((ref) => ref.deref()), [undefined, undefined, undefined]);
 });
 

@@ -78,6 +78,24 @@ Deno.test("a wait ends with its work, or with the device's failure, whichever co
   assertEquals((await device.lost).message, "gone");
 });
 
+Deno.test("a wait that has ended is not rejected by a later failure: nothing of it is kept", async () => {
+  const device = new Waiting(), withResolvers = Promise.withResolvers;
+  let rejections = 0;
+  Promise.withResolvers = <T>() => {
+    const { promise, resolve, reject } = withResolvers.call(Promise) as PromiseWithResolvers<T>;
+    return { promise, resolve, reject: (reason) => (rejections++, reject(reason)) };
+  };
+  try {
+    for (let i = 0; i < 3; i++) assertEquals(await device.wait(Promise.resolve(i)), i);
+    const pending = device.wait(new Promise<never>(() => {}));
+    device.fail(new DeviceLostError("gone"));
+    await assertRejects(() => pending, DeviceLostError, "gone");
+  } finally {
+    Promise.withResolvers = withResolvers;
+  }
+  assertEquals(rejections, 1); // The one that was pending.
+});
+
 Deno.test("device memory is not doubled on the side of the processor", () => {
   const paper = new PaperBackend(), before = Deno.memoryUsage().external;
   const block = paper.allocate(2048 * 1024 * 1024), grown = (Deno.memoryUsage().external - before) / 1048576;

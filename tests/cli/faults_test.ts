@@ -39,7 +39,7 @@ const weightsOf = (folder: string, run = "run") => Deno.readFileSync(join(folder
 
 Deno.test("a device that is lost is made anew once, and the run has the same bits; lost again, it ends with 1", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const plain = await wgrad(folder, train("plain"));
     assertEquals(plain.code, 0, plain.err.join("\n"));
     // How many steps are in a submission depends on the machine's speed, so that the checkpoint's file says when.
@@ -67,7 +67,7 @@ Deno.test("a device that is lost is made anew once, and the run has the same bit
 
 Deno.test("too little memory: what was asked for, and a batch that would fit", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const { code, stderr } = await faulty(folder, "memory:3000000", "run", "--batch-size", "40");
     assertEquals(code, 1, stderr);
     const shape =
@@ -78,7 +78,7 @@ Deno.test("too little memory: what was asked for, and a batch that would fit", (
 
 Deno.test("a loss that is not finite: the run stops, or goes back with half the rate, three times at most", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const stopped = await wgrad(folder, train("a", "--lr", "1e6"));
     assertEquals(stopped.code, 1);
     assertMatch(stopped.err.at(-1)!, /^error: .* training diverged; try a smaller --lr$/);
@@ -107,7 +107,7 @@ Deno.test("a loss that is not finite: the run stops, or goes back with half the 
 
 Deno.test("a folder in use is refused, and names the process; one whose process was killed is taken over", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const endless = ["train", "--data", "data", "--epochs", "1000000", "--log-every", "10", "--name", "run"];
     let asked: Promise<unknown> | null = null;
     const killed = await wgrad(folder, endless, (child, lines) => {
@@ -139,7 +139,7 @@ Deno.test({
   ignore: !linux || Deno.uid() !== 0,
   fn: () =>
     withFolder(async (folder) => {
-      await writeData(folder);
+      await writeData(folder, 44);
       const runs = join(folder, "runs");
       await Deno.mkdir(runs);
       const mount = (...args: string[]) => execute("mount", [...args, runs]);

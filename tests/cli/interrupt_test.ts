@@ -14,7 +14,7 @@ import { COMMAND, filesOf, metricsOf, wgrad, writeData } from "./support.ts";
 const posix = Deno.build.os !== "windows";
 const ENDLESS = ["train", "--data", "data", "--epochs", "1000000", "--log-every", "10", "--name", "run"];
 
-for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
   Deno.test({
     name: `${signal} ends the steps under way, saves, says how to go on, and exits ${exit}`,
     ignore: !posix,
@@ -34,7 +34,7 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
         assertEquals(out.concat(err).filter((line) => /[\x00-\x1f\x7f]/.test(line)), []);
         const run = join(folder, "runs", "run"), weights = join("runs", "run", "model.safetensors");
         const match = /^Interrupted: (\d+) steps in [\d.]+ s; weights in (.*)$/.exec(out.at(-2)!);
-        assertEquals([match?.[2], out.at(-1)], [weights, `to go on: wgrad train --resume ${join("runs", "run")}`]);
+        assertEquals([match?.[2], out.at(-1)], [weights, `Resume with: wgrad train --resume ${join("runs", "run")}`]);
         assertEquals(filesOf(run), [
           ...["checkpoints", "config.json", "events", "metrics.csv", "metrics.jsonl", "model.safetensors"],
           ...["report.html", "run.json"],
@@ -102,7 +102,7 @@ Deno.test({
       clearInterval(timer);
       assertEquals([(await child.status).code, text.trim().split("\n").at(-1)], [
         143,
-        "stopping after the steps under way; again: at once",
+        "Stopping and saving… press Ctrl-C again to quit now",
       ]);
       assert(!(await out).includes("Interrupted"));
       const run = join(folder, "runs", "run"), last = join(run, "checkpoints", "last.safetensors");
@@ -128,9 +128,13 @@ Deno.test("signals within half a second are one; a later one exits, with the cod
     Deno.exit = ((code?: number) => void exits.push(code)) as typeof Deno.exit;
     const other = posix ? "SIGTERM" : "SIGBREAK";
     const cases: [first: Deno.Signal, code: number][] = [["SIGINT", 130], [other, posix ? 143 : 130]];
+    if (posix) cases.push(["SIGHUP", 129]);
     for (const [first, code] of cases) {
       const interruption = onInterrupt(() => stops++);
-      assertEquals([[...listeners.keys()].sort(), interruption.code], [["SIGINT", other], null]);
+      assertEquals([[...listeners.keys()].sort(), interruption.code], [
+        posix ? ["SIGHUP", "SIGINT", other] : ["SIGBREAK", "SIGINT"],
+        null,
+      ]);
       at(1000, first);
       for (const [when, signal] of [[1000, other], [1001, "SIGINT"], [1499, first]] as const) at(when, signal);
       assertEquals([stops, interruption.code, exits], [1, code, []]);
@@ -180,6 +184,30 @@ for (const file of ["metrics.jsonl", "model.safetensors"]) {
 }
 
 Deno.test({
+  name: "train goes on when the disk under its stdout is full, and says so once",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withFolder(async (folder) => {
+      await writeData(folder);
+      const quoted = [Deno.execPath(), ...COMMAND].map((word) => `'${word}'`).join(" ");
+      for (const flag of ["--log-every 1", "--json"]) {
+        const name = flag.slice(2, 5),
+          command = `${quoted} train --data data --epochs 1 --name ${name} ${flag} >/dev/full`;
+        const { code, stderr } = await execute("sh", ["-c", command], { cwd: folder });
+        const warnings = stderr.split("\n").filter((line) => line.startsWith("WARNING"));
+        assertEquals([code, warnings.length], [0, 1], stderr);
+        assert(/^WARNING: cannot print the rest: No space left .*: the run goes on$/.test(warnings[0]!), stderr);
+        assert(filesOf(join(folder, "runs", name)).includes("report.html"));
+      }
+      // A command whose output is all that it does fails.
+      const lost = await execute("sh", ["-c", `${quoted} eval --weights runs/log/model.safetensors >/dev/full`], {
+        cwd: folder,
+      });
+      assertEquals(lost.code, 1, lost.stderr);
+    }),
+});
+
+Deno.test({
   name: "a terminal gets a bar with step, loss, images/s and time left, unless --no-progress or --quiet",
   ignore: Deno.build.os !== "linux",
   fn: () =>
@@ -197,12 +225,12 @@ Deno.test({
       };
       const barsOf = (text: string) => {
         const bars = text.split("\r\x1b[K").slice(1).map((part) => part.split("\r\n")[0]!);
-        return bars.filter((bar) => bar !== "" && !/^(\[\d|Finished)/.test(bar));
+        return bars.filter((bar) => bar !== "" && !/^(\[\d|Finished|epoch \d+\/\d+: )/.test(bar));
       };
       const shapes: [columns: number, shape: RegExp, last: RegExp][] = [
         [
           80,
-          /^epoch \d\/9 \[#*\.*\] \d+\/11 {2}loss \d+\.\d{3} {2}lr 0\.001 {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/,
+          /^epoch \d\/9 \[#*\.*\] \d+\/11 {2}loss \d+\.\d{3} {2}accuracy \d+\.\d % {2}(\d+ images\/s {2})?(\d+:)?\d\d:\d\d left$/,
           /^epoch 9\/9 \[#+\] 11\/11 /,
         ],
         [40, /^epoch \d\/9 \[#*\.*\] \d+\/11 {2}loss \d+\.\d{3}$/, /^epoch 9\/9 \[#+\] 11\/11 /],

@@ -39,7 +39,11 @@ async function first({ records }: Split, batches: number): Promise<Uint8Array> {
 }
 const { train, test } = await openDataset("cifar10", { log: console.error });
 const testFile = (await first(test, 1)).subarray(0, COUNT * 3073), trainFile = await first(train, 20);
-await writeFiles(join(folder, "data"), new Map([["data_batch_1.bin", trainFile], ["test_batch.bin", testFile]]));
+const names = new TextEncoder().encode(CIFAR10_CLASSES.join("\n"));
+await writeFiles(
+  join(folder, "data"),
+  new Map([["data_batch_1.bin", trainFile], ["test_batch.bin", testFile], ["batches.meta.txt", names]]),
+);
 const settings = ["--batch-size", "32", "--lr", "0.02", "--max-steps", "300", "--quiet"];
 await wgrad(folder, ["train", "--data", "data", ...settings]);
 

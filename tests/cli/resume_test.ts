@@ -42,7 +42,7 @@ async function unfinish(run: string): Promise<void> {
 
 Deno.test("a run goes on by its name, its folder or a checkpoint, to the same weights; what is damaged is passed over", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const init = await wgrad(folder, ["train", "--data", "data", "--max-steps", "1", "--name", "init", "--seed", "9"]);
     assertEquals(init.code, 0, init.err.join("\n"));
     await Deno.copyFile(join(folder, "runs", "init", "model.safetensors"), join(folder, "w.safetensors"));
@@ -62,7 +62,7 @@ Deno.test("a run goes on by its name, its folder or a checkpoint, to the same we
       ...[VERSION, ["wgrad", ...args].join(" "), 0, []],
     ]);
     assertEquals([first.data.name, first.data.images, first.os, first.arch, first.deno, first.v8], [
-      ...["data", 42, Deno.build.os, Deno.build.arch, Deno.version.deno, Deno.version.v8],
+      ...["data", 44, Deno.build.os, Deno.build.arch, Deno.version.deno, Deno.version.v8],
     ]);
     assert(Date.parse(first.started) < Date.parse(first.finished) && first.adapter.name.length > 0);
 
@@ -130,7 +130,7 @@ Deno.test("a run goes on by its name, its folder or a checkpoint, to the same we
 
 Deno.test("other images, another model or averages that there are not: refused, and the run's folder is as it was", () =>
   withFolder(async (folder) => {
-    await writeData(folder);
+    await writeData(folder, 44);
     const { code, err } = await wgrad(folder, ["train", "--data", "data", "--epochs", "1", "--name", "run"]);
     assertEquals(code, 0, err.join("\n"));
     const run = join(folder, "runs", "run");
@@ -155,12 +155,12 @@ Deno.test("other images, another model or averages that there are not: refused, 
       "lenet-gray",
     );
     await refused(1, /^error: runs.run: the checkpoint has no ema\.conv1\.weight$/, "--force", "--ema", "0.9");
-    const { train } = openSynthetic({ trainCount: 42, testCount: 1 }), bytes = await bytesOf(train.records());
+    const { train } = openSynthetic({ trainCount: 44, testCount: 1 }), bytes = await bytesOf(train.records());
     bytes[100]! ^= 1;
     await Deno.writeFile(join(folder, "data", "data_batch_1.bin"), bytes);
     await refused(
       2,
-      /^error: --resume: data has other images than the run was trained on \(42 of SHA-256 [0-9a-f]{12}…, before 42 of [0-9a-f]{12}…\): bring those back, or go on all the same with --force$/,
+      /^error: --resume: data has other images than the run was trained on \(44 of SHA-256 [0-9a-f]{12}…, before 44 of [0-9a-f]{12}…\): bring those back, or go on all the same with --force$/,
     );
     const forced = await wgrad(folder, ["train", "--resume", "run", "--force", "--epochs", "2", "--lr", "0.5"]);
     assertEquals(forced.code, 0, forced.err.join("\n"));
@@ -188,22 +188,28 @@ Deno.test("each setting that would make it another run is refused by its name, u
     const changed = { ...config, ...given };
     assertEquals(resumedConfig(config, { [key]: before }, false), config, name);
     assertEquals(resumedConfig(config, given, true), changed, name);
-    if (setting.free) {
+    if (setting.free || name === "epochs") { // More epochs only extend the run.
       assertEquals(resumedConfig(config, given, false), changed, name);
       free.push(name);
       continue;
     }
     const { message } = assertThrows(() => resumedConfig(config, given, false), UsageError);
-    assertEquals(
-      message,
-      `--resume: --${name} ${value} would not be the same run, which has ${
-        before === undefined || String(before) === "" ? "none" : before
-      }: leave it away, or go on all the same with --force`,
-    );
+    const had = before === undefined || before === false || String(before) === ""
+      ? `without --${name}`
+      : `with --${name} ${before}`;
+    assertEquals(message, `This run was started ${had}. Drop --${name}, or add --force to change it.`);
     refused.push(name);
   }
-  assertEquals(free, ["data", "offline", "on-nan", "save-every", "keep", "eval-every", "log-every"]);
-  for (const name of ["model", "lr", "seed", "epochs", "batch-size", "val-split", "ema", "opt", "adapter"]) {
+  assertEquals(free, ["data", "offline", "epochs", "on-nan", "save-every", "keep", "eval-every", "final", "log-every"]);
+  for (const epochs of [1, 2]) {
+    assertThrows(() => resumedConfig({ ...config, epochs: 3 }, { epochs }, false), UsageError, "with --epochs 3. Drop");
+  }
+  // A run without a limit is cut short by any, and one with a limit is extended by a larger one.
+  const limited = { ...config, maxSteps: 300 };
+  assertThrows(() => resumedConfig(config, { maxSteps: 300 }, false), UsageError, "without --max-steps. Drop");
+  assertThrows(() => resumedConfig(limited, { maxSteps: 299 }, false), UsageError, "with --max-steps 300. Drop");
+  assertEquals(resumedConfig(limited, { maxSteps: 301 }, false).maxSteps, 301);
+  for (const name of ["model", "lr", "seed", "batch-size", "val-split", "ema", "opt", "adapter"]) {
     assert(refused.includes(name), name);
   }
 });

@@ -6,7 +6,7 @@ import { bar, type BarTrainer, intervalLine } from "../../src/cli/train_output.t
 import type { Progress } from "../../src/train/trainer.ts";
 
 const FULL =
-  /^epoch \d+\/\d+ \[#*\.*\] \d+\/\d+ {2}loss [\d.]+ {2}lr [\de.-]+ {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
+  /^epoch \d+\/\d+ \[#*\.*\] \d+\/\d+ {2}loss [\d.]+ {2}accuracy [\d.]+ % {2}lr [\de.-]+ {2}\d+ images\/s {2}(\d+:)?\d\d:\d\d left$/;
 
 /** Batches of 4: 12,500 an epoch, unless there are fewer images. */
 function run(epochs: number, rate = 0.001, images = 50_000): BarTrainer {
@@ -14,7 +14,8 @@ function run(epochs: number, rate = 0.001, images = 50_000): BarTrainer {
   return {
     stepsPerEpoch,
     totalSteps: epochs * stepsPerEpoch,
-    images: (steps) => Math.floor(steps / stepsPerEpoch) * images + Math.min((steps % stepsPerEpoch) * 4, images),
+    epochs,
+    imagesPerStep: images / stepsPerEpoch,
     rate: () => rate,
   };
 }
@@ -22,27 +23,29 @@ function run(epochs: number, rate = 0.001, images = 50_000): BarTrainer {
 function at(trainer: BarTrainer, step: number, more: Partial<Progress> = {}): Progress {
   const epoch = Math.ceil(step / trainer.stepsPerEpoch), stepInEpoch = step - (epoch - 1) * trainer.stepsPerEpoch;
   const losses = Float32Array.of(2.25, 2.3125);
-  return { epoch, step, stepInEpoch, losses, since: 0, seconds: 1, secondsPerStep: 0.002, ...more };
+  const correct = Float32Array.of(3, 1), ofEpoch = { steps: 400, loss: 900, images: 1600, correct: 500 };
+  const counts = { losses, correct, imagesPerStep: 4, ofEpoch };
+  return { epoch, step, stepInEpoch, ...counts, since: 0, seconds: 1, secondsPerStep: 0.002, ...more };
 }
 
 Deno.test("the bar shows how far the epoch is, loss, rate, images/s, and the time to the end of the run", () => {
   const tutorial = run(2);
   assertEquals(
-    bar(tutorial, at(tutorial, 6250), 100),
-    "epoch 1/2 [##########..........] 6250/12500  loss 2.281  lr 0.001  2000 images/s  00:38 left",
+    bar(tutorial, at(tutorial, 6250), 120),
+    "epoch 1/2 [##########..........] 6250/12500  loss 2.281  accuracy 31.3 %  lr 0.001  2000 images/s  00:38 left",
   );
   assertEquals(
-    bar(tutorial, at(tutorial, 25_000), 100),
-    "epoch 2/2 [####################] 12500/12500  loss 2.281  lr 0.001  2000 images/s  00:00 left",
+    bar(tutorial, at(tutorial, 25_000), 120),
+    "epoch 2/2 [####################] 12500/12500  loss 2.281  accuracy 31.3 %  lr 0.001  2000 images/s  00:00 left",
   );
   // --max-steps ends the second epoch early, and the last batch of the first has two images.
   const short = { ...run(2, 1.23456e-5, 42), totalSteps: 16 };
   assertEquals(
-    bar(short, at(short, 15), 100),
-    "epoch 2/2 [################....] 4/5  loss 2.281  lr 0.0000123  1933 images/s  00:00 left",
+    bar(short, at(short, 15), 120),
+    "epoch 2/2 [################....] 4/5  loss 2.281  accuracy 31.3 %  lr 0.0000123  1909 images/s  00:00 left",
   );
   // Or the first, which is the only one then.
-  const first = { ...short, totalSteps: 11 };
+  const first = { ...short, totalSteps: 11, epochs: 1 };
   assertEquals(bar(first, at(first, 11), 26), "epoch 1/1 [#######] 11/11");
   assertEquals(/(\d+) images/.exec(bar(short, at(short, 11), 100))![1], "1909");
   const slow = run(100);
@@ -63,7 +66,7 @@ Deno.test("the bar is shorter than the terminal is wide, and what is needed most
     for (let columns = 10; columns <= 120; columns++) {
       const text = bar(trainer, progress, columns), what = `${columns}: ${text}`;
       assert(text.length < columns && /^[ -~]*$/.test(text), what);
-      const shown = [/\d+\/\d+( |$).*\d/, /loss \d+\.\d{3}( |$)/, /left$/, /images\/s/, / lr /].map((one) =>
+      const shown = [/\d+\/\d+( |$).*\d/, /loss \d+\.\d{3}( |$)/, /accuracy/, /left$/, /images\/s/, / lr /].map((one) =>
         one.test(text)
       );
       // Each that is there has all before it, and what a narrow terminal has a wide one has too.
@@ -79,13 +82,13 @@ Deno.test("the bar is shorter than the terminal is wide, and what is needed most
     "epoch 1/2 6250/1250",
     "epoch 1/2 [###...] 6250/12500",
     "epoch 1/2 6250/12500  loss 2.281",
-    "epoch 1/2 [######......] 6250/12500  loss 2.281  00:38 left",
-    "epoch 1/2 [###....] 6250/12500  loss 2.281  lr 0.001  2000 images/s  00:38 left",
+    "epoch 1/2 [###....] 6250/12500  loss 2.281  accuracy 31.3 %",
+    "epoch 1/2 [#######........] 6250/12500  loss 2.281  accuracy 31.3 %  00:38 left",
   ]);
 });
 
 Deno.test("a line of the log is the tutorial's", () => {
-  const line = { epoch: 1, step: 2000, stepInEpoch: 2000, loss: 2.19651, seconds: 1 };
+  const line = { epoch: 1, step: 2000, stepInEpoch: 2000, loss: 2.19651, accuracy: 0.2, seconds: 1 };
   assertEquals(intervalLine(line), "[1,  2000] loss: 2.197");
   assertEquals(intervalLine({ ...line, epoch: 10, stepInEpoch: 123456 }), "[10, 123456] loss: 2.197");
 });

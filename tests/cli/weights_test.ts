@@ -91,10 +91,12 @@ Deno.test("weights go through every format, bit for bit, and eval gives the same
 Deno.test("wgrad export writes the network as ONNX, with the scaling and the classes", () =>
   withFolder(async (folder) => {
     await writeNet(folder);
-    const { format, bytes } = await json(folder, "export", "--weights", "net.pth", "--to", "net.onnx");
+    await Deno.writeTextFile(join(folder, "names"), Array.from("abcdefghij", (one) => `kind ${one}\n`).join(""));
+    const names = ["--classes", "names"];
+    const { format, bytes } = await json(folder, "export", "--weights", "net.pth", "--to", "net.onnx", ...names);
     const text = new TextDecoder("latin1").decode(await Deno.readFile(join(folder, "net.onnx")));
     assertEquals([format, bytes], ["onnx", text.length]);
-    for (const word of ["Conv", "conv1.weight", "images", "logits", '["airplane","automobile"', "[0.5,0.5,0.5]"]) {
+    for (const word of ["Conv", "conv1.weight", "images", "logits", '["kind a","kind b"', "[0.5,0.5,0.5]"]) {
       assert(text.includes(word), word);
     }
   }));

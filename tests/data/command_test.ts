@@ -58,11 +58,11 @@ Deno.test("wgrad data show --json ends stdout with one JSON object, and says all
     );
     assertEquals(code, 0);
     assertEquals(out.map((line) => JSON.parse(line)), [
-      { data: "a.bin", split: "train", indices: [1], labels: ["cat"], out: "batch.png" },
+      { data: "a.bin", split: "train", indices: [1], labels: ["class 4"], out: "batch.png" },
     ]);
     assertEquals(err, [
       "data: a.bin is a single file: it is used as the training set and as the test set",
-      "cat (1)",
+      "class 4 (1)",
       "data: wrote 1 images of the train set of a.bin to batch.png",
     ]);
   }));

@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { cacheFolder, checkFiles } from "../../src/data/cache.ts";
-import { CIFAR100_LAYOUT, CIFAR10_CLASSES, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
+import { CIFAR100_LAYOUT, CIFAR10_FILES, CIFAR10_FOLDER } from "../../src/data/cifar.ts";
 import { openDataset, type OpenOptions } from "../../src/data/open_dataset.ts";
 import { countClasses, identifyFiles, selectRecords } from "../../src/data/inspect.ts";
 import { permute, permuteKey } from "../../src/random.ts";
@@ -25,7 +25,8 @@ Deno.test("a folder: training files in the order of their numbers, and the test 
     await writeFiles(folder, files);
     const dataset = await openDataset(folder);
     assertEquals([dataset.name, dataset.synthetic, dataset.shape], [folder, false, [3, 32, 32]]);
-    assertEquals(dataset.classes, CIFAR10_CLASSES);
+    // Nothing names its classes, which need not be those of CIFAR-10.
+    assertEquals(dataset.classes, Array.from({ length: 10 }, (_, i) => `class ${i + 1}`));
     assertEquals([dataset.train.count, dataset.test.count], [3 + 4 + 5 + 6 + 7 + 2, 8]);
     const order = [1, 2, 3, 4, 5, 10].map((i) => files.get(`data_batch_${i}.bin`)!);
     for (let pass = 0; pass < 2; pass++) {
@@ -78,7 +79,29 @@ Deno.test("CIFAR-100: a folder, an archive and one file, with the class names of
       assertEquals(await bytesOf(dataset.train.records()), files.get("train.bin"));
     }
     const alone = await openDataset(`${folder}/set/test.bin`);
-    assertEquals([alone.train.count, alone.classes.length, alone.classes[99]], [3, 100, "class 99"]);
+    assertEquals([alone.train.count, alone.classes.length, alone.classes[99]], [3, 100, "class 100"]);
+  }));
+
+Deno.test("the classes of a folder or an archive are those that its batches.meta.txt names, however many", () =>
+  withFolder(async (folder) => {
+    const files = makeFiles(), list = (names: readonly string[]) => new TextEncoder().encode(names.join("\n") + "\n\n");
+    const names = Array.from({ length: 12 }, (_, i) => `kind ${i}`);
+    const write = async (names: readonly string[]) => {
+      files.set("batches.meta.txt", list(names));
+      await writeFiles(`${folder}/set`, files);
+      await Deno.writeFile(`${folder}/set.tgz`, await makeArchive(files));
+    };
+    await write(names);
+    for (const spec of ["set", "set.tgz"]) assertEquals((await openDataset(`${folder}/${spec}`)).classes, names);
+    for (
+      const [count, message] of [[3, /is out of range: .* labels go from 0 to 2/], [
+        257,
+        /has 257 names of classes/,
+      ]] as const
+    ) {
+      await write(Array.from({ length: count }, (_, i) => `kind ${i}`));
+      for (const spec of ["set", "set.tgz"]) assertMatch(await failure(`${folder}/${spec}`), message);
+    }
   }));
 
 Deno.test("a folder or archive that lacks a split is refused, unless the split is not needed", () =>

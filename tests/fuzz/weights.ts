@@ -33,9 +33,9 @@ const PYTORCH = await Promise.all(
   ),
 );
 
-const PART = { sum: 1, steps: 1 };
+const COUNTS = { steps: 1, images: 4, correct: 2 }, PART = { ...COUNTS, sum: 1, loss: 1 };
 const STATE: RunState = {
-  ...{ step: 5, epoch: 1, stepInEpoch: 5, lossOfEpoch: 3, printed: PART, noted: PART, seconds: 1, rateScale: 1 },
+  ...{ step: 5, epoch: 1, stepInEpoch: 5, ofEpoch: PART, printed: PART, noted: PART, seconds: 1, rateScale: 1 },
   ...{ restores: 0, schedule: null, rng: [0, 0, 0], best: { step: 5, loss: 1, accuracy: 0.5 } },
   ...{
     config: { lr: 0.1 },

@@ -3,7 +3,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { compile, F, full, nn, type Tensor, tensor } from "../../src/mod.ts";
-import { RULE_NAMES, switchedOff } from "../../src/ops/fuse.ts";
+import { recorder } from "../../src/graph/recorder.ts";
+import { RULE_NAMES } from "../../src/ops/fuse.ts";
 import { assertRelative } from "../support/close.ts";
 import { toTensor, values } from "../support/gradcheck.ts";
 import { withMerging } from "../support/merging.ts";
@@ -44,25 +45,25 @@ for (const name of RULE_NAMES) {
   Deno.test(`the rule ${name} saves kernels, and leaves every gradient as it is`, async () => {
     // Merging hides how many kernels there are.
     const on = await withMerging(false, step);
-    switchedOff.add(name);
+    recorder.skippedRules.add(name);
     try {
       const off = await withMerging(false, step);
       assert(on.dispatches < off.dispatches, `${on.dispatches} kernels with the rule, ${off.dispatches} without`);
       on.results.forEach((result, i) => assertRelative(result, off.results[i]!, 1e-5, `result ${i}`));
     } finally {
-      switchedOff.delete(name);
+      recorder.skippedRules.delete(name);
     }
   });
 }
 
 Deno.test("without any rule the results are the same", async () => {
   const on = await step();
-  for (const name of RULE_NAMES) switchedOff.add(name);
+  for (const name of RULE_NAMES) recorder.skippedRules.add(name);
   try {
     const off = await step();
     on.results.forEach((result, i) => assertRelative(result, off.results[i]!, 1e-5, `result ${i}`));
   } finally {
-    switchedOff.clear();
+    recorder.skippedRules.clear();
   }
-  assertEquals(switchedOff.size, 0);
+  assertEquals(recorder.skippedRules.size, 0);
 });

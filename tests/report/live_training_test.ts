@@ -164,7 +164,7 @@ async function train(browser: Browser, folder: string): Promise<number> {
     assertEquals([newest.state.step, newest.state.rateScale], [last, 2]);
   });
   assertEquals(code, 130, err.join("\n"));
-  assertEquals(out.at(-1), `to go on: wgrad train --resume ${join("runs", "run")}`);
+  assertEquals(out.at(-1), `Resume with: wgrad train --resume ${join("runs", "run")}`);
   return last;
 }
 

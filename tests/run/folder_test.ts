@@ -82,9 +82,20 @@ Deno.test("a folder is locked by one at a time; the lock's file goes with it, an
 /** A checkpoint with nothing in it but noise. */
 function checkpoint(step: number, change: object = {}): Uint8Array<ArrayBuffer> {
   const data = new Float32Array(bits(step, 500).buffer);
-  const part = { sum: 1, steps: 1 }, best = { step: 10, loss: 1, accuracy: 0.5 };
+  const counts = { steps: 1, images: 4, correct: 2 },
+    part = { ...counts, sum: 1 },
+    best = { step: 10, loss: 1, accuracy: 0.5 };
   const state: RunState = {
-    ...{ step, epoch: 1, stepInEpoch: step, lossOfEpoch: 3, printed: part, noted: part, seconds: 1, rateScale: 1 },
+    ...{
+      step,
+      epoch: 1,
+      stepInEpoch: step,
+      ofEpoch: { ...counts, loss: 3 },
+      printed: part,
+      noted: part,
+      seconds: 1,
+      rateScale: 1,
+    },
     ...{ restores: 0, schedule: null, rng: [0, 0, 0], best: step < 10 ? null : best, config: {}, kernels: {} },
     data: { images: 42, sha256: "0" },
     ...change,
@@ -109,6 +120,10 @@ Deno.test("a checkpoint whose state is none is refused, though its checksum is r
     { rng: [0, 0] },
     { printed: 1 },
     { noted: { sum: 1 } },
+    { noted: { sum: 1, steps: 1, images: 4, correct: -1 } },
+    { ofEpoch: undefined },
+    { ofEpoch: { steps: 1, loss: null, images: 4, correct: 2 } },
+    { ofEpoch: "all" },
     { best: { step: 1 } },
     { config: [] },
     { data: undefined },
@@ -119,6 +134,16 @@ Deno.test("a checkpoint whose state is none is refused, though its checksum is r
     const error = assertThrows(() => decodeCheckpoint(checkpoint(5, change), "a"), WeightsError);
     assertEquals(error.message, "a is no checkpoint of a run", JSON.stringify(change));
   }
+});
+
+Deno.test("a checkpoint of an older version, which counted no predictions, can be used", () => {
+  const part = { sum: 2, steps: 2 };
+  const { state } = decodeCheckpoint(
+    checkpoint(5, { ofEpoch: undefined, lossOfEpoch: 3, printed: part, noted: part }),
+    "a",
+  );
+  assertEquals(state.ofEpoch, { steps: 5, loss: 3, images: 0, correct: 0 });
+  assertEquals([state.printed, state.noted], [{ ...part, images: 0, correct: 0 }, { ...part, images: 0, correct: 0 }]);
 });
 
 const never = (line: string) => {

@@ -29,7 +29,7 @@ const training = (step: number, loss = 2.302585092994046 / step): MetricLine => 
 });
 const LINES: MetricLine[] = [
   training(2),
-  training(4, 1e-7),
+  { ...training(4, 1e-7), accuracy: 0.75 },
   { step: 4, epoch: 1, seconds: 0.5, valLoss: 1.25, valAccuracy: 0.5 },
   { step: 4, event: "resume", from: 'runs/a "b", c', wgrad: "0.1.0", lr: 0.05 },
   { step: 6, epoch: 2, seconds: 0.75, testLoss: NaN, testAccuracy: 0.1 },
@@ -75,11 +75,11 @@ Deno.test("MetricsLog writes the same numbers to all files at once", () =>
     const [header, ...rows] = parse(csv);
     assertEquals(header, [...COLUMNS]);
     assertEquals(rows, [
-      ["2", "1", "2", "0.25", "1.151292546497023", "0.1", "1234.5", "", "", "", "", "", ""],
-      ["4", "1", "4", "0.5", "1e-7", "0.1", "1234.5", "", "", "", "", "", ""],
-      ["4", "1", "", "0.5", "", "", "", "1.25", "0.5", "", "", "", ""],
-      ["4", "", "", "", "", "0.05", "", "", "", "", "", "resume", '{"from":"runs/a \\"b\\", c","wgrad":"0.1.0"}'],
-      ["6", "2", "", "0.75", "", "", "", "", "", "NaN", "0.1", "", ""],
+      ["2", "1", "2", "0.25", "1.151292546497023", "", "0.1", "1234.5", "", "", "", "", "", ""],
+      ["4", "1", "4", "0.5", "1e-7", "0.75", "0.1", "1234.5", "", "", "", "", "", ""],
+      ["4", "1", "", "0.5", "", "", "", "", "1.25", "0.5", "", "", "", ""],
+      ["4", "", "", "", "", "", "0.05", "", "", "", "", "", "resume", '{"from":"runs/a \\"b\\", c","wgrad":"0.1.0"}'],
+      ["6", "2", "", "0.75", "", "", "", "", "", "", "NaN", "0.1", "", ""],
     ]);
 
     const events = eventsIn(folder), f = Math.fround;
@@ -94,6 +94,7 @@ Deno.test("MetricsLog writes the same numbers to all files at once", () =>
       [4, "loss/train", f(1e-7)],
       [4, "lr", f(0.1)],
       [4, "images_per_second", 1234.5],
+      [4, "accuracy/train", 0.75],
       [4, "loss/val", 1.25],
       [4, "accuracy/val", 0.5],
       [6, "loss/test", NaN],

@@ -75,7 +75,7 @@ for (const [name, given] of Object.entries(CASES)) {
       const actual = await newestOf(session);
       assertEquals(bitsOf(actual), bitsOf(expected));
       assert(bitsOf(actual).size > 10);
-      for (const key of ["step", "epoch", "stepInEpoch", "schedule", "rng", "best", "lossOfEpoch"] as const) {
+      for (const key of ["step", "epoch", "stepInEpoch", "schedule", "rng", "best", "ofEpoch"] as const) {
         assertEquals(actual.state[key], expected.state[key], key);
       }
       assertEquals(metricsOf(broken), metricsOf(straight));

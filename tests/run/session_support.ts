@@ -39,7 +39,7 @@ export async function openSession(
     const gpu = await requestBackend();
     const tested = held?.validation ?? (config.evalEvery === undefined ? null : dataset.test);
     return {
-      trainer: await makeTrainer(gpu, config, dataset),
+      trainer: await makeTrainer(gpu, config, dataset, () => {}, checkpoint?.state),
       tests: tested && await DeviceData.upload(gpu, dataset, tested),
     };
   };

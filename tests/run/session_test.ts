@@ -260,6 +260,9 @@ Deno.test("a run that goes on with larger batches begins where it was in the epo
     const listener = { progress: (_: Trainer, progress: Progress) => void losses.push(...progress.losses) };
     const { session: other } = await openSession(folder, dataset, more, await newestOf(session), listener);
     const { step, epoch, stepInEpoch } = other.trainer.position;
-    assertEquals([step, epoch, stepInEpoch], [1, 1, 1]);
-    assertEquals([(await other.run()).steps, losses.length], [6, 5]);
+    assertEquals([step, epoch, stepInEpoch], [6, 1, 1]);
+    // The six steps stay six; the images that are left take five.
+    const { steps, images: seen } = await other.run();
+    assertEquals([steps, losses.length, seen, other.trainer.totalSteps], [11, 5, 3 * 42 - 21, 11]);
+    assertEquals([6, 7, 11].map((step) => other.trainer.epochAt(step)), [1, 1, 3]);
   }));

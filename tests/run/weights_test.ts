@@ -9,7 +9,7 @@ import { nn } from "../../src/mod.ts";
 import { encodePytorch } from "../../src/io/pytorch.ts";
 import { encodeSafetensors } from "../../src/io/safetensors.ts";
 import { load } from "../../src/mod.ts";
-import { storedState } from "../../src/nn/files.ts";
+import { readStored, storedState } from "../../src/nn/files.ts";
 import { applyWeights, loadWeights, saveWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 
@@ -80,8 +80,8 @@ Deno.test("a saved file of weights has a checksum: it is refused if any byte was
     const path = join(folder, "model.safetensors"), net = nn.models.lenet();
     await saveWeights(net, path, { model: "lenet", normalize: "half" });
     const bytes = await Deno.readFile(path), length = 8 + new DataView(bytes.buffer).getUint32(0, true);
-    const { metadata, module } = await loadWeights(path);
-    assertEquals([metadata.model, metadata.sha256], ["lenet", undefined]);
+    const { model, module } = await loadWeights(path), { file } = await readStored(path);
+    assertEquals([model, file.metadata.model, file.metadata.sha256], ["lenet", "lenet", undefined]);
     assert(/^\{"__metadata__":\{"sha256":"[0-9a-f]{64}",/.test(new TextDecoder().decode(bytes.subarray(8, 200))));
     assertEquals([...await module.parameters()[0]!.data()], [...await net.parameters()[0]!.data()]);
     // The first bytes say that there is a checksum.

@@ -146,9 +146,9 @@ Deno.test("checkFits() refuses data that no model takes", () => {
     const error = assertThrows(() => checkFits("lenet", { ...dataset, shape }), UsageError);
     assertEquals(
       error.message,
-      `the model lenet takes images of 3 x 32 x 32 in 10 classes, and synthetic has ${shape.join(" x ")} in 10`,
+      `the model lenet takes images of 3 x 32 x 32, and synthetic has ${shape.join(" x ")}`,
     );
   }
-  const classes = Array.from({ length: 100 }, (_, i) => `class ${i}`);
-  assertThrows(() => checkFits("lenet-gray", { ...dataset, classes }), UsageError, "3 x 32 x 32 in 100");
+  // A model is made for any number of classes.
+  checkFits("lenet-gray", { ...dataset, classes: ["a", "b"] });
 });

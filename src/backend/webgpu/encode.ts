@@ -12,7 +12,7 @@ export interface WebGpuBuffer extends DeviceBuffer {
   readonly buffer: GPUBuffer;
 }
 
-/** The WebGPU buffer behind `buffer`, which must be of this backend. */
+/** The WebGPU buffer of `buffer`, which must belong to this backend. */
 export function bufferOf(buffer: DeviceBuffer): GPUBuffer {
   return (buffer as WebGpuBuffer).buffer;
 }
@@ -43,7 +43,7 @@ export interface BoundDispatch {
 
 export type BoundCommand = BoundDispatch | Copy;
 
-/** Encodes a dispatch. @param set the pipeline that the pass has already. */
+/** Encodes a dispatch. @param set the pipeline that is set in the pass. */
 export function encodeDispatch(
   pass: GPUComputePassEncoder,
   { pipeline, group, grid }: BoundDispatch,

@@ -45,7 +45,7 @@ export function compile(device: GPUDevice, shader: Shader, code: string): WebGpu
   return { shader, pipeline, layout, ready };
 }
 
-/** `shaders/conv2d.wgsl:12:5: error: …` with the line itself, as the kernel's file has it. */
+/** `shaders/conv/conv2d.wgsl:12:5: error: …` with the line itself, as the kernel's file has it. */
 async function explain({ file, module }: Shader, compiled: GPUShaderModule, fallback: string): Promise<string> {
   const { messages } = await compiled.getCompilationInfo();
   const message = messages.find((message) => message.type === "error");

@@ -1,5 +1,5 @@
 /**
- * What dispatches take by the GPU's own clock: those of a step, one by one, or lists of them against each other.
+ * Times of dispatches by the GPU's clock: of each dispatch of a step, or of lists of them, to compare the lists.
  *
  * @module
  */
@@ -119,7 +119,7 @@ class Clock {
     return new BigUint64Array(bytes!);
   }
 
-  /** WebGPU says that a tick is a nanosecond, but not every implementation converts: a known time between two tells. */
+  /** WebGPU says that a tick is a nanosecond, but not every implementation converts to nanoseconds. A known time between two ticks shows the unit. */
   async nanosecondsPerTick(): Promise<number> {
     const { device } = this.queue, known = tickOf.get(device);
     if (known !== undefined) return known;

@@ -125,7 +125,7 @@ const nll2dOp = formOf(nllOp, "NllLoss2DBackward0");
 
 /**
  * The gradient of the log-probabilities: −t dy, over the number of rows where the loss is a mean. The third input, the
- * loss, is not read: it tells the fusion rules which loss this is the gradient of.
+ * loss, is not read: the fusion rules find by it which loss this is the gradient of.
  */
 export const nllGradOp: Op<NllGradAttrs> = {
   name: "nllLossGrad",

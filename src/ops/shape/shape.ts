@@ -8,7 +8,7 @@ import type { DType, Shape, Value } from "../../graph/node.ts";
 import { describe } from "../options.ts";
 
 /** The most dimensions that a kernel walks, after neighbours that every operand walks as one are merged. */
-export const MAX_WALK = 6;
+const MAX_WALK = 6;
 
 /** Workgroups for `count` invocations, one each: along x, and along y where x does not suffice. */
 export function linearGrid(count: number, perGroup = 64): [number, number, number] {
