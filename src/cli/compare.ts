@@ -6,7 +6,7 @@
 import { writeAtomically } from "../files/write.ts";
 import { printable } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
-import { compareRuns, type Comparison, MAX_COMPARED } from "../report/comparison.ts";
+import { compareRuns, type Comparison, type ComparisonRow, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";
 import { figuresOf } from "../report/page/series.js";
 import { checkOverwrite } from "../report/report_file.ts";
@@ -20,8 +20,8 @@ export const command = defineCommand({
   name: "compare",
   summary: "Compare runs: one table, and one page with the curves of all",
   description:
-    "Prints the settings and results of runs as a table with one column per run. Settings that differ are marked with *. " +
-    "The page with their curves is one self-contained file.",
+    "Prints the results of runs, and the settings that differ, as a table with one column per run. The best results are " +
+    "marked with * if all runs have the same data. The page with their curves is one self-contained file.",
   positional: [{ name: "RUN", help: "A run's folder, or the name of one in runs/; two or more", rest: true }],
   flags: [
     {
@@ -51,24 +51,37 @@ export const command = defineCommand({
     const runs = found.map((run) =>
       found.filter(({ name }) => name === run.name).length > 1 ? { ...run, name: run.path } : run
     );
-    for (const line of tableOf(compareRuns(runs))) output.result(line);
+    const comparison = compareRuns(runs);
+    for (const line of tableOf(comparison)) output.result(line);
+    for (const note of comparison.notes) output.result(`NOTE: ${printable(note)}`);
     await writeAtomically(out, new TextEncoder().encode(comparePage(runs)));
     output.result("");
     output.result(`The page: ${out}`);
     output.json({
-      runs: runs.map(({ name, path, state, config, ...run }) => ({ name, path, state, config, ...figuresOf(run) })),
+      runs: runs.map((run) => ({
+        name: run.name,
+        path: run.path,
+        state: run.state,
+        config: run.config,
+        ...figuresOf(run),
+      })),
+      notes: comparison.notes,
       out,
     });
     return 0;
   },
 });
 
-/** Formats a table for a terminal. A `*` after the name marks a setting that differs. */
-function tableOf({ names, rows }: Comparison): string[] {
-  const cells = [
-    ["", ...names],
-    ...rows.map(({ label, differs, values }) => [differs ? `${label} *` : label, ...values]),
-  ].map((row) => row.map((cell) => printable(cell, 200)));
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+/** Formats a table for a terminal: the results, and then the settings. A `*` after a value marks the best ones. */
+function tableOf({ names, results, settings }: Comparison): string[] {
+  const rowOf = ({ label, values, best }: ComparisonRow) => [
+    label,
+    ...values.map((value, i) => best.includes(i) ? `${value} *` : value),
+  ];
+  const differ = settings.length === 0 ? ["No settings differ."] : ["", ...names.map(() => "")];
+  const cells = [["", ...names], ...results.map(rowOf), differ, ...settings.map(rowOf)].map((row) =>
+    row.map((cell) => printable(cell, 200))
+  );
+  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

@@ -110,12 +110,13 @@ async function train(
   if (!evaluation) {
     output.say(howToGoOn(path));
     live?.trained("stopped");
-    output.json({ interrupted: true, ...done });
+    output.json({ interrupted: true, ...done, weights: result.saved });
     return listener.exitCode;
   }
   live?.evaluation(evaluation);
+  if (steps < result.totalSteps) output.say(howToGoOn(path));
   output.say(`report: ${join(path, "report.html")}`);
-  live?.trained("finished");
+  live?.trained(steps < result.totalSteps ? "ended-early" : "finished");
   for (const line of nextLines(path)) output.say(line);
   const { accuracy, loss, results } = evaluation;
   output.json({ accuracy, loss, ...done, results });

@@ -44,10 +44,10 @@ export class TrainListener implements RunListener, Disposable {
     this.#live?.progress(progress);
   }
 
-  trained({ interrupted, steps, seconds, weights, saved }: TrainingSummary): void {
+  trained({ interrupted, steps, totalSteps, seconds, weights, saved }: TrainingSummary): void {
     this.#output.progress("");
-    const what = interrupted ? "Interrupted" : "Finished training", count = `${steps} step${steps === 1 ? "" : "s"}`;
-    const which = saved.validation ? ` (${whichWeights(saved)})` : "";
+    const what = interrupted ? "Interrupted" : steps < totalSteps ? "Stopped early" : "Finished training";
+    const count = `${steps} step${steps === 1 ? "" : "s"}`, which = saved.validation ? ` (${whichWeights(saved)})` : "";
     this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${weights}${which}`);
     this.#trained = !interrupted;
     if (!interrupted) this.#live?.trained("testing");
@@ -58,7 +58,7 @@ export class TrainListener implements RunListener, Disposable {
     printResults(results, this.#output);
   }
 
-  /** The exit code of a run that was stopped, by a signal or by the live page. */
+  /** The exit code of a run that was stopped by a signal. */
   get exitCode(): number {
     return this.#interruption?.code ?? 130;
   }

@@ -5,7 +5,7 @@
  */
 import { UsageError } from "../errors.ts";
 import type { LiveServer, LiveState } from "../report/live_server.ts";
-import { addLine } from "../report/page/series.js";
+import { addLine, failureOf } from "../report/page/series.js";
 import type { RunView } from "../report/run_view.ts";
 import type { EvaluationFile } from "../run/evaluation_file.ts";
 import type { Session } from "../run/session.ts";
@@ -19,6 +19,9 @@ export interface PageAddress {
   readonly host: "127.0.0.1" | "::1" | "0.0.0.0" | "::";
 }
 
+/** What a run does after its training. */
+type AfterTraining = "testing" | "finished" | "ended-early" | "stopped";
+
 /** The page of a run. If it is disposed of before the run was finished or stopped, it shows that the run has failed. */
 export class LiveRun implements AsyncDisposable {
   readonly #live: LiveServer;
@@ -28,7 +31,7 @@ export class LiveRun implements AsyncDisposable {
   /** What a page shows when it opens. It is kept in memory: reading the files of a long run would delay the training. */
   #view: RunView | null = null;
   /** What the run does after its training; null while it trains. */
-  #after: "testing" | "finished" | "stopped" | null = null;
+  #after: AfterTraining | null = null;
 
   private constructor(live: LiveServer, output: Output) {
     this.#live = live;
@@ -52,7 +55,7 @@ export class LiveRun implements AsyncDisposable {
       controls: {
         pause: () => run.#control((session) => session.pause(), "paused"),
         resume: () => run.#control((session) => session.resume(), "resumed"),
-        stop: () => run.#control((session) => session.stop(), "stopping, and saving"),
+        stop: () => run.#control((session) => session.stop({ test: true }), "stopping, to save and test the weights"),
         setLr: (lr) => run.#control((session) => session.setLr(lr)), // The session prints it.
       },
     });
@@ -75,9 +78,7 @@ export class LiveRun implements AsyncDisposable {
       step,
       totalSteps: trainer.totalSteps,
       epoch,
-      loss: null,
       lr: 0,
-      imagesPerSecond: null,
       secondsLeft: null,
     };
     this.#publish();
@@ -86,15 +87,9 @@ export class LiveRun implements AsyncDisposable {
   }
 
   /** Shows how far the run has come. */
-  progress({ epoch, step, losses, secondsPerStep }: Progress): void {
-    const { trainer } = this.#session;
-    this.#publish({
-      step,
-      epoch,
-      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-      imagesPerSecond: trainer.images(step) / step / secondsPerStep,
-      secondsLeft: secondsPerStep * (trainer.totalSteps - step),
-    });
+  progress({ epoch, step, secondsPerStep }: Progress): void {
+    const { totalSteps } = this.#session.trainer;
+    this.#publish({ step, epoch, secondsLeft: secondsPerStep * (totalSteps - step) });
   }
 
   /** Stops the run, as `session.stop()` does. */
@@ -104,7 +99,7 @@ export class LiveRun implements AsyncDisposable {
   }
 
   /** Shows what the run does now that it no longer trains. */
-  trained(after: "testing" | "finished" | "stopped"): void {
+  trained(after: AfterTraining): void {
     this.#after = after;
     this.#publish();
   }
@@ -116,7 +111,9 @@ export class LiveRun implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state && this.#after !== "finished" && this.#after !== "stopped") this.#publish({ state: "failed" });
+    if (this.#state && (this.#after === null || this.#after === "testing")) {
+      this.#publish({ state: this.#view && failureOf(this.#view.series)?.state || "failed" });
+    }
     await this.#live.close();
   }
 

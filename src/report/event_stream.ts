@@ -8,7 +8,7 @@ import { SECURITY_HEADERS } from "./access.ts";
 import { text } from "./server.ts";
 import type { RunState } from "./run_view.ts";
 
-/** The progress of a run. */
+/** The progress of a run. Its loss and its images per second are not here: the page has them from the lines of metrics. */
 export interface LiveState {
   readonly state: RunState;
   /** The number of steps done. */
@@ -16,12 +16,9 @@ export interface LiveState {
   readonly totalSteps: number;
   /** Counts from 1. */
   readonly epoch: number;
-  /** Mean loss of the last steps; null before the first. */
-  readonly loss: number | null;
   /** The learning rate of the next step. */
   readonly lr: number;
-  /** Null while it is not known yet, like the time left. */
-  readonly imagesPerSecond: number | null;
+  /** Null while it is not known yet. */
   readonly secondsLeft: number | null;
 }
 

@@ -17,13 +17,26 @@ import live from "./page/live.js" with { type: "text" };
 import main from "./page/main.js" with { type: "text" };
 import pageStyle from "./page/page.css" with { type: "text" };
 import sections from "./page/sections.js" with { type: "text" };
+import pictures from "./page/pictures.js" with { type: "text" };
 import series from "./page/series.js" with { type: "text" };
 import tables from "./page/tables.js" with { type: "text" };
-import { figuresOf } from "./page/series.js";
+import { figuresOf, thin } from "./page/series.js";
 import type { RunView } from "./run_view.ts";
 
 /** A run in the list of runs. */
-export type ListedRun = Pick<RunView, "name" | "state" | "config"> & { readonly figures: ReturnType<typeof figuresOf> };
+export interface ListedRun extends Pick<RunView, "name" | "state"> {
+  /** When it was started: ISO 8601, in UTC; null if the run does not say. */
+  readonly started: string | null;
+  readonly model: string | null;
+  readonly data: string | null;
+  readonly optimizer: string | null;
+  readonly figures: ReturnType<typeof figuresOf>;
+  /** Some points of the training loss, to draw a small curve. */
+  readonly losses: readonly number[];
+}
+
+/** The most points of the small curve of a run. */
+const MAX_LISTED_POINTS = 48;
 
 /** A run that cannot be read, and the reason. */
 export interface UnreadableRun {
@@ -63,16 +76,34 @@ export function comparePage(runs: readonly RunView[], { home }: PageOptions = {}
   });
 }
 
-/** The list of the runs in a folder, with links to `run/NAME` and a form that leads to `compare?run=A&run=B`. */
-export function browsePage(folder: string, runs: readonly (RunView | UnreadableRun)[]): string {
-  const listed = runs.map((run): ListedRun | UnreadableRun =>
-    "error" in run ? run : { name: run.name, state: run.state, config: run.config, figures: figuresOf(run) }
-  );
-  return page("Runs – wgrad", "browse", { folder, runs: listed });
+/** What the list shows of a run. */
+export function listedRun(run: RunView): ListedRun {
+  const { name, state, config, environment, series } = run;
+  const text = (value: unknown) => typeof value === "string" ? value : null;
+  const losses = thin(series.curves.loss!, MAX_LISTED_POINTS).y;
+  const { model, data, optimizer } = config;
+  return {
+    name,
+    state,
+    started: text(environment.started),
+    model: text(model),
+    data: text(data),
+    optimizer: text(optimizer),
+    figures: figuresOf(run),
+    losses: losses.map((loss) => Number(loss.toPrecision(4))),
+  };
+}
+
+/**
+ * The list of the runs in a folder, with links to `run/NAME` and a form that leads to `compare?run=A&run=B`. The page asks for
+ * `list.json` again and again, which is the list as JSON, and posts the name of a run that is to go to the trash to `trash`.
+ */
+export function browsePage(folder: string, runs: readonly (ListedRun | UnreadableRun)[]): string {
+  return page("Runs – wgrad", "browse", { folder, runs });
 }
 
 /** The modules of the page joined into one script, in this order, without their imports and exports. */
-const script = [series, format, dom, charts, sections, live, tables, main]
+const script = [series, format, dom, charts, pictures, sections, live, tables, main]
   .map((text) => text.replace(/^import [^;]*;\n/gm, "").replace(/^export /gm, ""))
   .join("\n");
 
@@ -91,7 +122,7 @@ function hashOf(text: string): string {
 
 /**
  * The content security policy. Only the scripts and styles in the page are allowed, and only images in its data. A live page
- * may send requests, and the list may send its form, but only to the server that the page came from.
+ * and the list may send requests, and the list its form, but only to the server that the page came from.
  */
 const policy = [
   "default-src 'none'",
@@ -106,7 +137,7 @@ const MODE_POLICIES = {
   report: "; form-action 'none'",
   compare: "; form-action 'none'",
   live: "; connect-src 'self'; form-action 'none'",
-  browse: "; form-action 'self'",
+  browse: "; connect-src 'self'; form-action 'self'",
 };
 
 function page(title: string, mode: keyof typeof MODE_POLICIES, data: object = {}): string {

@@ -5,6 +5,8 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
+import { makeConfig } from "../config/config.ts";
+import type { GivenConfig } from "../config/settings.ts";
 import { fileChunks, fileSize, readWholeFile } from "../files/read.ts";
 import { fileError } from "../files/file_error.ts";
 import { DataError, WgradError } from "../errors.ts";
@@ -13,13 +15,25 @@ import { parseJson } from "../files/json.ts";
 import { type EvaluationFile, evaluationFromJson } from "../run/evaluation_file.ts";
 import { LOCK } from "../run/lock.ts";
 import { type Filters, filtersOf } from "./filters.ts";
-import { addLine, noSeries, type Series } from "./page/series.js";
+import { addLine, failureOf, noSeries, type Series } from "./page/series.js";
 
 /** The largest JSON file, and the longest line of metrics, in bytes. Parsing takes up to 30 times as much memory. */
 const MAX_TEXT = 1 << 22, MAX_LINE = 1 << 20;
 
-/** The state of a run. "stopped": it ended before its test, because it was interrupted or failed. */
-export type RunState = "running" | "paused" | "stopping" | "testing" | "finished" | "failed" | "stopped";
+/**
+ * The state of a run. "stopped": it was interrupted before its test. "ended-early": it was ended before its last step, and
+ * tested then. "diverged": it failed since a loss was not finite.
+ */
+export type RunState =
+  | "running"
+  | "paused"
+  | "stopping"
+  | "testing"
+  | "finished"
+  | "ended-early"
+  | "failed"
+  | "diverged"
+  | "stopped";
 
 /** Everything that a page shows of a run. It can be sent as JSON. */
 export interface RunView {
@@ -30,6 +44,8 @@ export interface RunView {
   readonly state: RunState;
   /** The settings. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** The default of each setting; of those that an optimizer or a schedule has, the default for that of the run. */
+  readonly defaults: Readonly<Record<string, unknown>>;
   /** Versions, the adapter and other facts about the machine. */
   readonly environment: Readonly<Record<string, unknown>>;
   /** The curves, with at most a few thousand points each, and the events. */
@@ -57,21 +73,39 @@ export async function readRun(path: string, { ended = false, weights = true } = 
     throw new DataError(`${path} is not a run: it has neither config.json nor metrics.jsonl`);
   }
   const { series, badLines } = await readMetrics(join(path, "metrics.jsonl"));
-  const testFile = join(path, "evaluation.json"), test = await readText(testFile);
+  const testFile = join(path, "evaluation.json"), test = isTested(series) ? await readText(testFile) : undefined;
   const evaluation = test === undefined ? undefined : evaluationFromJson(test, testFile);
   const filters = weights ? await readFilters(join(path, "model.safetensors")) : undefined;
-  const tested = evaluation !== undefined || series.curves.testAccuracy!.x.length > 0;
+  const config = await readRecord(join(path, "config.json"));
   return {
     name: basename(resolve(path)),
     path,
-    state: !ended && await isLocked(join(path, LOCK)) ? "running" : tested ? "finished" : "stopped",
-    config: await readRecord(join(path, "config.json")),
+    state: !ended && await isLocked(path) ? "running" : stateOfEnded(series, evaluation !== undefined),
+    config,
+    defaults: defaultsFor(config),
     environment: await readRecord(join(path, "run.json")),
     series,
     badLines,
     ...(evaluation && { evaluation }),
     ...(filters && { filters }),
   };
+}
+
+/**
+ * Whether the last test was of the weights that the run has now. A run that went on after its test has a line of training after
+ * it; or, since it goes back to its checkpoint, no line of the test and an event.
+ */
+function isTested({ curves, events, testedAt }: Series): boolean {
+  const trained = curves.loss!.x.at(-1) ?? 0;
+  return testedAt === 0 ? !events.some(({ event }) => event === "resume") : testedAt >= trained;
+}
+
+/** The state of a run that no process has. */
+function stateOfEnded(series: Series, hasEvaluation: boolean): RunState {
+  const failure = failureOf(series);
+  if (failure) return failure.state;
+  if (!hasEvaluation && series.curves.testAccuracy!.x.length === 0) return "stopped";
+  return series.events.at(-1)?.event === "stop" ? "ended-early" : "finished";
 }
 
 /** Reads the lines of metrics, if the file exists. A last line without a line break is still being written, or cut off. */
@@ -100,6 +134,18 @@ async function readMetrics(path: string): Promise<Pick<RunView, "series" | "badL
   }
   add(rest);
   return { series, badLines };
+}
+
+/** The defaults of a run with these settings. Another version may know its optimizer or schedule; then the tutorial's. */
+function defaultsFor({ optimizer, schedule }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const tutorial = makeConfig();
+  try {
+    const config = makeConfig({ optimizer, schedule } as GivenConfig);
+    return { ...config, optimizer: tutorial.optimizer, schedule: tutorial.schedule };
+  } catch (error) {
+    if (!(error instanceof WgradError)) throw error;
+    return { ...tutorial };
+  }
 }
 
 /** The content of a text file; undefined if it does not exist. */
@@ -136,9 +182,9 @@ async function readFilters(path: string): Promise<Filters | undefined> {
 }
 
 /** Whether a process holds the lock of a run. */
-async function isLocked(path: string): Promise<boolean> {
+export async function isLocked(folder: string): Promise<boolean> {
   try {
-    using file = await Deno.open(path, { read: true });
+    using file = await Deno.open(join(folder, LOCK), { read: true });
     return !await file.tryLock(false);
   } catch {
     return false; // No lock, or no permission to ask.

@@ -1,18 +1,18 @@
 /**
- * The server of `wgrad dashboard`: the list of the runs in a folder, the report of each, and comparisons. Every request reads
- * the files again, so that reloading a page shows the progress of a run.
+ * The server of `wgrad dashboard`: the list of the runs in a folder, the report of each, comparisons, and moving a run to the
+ * trash. Every request looks at the files again, so that the pages show the progress of a run.
  *
  * @module
  */
 import { printable } from "../foreign_text.ts";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileError } from "../files/file_error.ts";
 import { fileSize } from "../files/read.ts";
 import { DataError, WgradError } from "../errors.ts";
 import { MAX_COMPARED } from "./comparison.ts";
-import { browsePage, comparePage, reportPage, type UnreadableRun } from "./page.ts";
-import { html, type Server, type ServerOptions, startServer, text } from "./server.ts";
-import { readRun, type RunView } from "./run_view.ts";
+import { browsePage, comparePage, type ListedRun, listedRun, reportPage, type UnreadableRun } from "./page.ts";
+import { html, json, readJson, type Server, type ServerOptions, startServer, text } from "./server.ts";
+import { isLocked, readRun, type RunView } from "./run_view.ts";
 
 /**
  * Serves the runs in `folder`.
@@ -22,9 +22,11 @@ import { readRun, type RunView } from "./run_view.ts";
  */
 export async function startBrowsing(folder: string, where: ServerOptions): Promise<Server> {
   await namesOfRuns(folder);
-  return startServer(where, async ({ method }, { pathname, searchParams }) => {
-    if (method !== "GET") return undefined;
-    if (pathname === "/") return html(browsePage(folder, await listRuns(folder)));
+  const list = new RunList(folder);
+  return startServer(where, async (request, { pathname, searchParams }) => {
+    if (request.method !== "GET") return pathname === "/trash" ? await trash(folder, request) : undefined;
+    if (pathname === "/") return html(browsePage(folder, await list.read()));
+    if (pathname === "/list.json") return json(200, await list.read());
     const name = /^\/run\/([^/]+)$/.exec(pathname)?.[1];
     if (name !== undefined) {
       const path = await pathOf(folder, decode(name));
@@ -46,19 +48,68 @@ async function compare(folder: string, names: ReadonlySet<string>): Promise<Resp
   return html(comparePage(runs, { home: "./" }));
 }
 
-/** Reads the runs one after the other, since each may be large. */
-async function listRuns(folder: string): Promise<(RunView | UnreadableRun)[]> {
-  const runs: (RunView | UnreadableRun)[] = [];
-  for (const name of await namesOfRuns(folder)) {
+/** The files that decide what the list shows of a run. */
+const LISTED_FILES = ["config.json", "run.json", "metrics.jsonl", "evaluation.json"];
+
+/** The list of the runs in a folder. It reads a run again only if its files have changed, since a page asks every few seconds. */
+class RunList {
+  /** What was read of each run, and its files and lock at that time. */
+  readonly #read = new Map<string, { readonly stamp: string; readonly run: ListedRun | UnreadableRun }>();
+
+  constructor(readonly folder: string) {}
+
+  /** Reads the runs one after the other, since each may be large. */
+  async read(): Promise<(ListedRun | UnreadableRun)[]> {
+    const names = await namesOfRuns(this.folder), runs: (ListedRun | UnreadableRun)[] = [];
+    for (const name of names) {
+      const stamp = await stampOf(join(this.folder, name)), known = this.#read.get(name);
+      const run = known?.stamp === stamp ? known.run : await this.#list(name);
+      this.#read.set(name, { stamp, run });
+      runs.push(run);
+    }
+    for (const name of this.#read.keys()) if (!names.includes(name)) this.#read.delete(name);
+    return runs;
+  }
+
+  async #list(name: string): Promise<ListedRun | UnreadableRun> {
     try {
-      runs.push(await readRun(join(folder, name), { weights: false }));
+      return listedRun(await readRun(join(this.folder, name), { weights: false }));
     } catch (error) {
       // One run that cannot be read, for whatever reason, must not hide the others.
       const why = error instanceof WgradError ? error.message : `a bug in wgrad: ${printable(String(error))}`;
-      runs.push({ name, error: why });
+      return { name, error: why };
     }
   }
-  return runs;
+}
+
+/** Changes when the files of a run, or whether a process has it, change. */
+async function stampOf(path: string): Promise<string> {
+  const stats = await Promise.all(LISTED_FILES.map((file) => Deno.stat(join(path, file)).catch(() => null)));
+  return JSON.stringify([await isLocked(path), stats.map((stat) => stat && [stat.size, stat.mtime?.getTime()])]);
+}
+
+/** The folder in the folder of the runs that deleted runs are moved to. */
+const TRASH = ".trash";
+
+/** Moves a run to the trash, unless it is running. */
+async function trash(folder: string, request: Request): Promise<Response> {
+  const body = await readJson(request);
+  if (body instanceof Response) return body;
+  const { run: name } = Object(body.value) as { run?: unknown };
+  const path = typeof name === "string" ? await pathOf(folder, name) : undefined;
+  if (path === undefined) return json(404, { error: "there is no such run" });
+  if (await isLocked(path)) return json(409, { error: "the run is running: stop it first" });
+  const bin = join(folder, TRASH);
+  try {
+    await Deno.mkdir(bin, { recursive: true });
+    // A run of the same name may be there already.
+    let to = join(bin, basename(path));
+    for (let i = 2; await Deno.lstat(to).then(() => true, () => false); i++) to = join(bin, `${basename(path)} (${i})`);
+    await Deno.rename(path, to);
+    return json(200, { to });
+  } catch (error) {
+    throw fileError("move to the trash", path, error);
+  }
 }
 
 /** The names of the folders in `folder` that contain a run or cannot be read, sorted with numbers in numeric order. */
@@ -78,7 +129,7 @@ async function namesOfRuns(folder: string): Promise<string[]> {
 
 /** The path of a run; undefined if `folder` has no run of that name. Links are not followed. */
 async function pathOf(folder: string, name: string): Promise<string | undefined> {
-  if (name === "" || name === "." || name === ".." || /[/\\:\0]/.test(name)) return undefined;
+  if (name === "" || name === TRASH || name === "." || name === ".." || /[/\\:\0]/.test(name)) return undefined;
   const path = join(folder, name), info = await Deno.lstat(path).catch(() => undefined);
   if (!info?.isDirectory) return undefined;
   for (const file of ["config.json", "metrics.jsonl"]) {

@@ -71,9 +71,12 @@ async function picturesOf(
   return found;
 }
 
-/** The mistakes as a PNG file, the most confident first: under each image the predicted class and its label. */
+/** The most mistakes in a picture. */
+const MOST_IN_GRID = 25;
+
+/** The first mistakes as a PNG file, the most confident first: under each image the predicted class and its label. */
 export function gridOfMistakes({ mistakes, classes }: EvaluationFile): Uint8Array {
-  const pictures = mistakes.map(({ png, label, predicted }) => {
+  const pictures = mistakes.slice(0, MOST_IN_GRID).map(({ png, label, predicted }) => {
     const image = decodeRgbPng(Uint8Array.fromBase64(png.slice(png.indexOf(",") + 1)), "a mistake");
     return withCaption(enlarge(image, 3), `${classes[predicted]!.slice(0, 7)}? ${classes[label]!.slice(0, 7)}`, 1);
   });

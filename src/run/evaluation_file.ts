@@ -72,7 +72,7 @@ export interface EvaluationFile {
   readonly perClass: readonly (number | null)[];
   /** `confusion[label][predicted]`: the number of images. */
   readonly confusion: readonly (readonly number[])[];
-  /** The most confident mistakes, the most confident first. */
+  /** The most confident mistakes, at most three of each pair of classes; the most confident first. */
   readonly mistakes: readonly Mistake[];
   /**
    * Each of the weights that were tested: first those that are saved, whose loss and accuracy are those above, then the last

@@ -64,7 +64,7 @@ export interface TestLine {
 /** Something that happened to the run. */
 export interface EventLine {
   readonly step: number;
-  readonly event: "resume" | "lr" | "restore" | "device-lost" | "failed";
+  readonly event: "resume" | "lr" | "restore" | "device-lost" | "stop" | "failed";
   /** More about the event: plain JSON. */
   readonly [detail: string]: unknown;
 }

@@ -89,6 +89,8 @@ export class Session {
   #from: Checkpoint | null = null;
   #deviceLost = false;
   #stopped = false;
+  /** Whether the run was asked to end, and to be tested then. */
+  endsEarly = false;
 
   /** @param opened a trainer in its first state, or in the state of `from`: see `restore()` of `snapshot.ts`. */
   constructor(options: SessionOptions, opened: Opened, from: Checkpoint | null) {
@@ -123,8 +125,9 @@ export class Session {
     return this.#opened.tests?.count ?? 0;
   }
 
-  /** Ends the run after the steps that were submitted already. */
-  stop(): void {
+  /** Ends the run after the steps that were submitted already. @param test whether to test it then, as at its last step. */
+  stop({ test = false } = {}): void {
+    this.endsEarly ||= test;
     this.#stopped = true;
     this.trainer.stop();
   }
@@ -226,9 +229,11 @@ export class Session {
   }
 
   /** Adds to the metrics why the run has failed, if its folder can still be written. */
-  fail({ message }: Error): void {
+  fail(error: Error): void {
+    const diverged = error instanceof TrainingError; // The position counts steps that were submitted, and are lost.
+    const step = diverged && error.step !== undefined ? error.step - 1 : this.trainer.position.step;
     try {
-      this.folder.metrics.add({ step: this.trainer.position.step, event: "failed", why: message });
+      this.folder.metrics.add({ step, event: "failed", why: error.message, ...(diverged && { diverged }) });
     } catch {
       // The caller reports the error that made the run fail.
     }
@@ -240,7 +245,8 @@ export class Session {
    * @throws {DataError} if a file cannot be written.
    */
   async finish(evaluation: EvaluationFile): Promise<void> {
-    const { folder: { metrics }, trainer } = this, { step, seconds } = trainer.position;
+    const { folder: { metrics }, trainer } = this, { step, seconds } = trainer.position, { totalSteps } = trainer;
+    if (step < totalSteps) metrics.add({ step, event: "stop", totalSteps });
     const { loss: testLoss, accuracy: testAccuracy, results: [saved] = [] } = evaluation;
     const best = saved?.weights === "best" ? { weights: saved.weights, weightsStep: saved.step } : {};
     metrics.add({ step, epoch: trainer.epochAt(step), seconds, testLoss, testAccuracy, ...best });

@@ -13,6 +13,7 @@
  * @module
  */
 import { printable } from "../foreign_text.ts";
+import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { defaultValSplit } from "../config/recipe.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -93,8 +94,10 @@ export interface TrainingSummary extends Ended {
   readonly weights: string;
   /** The name of the device's adapter. */
   readonly adapter: string;
-  /** Whether the run was stopped before its last step. */
+  /** Whether the run was stopped before its last step, and is not tested. */
   readonly interrupted: boolean;
+  /** The last step of the run; more than `steps` if it was stopped. */
+  readonly totalSteps: number;
   /** Which weights of the run are in the file. */
   readonly saved: RunWeights;
 }
@@ -161,9 +164,14 @@ async function train(given: RunConfig, options: RunOptions): Promise<RunResult> 
     await options.writeReport(path);
     return { ...summary, evaluation: null };
   }
-  const evaluation = await test(session, dataset, final, listener);
+  const evaluation = await test(session, dataset, final, listener).catch((error) =>
+    reportFailure(error, session, options)
+  );
   await options.writeReport(path);
-  await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
+  // A run that was ended early can go on.
+  if (summary.steps === summary.totalSteps) {
+    await folder.write("run.json", { ...runFile, finished: new Date().toISOString() });
+  }
   return { ...summary, evaluation };
 }
 
@@ -259,20 +267,26 @@ async function trainAndSave(
   session: Session,
   dataset: Dataset,
   adapter: string,
-  { listener, writeReport }: RunOptions,
+  options: RunOptions,
 ): Promise<{ readonly summary: TrainingSummary; readonly final: Final }> {
   const { folder: { path, weights } } = session;
-  const ended = await session.run().catch(async (error) => {
-    session.fail(error);
-    await writeReport(path).catch(() => {}); // The disk may be what has failed.
-    throw error;
-  });
-  const final = await finalWeights(session, dataset.classes.length, listener.warn);
+  const ended = await session.run().catch((error) => reportFailure(error, session, options));
+  const final = await finalWeights(session, dataset.classes.length, options.listener.warn);
   await saveFinal(session, dataset, final);
   const { module: _, ...saved } = final.saved;
-  const summary = { ...ended, path, weights, adapter, saved, interrupted: ended.steps < session.trainer.totalSteps };
-  listener.trained(summary);
+  const { totalSteps } = session.trainer, interrupted = ended.steps < totalSteps && !session.endsEarly;
+  const summary = { ...ended, path, weights, adapter, saved, totalSteps, interrupted };
+  options.listener.trained(summary);
   return { summary, final };
+}
+
+/** Writes why a run has failed into its folder, with a report, and throws the error again. */
+async function reportFailure(error: Error, session: Session, { listener, writeReport }: RunOptions): Promise<never> {
+  const { path } = session.folder;
+  session.fail(error);
+  // The disk may be what has failed.
+  await writeReport(path).then(() => listener.say(`report: ${join(path, "report.html")}`), () => {});
+  throw error;
 }
 
 /** The weights that are saved, and the others that the run has. */

@@ -23,7 +23,7 @@ export interface Evaluation {
   readonly perClass: readonly number[];
   /** `confusion[label][predicted]`: the number of images. */
   readonly confusion: readonly (readonly number[])[];
-  /** The most confident wrong predictions, the most confident first. */
+  /** The most confident wrong predictions, at most three of each pair of classes; the most confident first. */
   readonly mistakes: readonly Prediction[];
 }
 
@@ -37,8 +37,8 @@ export interface Prediction {
   readonly probability: number;
 }
 
-/** The number of mistakes that are kept. */
-const MOST_MISTAKES = 25;
+/** The most mistakes that are kept: of a pair of classes, and in all. With their pictures these are less than a megabyte. */
+const MOST_OF_PAIR = 3, MOST_MISTAKES = 200;
 
 /**
  * Runs `model` in evaluation mode over all of `data`. Afterwards each of its modules is in the mode that it was in, also
@@ -85,7 +85,7 @@ export async function evaluateModel(
             const probability = probabilityOf(predicted, rows.subarray(i * classes, (i + 1) * classes));
             mistakes.push({ index: done + i, label, predicted, probability });
           });
-          mistakes = mistakes.sort((a, b) => b.probability - a.probability).slice(0, MOST_MISTAKES);
+          mistakes = mostConfident(mistakes);
           done += count;
         }
       } finally {
@@ -104,6 +104,16 @@ export async function evaluateModel(
     confusion,
     mistakes,
   };
+}
+
+/** The mistakes that are kept, the most confident first. */
+function mostConfident(mistakes: readonly Prediction[]): Prediction[] {
+  const counts = new Map<string, number>();
+  return mistakes.toSorted((a, b) => b.probability - a.probability).filter(({ label, predicted }) => {
+    const pair = `${label} ${predicted}`, count = (counts.get(pair) ?? 0) + 1;
+    counts.set(pair, count);
+    return count <= MOST_OF_PAIR;
+  }).slice(0, MOST_MISTAKES);
 }
 
 /** The softmax of a row of logits, at one index. */

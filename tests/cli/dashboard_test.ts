@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DataError } from "../../src/errors.ts";
 import { startBrowsing } from "../../src/report/runs_server.ts";
 import type { Server } from "../../src/report/server.ts";
+import { lockRun } from "../../src/run/lock.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { writeRun } from "../report/fixtures.ts";
 import { exchange } from "../report/raw_http.ts";
@@ -130,6 +131,61 @@ Deno.test("a run's page and a comparison show what the files hold at that moment
     const both = (await get(server, "/compare", "run=lenet-2&run=lenet-10&run=lenet-2&")).data;
     assertEquals([both.mode, both.home], ["compare", "./"]);
     assertEquals(both.runs.map(({ name }: { name: string }) => name), ["lenet-2", "lenet-10"]);
+  }));
+
+Deno.test("the list as JSON is that of the page, and shows what has changed since", () =>
+  withRuns(async (server, folder) => {
+    const read = async () => JSON.parse((await get(server, "/list.json")).body);
+    const before = await read();
+    assertEquals(before, (await get(server, "/")).data.runs);
+    assertEquals(before.map(({ data, losses }: { data: string; losses: number[] }) => [data, losses.length]), [
+      ["cifar10", 20],
+      ["cifar10", 20],
+    ]);
+    assertEquals(await read(), before);
+    await Deno.writeTextFile(join(folder, "lenet-2", "metrics.jsonl"), '{"step":100000,"loss":0.5}\n', {
+      append: true,
+    });
+    assertEquals((await read())[0].figures.steps, 100000);
+    {
+      await using _ = await lockRun(join(folder, "lenet-10"));
+      assertEquals((await read())[1].state, "running");
+    }
+    assertEquals((await read())[1].state, "finished");
+    await Deno.remove(join(folder, "lenet-2"), { recursive: true });
+    assertEquals((await read()).length, 1);
+  }));
+
+Deno.test("a run goes to the trash with the token alone, not while it runs, and nothing else does", () =>
+  withRuns(async (server, folder) => {
+    const trash = (run: unknown, token = server.token, type = "application/json") => {
+      const body = JSON.stringify({ run });
+      const head = [
+        `POST /trash?token=${token} HTTP/1.1`,
+        `host: ${new URL(server.url).host}`,
+        `content-type: ${type}`,
+      ];
+      return exchange(server.url, [...head, `content-length: ${body.length}`], body);
+    };
+    const exists = (...path: string[]) => Deno.stat(join(folder, ...path)).then(() => true, () => false);
+    assertEquals((await trash("lenet-2", "A".repeat(32))).status, 403);
+    assertEquals((await trash("lenet-2", server.token, "text/plain")).status, 415);
+    for (const name of ["../secret", "link", "empty", "config.json", ".trash", ".", "", "lenet-3", null, ["lenet-2"]]) {
+      assertEquals((await trash(name)).status, 404, String(name));
+    }
+    {
+      await using _ = await lockRun(join(folder, "lenet-2"));
+      const { status, body } = await trash("lenet-2");
+      assertEquals([status, JSON.parse(body).error], [409, "the run is running: stop it first"]);
+    }
+    assertEquals([await exists("lenet-2"), await exists(".trash")], [true, false]);
+    assertEquals((await trash("lenet-2")).status, 200);
+    await writeRun(join(folder, "lenet-2"), { lines: 1 });
+    const { status, body } = await trash("lenet-2");
+    assertEquals([status, JSON.parse(body).to], [200, join(folder, ".trash", "lenet-2 (2)")]);
+    assertEquals([await exists("lenet-2"), await exists(".trash", "lenet-2", "metrics.jsonl")], [false, true]);
+    assertEquals(JSON.parse((await get(server, "/list.json")).body).length, 1);
+    assertEquals((await get(server, "/run/.trash")).status, 404);
   }));
 
 Deno.test("nothing outside the folder is served, however its name is written", () =>

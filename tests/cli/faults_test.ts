@@ -128,7 +128,10 @@ Deno.test("a folder in use is refused, and names the process; one whose process 
     assert(namesIn(join(folder, "runs", "run")).includes("run.lock"));
     const resumed = await wgrad(folder, ["train", "--resume", "run", "--max-steps", "12", "--epochs", "1000000"]);
     assertEquals(resumed.code, 2); // Another end makes it another run.
-    assertMatch(resumed.err.at(-1)!, /^error: --resume: --max-steps 12 would not be the same run, which has none: /);
+    assertMatch(
+      resumed.err.at(-1)!,
+      /^error: This run was started without --max-steps\. Drop --max-steps, or add --force to change it\.$/,
+    );
     const forced = await wgrad(folder, ["train", "--resume", "run", "--max-steps", "12", "--force"]);
     assertEquals(forced.code, 0, forced.err.join("\n"));
     assert(!namesIn(join(folder, "runs", "run")).includes("run.lock"));

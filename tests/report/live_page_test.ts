@@ -51,6 +51,7 @@ class FakeRun {
     this.step += 10;
     const line = {
       step: this.step,
+      epoch: 1,
       loss: 1 + 100 / (this.step + 100),
       lr: this.lr,
       imagesPerSecond: 900,
@@ -64,7 +65,7 @@ class FakeRun {
   #become(state: LiveState["state"]) {
     this.state = state;
     const { step, lr } = this;
-    const figures = { epoch: 1, loss: 1, lr, imagesPerSecond: 900, secondsLeft: 60 };
+    const figures = { epoch: 1, lr, secondsLeft: 60 };
     this.live.publish("state", { state, step, totalSteps: 100_000, ...figures });
   }
 
@@ -78,7 +79,8 @@ await browserTest(
   "the live page draws a run, follows it, and has it paused, changed and stopped",
   (browser) =>
     withFolder(async (folder) => {
-      await Deno.writeTextFile(join(folder, "config.json"), '{"model":"lenet","data":"synthetic","optimizer":"sgd"}');
+      const config = { model: "lenet", data: "synthetic", optimizer: "sgd", batchSize: 2 };
+      await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
       await using run = new FakeRun(folder);
       const { page, complaints, requests } = await open(browser, run.live.url, SIZE);
       /** The step that the page shows. */
@@ -112,6 +114,12 @@ await browserTest(
       await reaches(paused);
       await page.waitForTimeout(300); // Whether it stands still, the next lines ask; the wait only gives it time not to.
       assertEquals([run.step, await shown()], [paused, paused]);
+      // The bar and the figures have the same loss and the same throughput: 500 steps per second of 2 images each.
+      const facts = await page.locator(".facts").textContent(), figures = await page.locator(".figures").textContent();
+      const loss = /Training loss, epoch 1(\d\.\d{3})/.exec(figures!)![1];
+      assert(facts!.includes(`loss ${loss}1,000 images/s`) && figures!.endsWith("1,000"), `${facts}: ${figures}`);
+      assert(!facts!.includes("left"), facts!); // A paused run does not come nearer to its end.
+      assertEquals(await page.locator(".said").textContent(), "");
 
       await page.getByRole("textbox", { name: "Learning rate" }).fill("0.025");
       await page.getByRole("button", { name: "Set" }).click();
@@ -119,10 +127,12 @@ await browserTest(
       assertEquals(run.lr, 0.025);
       await page.getByRole("button", { name: "Resume" }).click();
       await reaches(paused + 50);
+      assertMatch((await page.locator(".facts").textContent())!, /min 00 s left$/);
 
       await page.getByRole("button", { name: "Stop and save" }).click();
       await page.locator(".live", { hasText: "finished" }).waitFor();
       assertEquals(run.state, "finished");
+      assertEquals(await page.locator(".said").textContent(), ""); // It is over.
       assertEquals(complaints, []);
       const { origin } = new URL(run.live.url);
       assert(requests.every((url) => url.startsWith(`${origin}/`)), requests.join(" "));
@@ -182,6 +192,52 @@ await browserTest(
       assertMatch(page.url(), /\/compare\?.*token=/);
       await page.getByRole("link", { name: "All runs" }).click();
       await page.getByRole("heading", { name: "Runs", level: 1 }).waitFor();
+      assertEquals(complaints, []);
+    }),
+);
+
+await browserTest(
+  "the list of runs is sorted by any column, shows what is new, and moves a run to the trash",
+  (browser) =>
+    withFolder(async (folder) => {
+      for (const [i, name] of ["lenet-1", "lenet-2", "lenet-10"].entries()) {
+        await writeRun(join(folder, name), { lines: 30, seed: i, config: { data: i === 1 ? "other" : "cifar10" } });
+        const file = join(folder, name, "run.json"), facts = JSON.parse(await Deno.readTextFile(file));
+        const started = `2026-11-2${[3, 5, 4][i]}T10:00:00.000Z`;
+        await Deno.writeTextFile(file, JSON.stringify({ ...facts, started }));
+      }
+      const server = await startBrowsing(folder, { port: 0 });
+      await using _ = { [Symbol.asyncDispose]: () => server.close() };
+      const { page, complaints } = await open(browser, server.url, SIZE);
+      const names = () => page.locator("tbody th").allTextContents();
+      assertEquals(await names(), ["lenet-2", "lenet-10", "lenet-1"]); // The newest first.
+      assertEquals(await page.locator(".spark").count(), 3);
+      const sort = (column: string) => page.getByRole("button", { name: column, exact: true }).click();
+      await sort("Run");
+      assertEquals(await names(), ["lenet-1", "lenet-2", "lenet-10"]);
+      await sort("Run");
+      assertEquals(await names(), ["lenet-10", "lenet-2", "lenet-1"]);
+      await sort("Data");
+      assertEquals((await names()).at(-1), "lenet-2");
+
+      await page.getByRole("checkbox", { name: "lenet-10" }).check();
+      await writeRun(join(folder, "lenet-3"), { lines: 30 });
+      await page.getByRole("link", { name: "lenet-3" }).waitFor();
+      assertEquals(await page.getByRole("checkbox", { name: "lenet-10" }).isChecked(), true);
+
+      await page.getByRole("button", { name: "Delete lenet-10" }).click();
+      await page.getByRole("button", { name: "Cancel" }).click();
+      assert((await Deno.stat(join(folder, "lenet-10"))).isDirectory);
+      await page.getByRole("button", { name: "Delete lenet-10" }).click();
+      await page.getByRole("button", { name: "Move to the trash" }).click();
+      await page.getByRole("link", { name: "lenet-10" }).waitFor({ state: "detached" });
+      assert((await Deno.stat(join(folder, ".trash", "lenet-10", "config.json"))).isFile);
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+        ".trash",
+        "lenet-1",
+        "lenet-2",
+        "lenet-3",
+      ]);
       assertEquals(complaints, []);
     }),
 );

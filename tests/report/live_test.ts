@@ -57,13 +57,14 @@ const SNAPSHOT: RunView = {
   path: "runs/run",
   state: "running",
   config: { model: "lenet", data: "synthetic", optimizer: "sgd" },
+  defaults: {},
   environment: {},
   series: noSeries(),
   badLines: 0,
 };
 
 function stateAt(step: number, state: LiveState["state"] = "running"): LiveState {
-  return { state, step, totalSteps: 1e6, epoch: 1, loss: 1, lr: 0.1, imagesPerSecond: 9, secondsLeft: 1 };
+  return { state, step, totalSteps: 1e6, epoch: 1, lr: 0.1, secondsLeft: 1 };
 }
 
 /** Serves a run that is made up, and notes what it is asked for. */

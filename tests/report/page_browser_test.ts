@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { browsePage, comparePage } from "../../src/report/page.ts";
+import { browsePage, comparePage, listedRun } from "../../src/report/page.ts";
 import { writeReport } from "../../src/report/report_file.ts";
 import { readRun } from "../../src/report/run_view.ts";
 import { testWith } from "../support/tools.ts";
@@ -52,6 +52,9 @@ const FAINT = `(() => {
   }).map((element) => element.outerHTML.slice(0, 200));
 })()`;
 
+/** The accuracy of the made-up run, and the share of its most frequent class. */
+const CHANCE = /^Test accuracy58\.53 %chance: 10\.\d %$/;
+
 const OVERFLOW = "document.documentElement.scrollWidth - innerWidth";
 const NAMES =
   `[...document.querySelectorAll("canvas")].map((canvas) => canvas.getAttribute("aria-label").split(":")[0])`;
@@ -77,20 +80,23 @@ await testWith("chromium", "the pages in a browser", async (_, t) => {
         const { page, complaints, requests } = await open(browser, url, { width: 360, height: 640 });
         assertEquals(
           await page.evaluate(NAMES),
-          ["Loss", "Accuracy", "Learning rate", "Throughput (images/s)"].map((name) => `${name} over steps`),
+          ["Accuracy", "Loss", "Learning rate", "Throughput (images/s, as measured)"].map((name) =>
+            `${name} over steps`
+          ),
         );
         assertEquals(await page.evaluate(OVERFLOW), 0);
         assertEquals(await page.evaluate(FAINT), []);
         const light = await page.evaluate<string[][]>(COLOURS);
         // Each has its curve in its own colour, besides the grid and the labels.
-        assert(light[0]!.includes("29,78,216") && light[1]!.includes("194,87,12"), JSON.stringify(light[1]));
+        assert(light[1]!.includes("29,78,216") && light[0]!.includes("194,87,12"), JSON.stringify(light[0]));
         assert(light.every((colours) => colours.length > 3) && light.every(isLight));
         assertEquals(await page.title(), "lenet-1 – wgrad");
         assertEquals(await page.locator("img:not([alt])").count(), 0);
         assertEquals(await page.locator(".confusion tbody td").count(), 100);
         assertEquals(await page.locator(".mistakes figure").count(), 24);
         assertEquals(await page.locator(".filters img").count(), 16);
-        assertEquals(await page.locator(".figures dd").first().textContent(), "58.53 %");
+        // The result first, and what chance would give.
+        assertMatch((await page.locator(".figures div").first().textContent())!, CHANCE);
 
         await page.emulateMedia({ colorScheme: "dark" });
         await page.evaluate(FRAMES);
@@ -117,20 +123,20 @@ await testWith("chromium", "the pages in a browser", async (_, t) => {
         await writeRun(folder);
         const url = pathToFileURL(await writeReport(folder)).href;
         const { page, complaints } = await open(browser, url, { width: 1200, height: 800 });
-        const legend = page.locator(".u-legend").first(), values = () => legend.locator(".u-value").allTextContents();
+        const legend = page.locator(".u-legend").nth(1), values = () => legend.locator(".u-value").allTextContents();
         const names = () => legend.locator(".u-label").allTextContents();
         assertEquals(await names(), ["step", "training", "training, smoothed", "validation", "test"]);
         const idle = await values();
         assertEquals([idle[0], idle.at(-1)], ["7,800", "1.210"]);
-        await page.locator(".u-over").first().hover({ position: { x: 100, y: 50 } });
+        await page.locator(".u-over").nth(1).hover({ position: { x: 100, y: 50 } });
         const pointed = await values();
         assert(Number(pointed[0]!.replace(",", "")) < 4000 && Number(pointed[2]) > Number(idle[2]), pointed.join());
         assert(pointed.every((value) => value !== "–"), pointed.join());
         const before = await page.evaluate<string[][]>(COLOURS);
         await page.getByLabel("Log scale").first().check();
-        await page.getByLabel("Smooth").first().uncheck();
+        await page.getByLabel("Smooth").nth(1).uncheck();
         assertEquals(await names(), ["step", "training", "validation", "test"]);
-        assertNotEquals((await page.evaluate<string[][]>(COLOURS))[0], before[0]);
+        assertNotEquals((await page.evaluate<string[][]>(COLOURS))[1], before[1]);
         assertEquals(complaints, []);
       },
     );
@@ -148,9 +154,15 @@ await testWith("chromium", "the pages in a browser", async (_, t) => {
           (name) => [...document.querySelectorAll(name)].slice(-24).map((box) => getComputedStyle(box).background))`);
         for (const some of looks) assertEquals(new Set(some).size, 24);
         const AXES = "charts.filter(({ root }) => root.isConnected).map(({ axes: [x] }) => x.label).join()";
-        assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,step");
-        await compared.page.getByLabel("By time").first().check();
-        assertEquals(await compared.page.evaluate(AXES), "step,step,step,step,time");
+        assertEquals(await compared.page.evaluate(AXES), "epoch,epoch,epoch,epoch,epoch");
+        const ends = "charts.filter(({ root }) => root.isConnected).map(({ data: [x] }) => Math.round(x.at(-1)))[0]";
+        for (
+          const [axis, label, end] of [["images", "images", 166256], ["time", "time", 14], ["steps", "step", 2600]]
+        ) {
+          await compared.page.getByLabel("Horizontal axis").selectOption(axis as string);
+          assertEquals(await compared.page.evaluate(AXES), Array(5).fill(label).join());
+          assertEquals(await compared.page.evaluate(ends), end);
+        }
 
         const { page } = await open(browser, pathToFileURL(await writeReport(join(folder, "a"))).href, {
           width: 1200,
@@ -177,9 +189,16 @@ await testWith("chromium", "the pages in a browser", async (_, t) => {
       assertEquals(await compared.page.evaluate("document.querySelectorAll('canvas').length"), 5);
       const colours = await compared.page.evaluate<string[][]>(COLOURS);
       assert(colours.every((colours) => colours.includes("122,167,255") && colours.includes("255,157,87")));
-      assertEquals(await compared.page.locator(".differs th").allTextContents(), ["lr"]);
+      const rows = (heading: string) =>
+        compared.page.locator("section", { hasText: heading }).locator("tbody th").allTextContents();
+      assertEquals(await rows("Settings that differ"), ["lr"]);
+      assert((await rows("Results")).includes("test accuracy"));
+      assertEquals((await compared.page.locator("h2").allTextContents()).slice(0, 2), [
+        "Results",
+        "Settings that differ",
+      ]);
       assertEquals([await compared.page.evaluate(OVERFLOW), await compared.page.evaluate(FAINT)], [0, []]);
-      await compared.page.getByLabel("By time").first().check();
+      await compared.page.getByLabel("Horizontal axis").selectOption("time");
       assertEquals(await compared.page.locator(".u-label").first().textContent(), "time");
       const values = await compared.page.locator(".u-legend").first().locator(".u-value").allTextContents();
       const measured = runs.map(({ series }) => series.curves.loss!.y.at(-1)!.toFixed(3));
@@ -187,10 +206,13 @@ await testWith("chromium", "the pages in a browser", async (_, t) => {
         assertMatch(values[i + 1]!, new RegExp(`^${one} \\(smoothed \\d\\.\\d+\\)$`));
       }
 
-      const list = await write("l.html", browsePage("runs", [...runs, { name: "bad", error: "bad holds no run" }]));
+      const list = await write(
+        "l.html",
+        browsePage("runs", [...runs.map(listedRun), { name: "bad", error: "bad holds no run" }]),
+      );
       const { page, complaints } = await open(browser, `${list}?token=t`, { width: 360, height: 640 });
       assertEquals([await page.evaluate(OVERFLOW), await page.evaluate(FAINT)], [0, []]);
-      const button = page.getByRole("button");
+      const button = page.getByRole("button", { name: /^Compare/ });
       assertEquals([await button.isEnabled(), await button.textContent()], [false, "Compare"]);
       await page.getByLabel("Compare a", { exact: true }).check();
       await page.getByLabel("Compare b", { exact: true }).check();

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { browsePage, comparePage, livePage, reportPage } from "../../src/report/page.ts";
+import { browsePage, comparePage, listedRun, livePage, reportPage } from "../../src/report/page.ts";
 import { noSeries } from "../../src/report/page/series.js";
 import { writeReport } from "../../src/report/report_file.ts";
 import type { RunView } from "../../src/report/run_view.ts";
@@ -9,14 +9,14 @@ import { writeRun } from "./fixtures.ts";
 /** A run with nothing but a name, in which there may be anything. */
 function named(name: string): RunView {
   const config = { optimizer: name, [name]: name };
-  return { name, path: name, state: "stopped", config, environment: {}, series: noSeries(), badLines: 0 };
+  return { name, path: name, state: "stopped", config, defaults: {}, environment: {}, series: noSeries(), badLines: 0 };
 }
 
 const NASTY = `</script><script>alert(1)</script><!--"'&\u2028`;
 const pages: Record<string, string> = {
   report: reportPage(named(NASTY), { home: "../" }),
   compare: comparePage([named(NASTY), named("b")]),
-  browse: browsePage(NASTY, [named(NASTY), { name: NASTY, error: NASTY }]),
+  browse: browsePage(NASTY, [listedRun(named(NASTY)), { name: NASTY, error: NASTY }]),
   live: livePage(),
 };
 
@@ -44,7 +44,7 @@ Deno.test("the content security policy allows the page's own scripts and style, 
     }));
     assertEquals(policy.match(/'sha256-[^']*'/g)?.sort(), hashes.sort(), name);
     assert(!/unsafe|https?:|\*/.test(policy), policy);
-    assertEquals(policy.includes("connect-src 'self'"), name === "live", policy);
+    assertEquals(policy.includes("connect-src 'self'"), name === "live" || name === "browse", policy);
     assertEquals(policy.includes("form-action 'self'"), name === "browse", policy);
   }
 });

@@ -41,10 +41,42 @@ Deno.test("readRun() shows what there is of an old run, and drops a last line th
     const { config, environment, series, state, badLines, ...more } = await readRun(folder);
     assertEquals([config, environment, state, badLines], [{}, {}, "stopped", 0]);
     assertEquals(series.curves.loss, { x: [1, 2], y: [2, 1] });
-    assertEquals(Object.keys(more).sort(), ["name", "path"]);
+    assertEquals(Object.keys(more).sort(), ["defaults", "name", "path"]);
     await Deno.remove(join(folder, "metrics.jsonl"));
     await write(folder, "config.json", "{}");
     assertEquals((await readRun(folder)).series.curves.loss, { x: [], y: [] });
+  }));
+
+Deno.test("readRun() tells how a run ended: diverged, failed, ended early and tested, or interrupted", () =>
+  inFolder(async (folder) => {
+    await write(folder, "config.json", '{"epochs":9,"optimizer":"adam"}');
+    const line = '{"step":3,"loss":2}\n', test = '{"step":3,"testLoss":2,"testAccuracy":0.5}\n';
+    const stateOf = async (text: string) => {
+      await write(folder, "metrics.jsonl", text);
+      return (await readRun(folder)).state;
+    };
+    const failed = '{"step":3,"event":"failed","why":"the loss is NaN","diverged":true}\n';
+    assertEquals(await stateOf(line), "stopped");
+    assertEquals(await stateOf(line + failed), "diverged");
+    assertEquals(await stateOf(`${line}{"step":3,"event":"failed","why":"the disk is full"}\n`), "failed");
+    assertEquals(await stateOf(`${line}${failed}{"step":3,"event":"resume"}\n${line}`), "stopped");
+    assertEquals(await stateOf(line + test), "finished");
+    assertEquals(await stateOf(`${line}{"step":3,"event":"stop","totalSteps":9}\n${test}`), "ended-early");
+    const { defaults } = await readRun(folder);
+    assertEquals([defaults.epochs, defaults.optimizer, defaults.momentum], [2, "sgd", undefined]); // Adam has none.
+  }));
+
+Deno.test("readRun() leaves out the test of a run that went on after it", () =>
+  inFolder(async (folder) => {
+    await writeRun(folder, { lines: 20 });
+    const metrics = await Deno.readTextFile(join(folder, "metrics.jsonl"));
+    assert((await readRun(folder)).evaluation !== undefined);
+    await write(folder, "metrics.jsonl", `${metrics}{"step":99999,"loss":1}\n`);
+    assertEquals((await readRun(folder)).evaluation, undefined);
+    // It went back to its last checkpoint, which was before the line of the test.
+    await write(folder, "metrics.jsonl", `${metrics.replace(/.*testLoss.*\n/, "")}{"step":2600,"event":"resume"}\n`);
+    const { evaluation, state } = await readRun(folder);
+    assertEquals([evaluation, state], [undefined, "stopped"]);
   }));
 
 Deno.test("readRun() counts damaged lines, and reads lines that lie across chunks", () =>

@@ -6,10 +6,14 @@ import { join } from "node:path";
 import { requestBackend } from "../../src/backend/request.ts";
 import { makeConfig } from "../../src/config/config.ts";
 import { DivergedError } from "../../src/errors.ts";
+import { decodeSafetensors } from "../../src/io/safetensors.ts";
+import { weightsIn } from "../../src/run/checkpoint.ts";
+import { readCheckpoint } from "../../src/run/checkpoints.ts";
 import { findRun, reopen } from "../../src/run/resume.ts";
 import { readRunFile } from "../../src/run/run_file.ts";
 import type { Session } from "../../src/run/session.ts";
 import { type RunOptions, type RunResult, trainRun } from "../../src/run/train_run.ts";
+import type { Progress, Trainer } from "../../src/train/trainer.ts";
 import { writeData } from "../cli/support.ts";
 import { withFolder } from "../data/fixtures.ts";
 import { metricsOf } from "./session_support.ts";
@@ -79,6 +83,43 @@ Deno.test("a program starts a run, stops it, goes on with it and gets its result
     await again.lock[Symbol.asyncDispose]();
   }));
 
+Deno.test("a run that is stopped has its best weights so far; without them the last ones, and says so", () =>
+  withFolder(async (folder) => {
+    await writeData(folder);
+    const given = { data: join(folder, "data"), out: join(folder, "runs"), batchSize: 8, epochs: 50, lr: 0.3 };
+    const config = makeConfig({ ...given, name: "run", valSplit: 0.25, evalEvery: 2 });
+    const { saved, weights, path } = await trainRun(config, optionsOf([], 9));
+    const best = (await readCheckpoint(join(path, "checkpoints", "best.safetensors")))!;
+    assertEquals([saved.weights, saved.step, saved.validation?.images], ["best", best.state.step, 11]);
+    const { tensors } = decodeSafetensors(await Deno.readFile(weights), weights);
+    for (const [name, { data }] of weightsIn(best.tensors)) assertEquals(tensors.get(name)!.data, data, name);
+
+    // The file of the best weights is lost while the run goes on.
+    const calls: string[] = [], options = optionsOf(calls);
+    const listener = {
+      ...options.listener,
+      progress: (_: Trainer, { step }: Progress) => void (step > 4 && removeBest(join(folder, "runs", "other"))),
+    };
+    const other = await trainRun(
+      makeConfig({ ...given, name: "other", valSplit: 0.25, epochs: 2, lr: 0 }),
+      { ...options, listener },
+    );
+    assertEquals([other.saved.weights, other.evaluation?.results?.length], ["last", 1]);
+    assert(
+      calls.some((line) => /^WARNING: .*best.safetensors no longer has the best weights, of step 4: /.test(line)),
+      calls.join("\n"),
+    );
+  }));
+
+/** Removes the best checkpoint of a run, if it is there. */
+function removeBest(run: string): void {
+  try {
+    Deno.removeSync(join(run, "checkpoints", "best.safetensors"));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 Deno.test("a run that fails has its report, says why in its metrics, and gives its lock back", () =>
   withFolder(async (folder) => {
     await writeData(folder);
@@ -87,10 +128,11 @@ Deno.test("a run that fails has its report, says why in its metrics, and gives i
     const error = await assertRejects(() => trainRun(config, optionsOf(calls)), DivergedError);
     assertEquals(error.message, `${error.what}: training diverged; try a smaller --lr`);
     assertEquals(error.what, `the loss is ${error.what.split(" ")[3]} at step ${error.step}`);
-    assertEquals(calls, ["run", "started", "report"]);
-    const failed = metricsOf(join(out, "run")).at(-1) as unknown as { event: string; why: string };
-    assertEquals([failed.event, failed.why], ["failed", error.message]);
+    assertEquals(calls, ["run", "started", "report", `report: ${join(out, "run", "report.html")}`]);
+    const failed: Record<string, unknown> = metricsOf(join(out, "run")).at(-1)!,
+      { event, why, diverged, step } = failed;
+    assertEquals([event, why, diverged, step], ["failed", error.message, true, error.step! - 1]);
     const { lock } = await reopen(await findRun("run", out), {}, false, (line) => calls.push(line));
     await lock[Symbol.asyncDispose]();
-    assertEquals(calls.length, 3);
+    assertEquals(calls.length, 4);
   }));

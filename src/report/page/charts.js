@@ -4,8 +4,8 @@
  * @module
  */
 import { h, panel, tick } from "./dom.js";
-import { clock, loss, number, percent, time } from "./format.js";
-import { MAX_POINTS, secondsAt, smooth, thin } from "./series.js";
+import { clock, loss, number, percent, tickLabels, time } from "./format.js";
+import { imagesIn, MAX_POINTS, secondsAt, sizesOf, smooth, thin } from "./series.js";
 
 /** The height of a chart in pixels. */
 const HEIGHT = 230;
@@ -17,8 +17,14 @@ const decayOf = (count) => Math.min(0.95, Math.max(0.6, 1 - 20 / count));
 const TIMES = [1, 2, 5, 10, 15, 30].flatMap((n) => [n, 60 * n, 3600 * n]).concat(86400, 172800, 432000, 864000)
   .sort((a, b) => a - b);
 
-/** The charts of one run. A curve is [the key in the metrics, its label]. */
+/** The charts of one run. A curve is [the key in the metrics, its label]. `folds`: it says little if it is constant. */
 const CHARTS = [
+  {
+    title: "Accuracy",
+    curves: [["accuracy", "training"], ["valAccuracy", "validation"], ["testAccuracy", "test"]],
+    format: percent,
+    smoothed: "accuracy",
+  },
   {
     title: "Loss",
     curves: [["loss", "training"], ["valLoss", "validation"], ["testLoss", "test"]],
@@ -26,10 +32,9 @@ const CHARTS = [
     smoothed: "loss",
     logarithmic: true,
   },
-  { title: "Accuracy", curves: [["valAccuracy", "validation"], ["testAccuracy", "test"]], format: percent },
-  { title: "Learning rate", curves: [["lr", "learning rate"]], format: number, logarithmic: true },
+  { title: "Learning rate", curves: [["lr", "learning rate"]], format: number, logarithmic: true, stepped: true },
   {
-    title: "Throughput (images/s)",
+    title: "Throughput (images/s, as measured)",
     curves: [["imagesPerSecond", "images/s"]],
     format: (value) => number(Math.round(value)),
     smoothed: "imagesPerSecond",
@@ -38,11 +43,29 @@ const CHARTS = [
 
 /** The charts of several runs: each has one curve per run. */
 const COMPARED = [
-  { ...CHARTS[0], title: "Training loss", curves: [["loss"]] },
-  { title: "Validation loss", curves: [["valLoss"]], format: loss, logarithmic: true },
+  { ...CHARTS[1], title: "Training loss", curves: [["loss"]] },
+  { ...CHARTS[0], title: "Training accuracy", curves: [["accuracy"]] },
   { title: "Validation accuracy", curves: [["valAccuracy"]], format: percent },
+  { title: "Validation loss", curves: [["valLoss"]], format: loss, logarithmic: true },
   ...CHARTS.slice(2),
 ];
+
+/**
+ * What an x axis can count. `at` gives the position of a step of a run; the axis is offered only if all runs have a position.
+ * `title` is the end of a title, as in "over epochs".
+ */
+const AXES = {
+  epochs: { label: "epoch", title: "epochs", value: number, at: epochAt },
+  images: { label: "images", title: "images", value: (x) => number(Math.round(x)), at: imagesIn },
+  steps: { label: "step", title: "steps", value: number, at: (_, step) => step },
+  time: { label: "time", title: "time", value: time, at: ({ series }, step) => secondsAt(series.curves.seconds, step) },
+};
+
+/** The number of epochs after a step of a run, with a fraction; null if the run does not say. */
+function epochAt(run, step) {
+  const { epochImages } = sizesOf(run);
+  return epochImages === null ? null : imagesIn(run, step) / epochImages;
+}
 
 /** The colours of those curves of one run that do not have the first colour, and the curves that are drawn as points. */
 const COLOURS = { valLoss: 2, valAccuracy: 2, testLoss: 3, testAccuracy: 3 };
@@ -92,21 +115,31 @@ addEventListener("afterprint", () => {
 /**
  * Makes the panels of all charts. A chart is hidden until one of its curves has two points.
  *
- * @param runs the runs to draw, each as `{ name, series }`.
- * @returns the panels, and a function that draws them again after the runs have changed.
+ * @param runs the runs to draw, each with `name`, `series`, `config` and `environment`.
+ * @returns the charts by the first word of their titles, and a function that draws them again after the runs have changed. For
+ * several runs there is also a box to choose the x axis of all charts; at first it counts epochs, if all runs have them.
  */
 export function charts(runs) {
-  const made = (runs.length > 1 ? COMPARED : CHARTS).map((chart) => new Chart(chart, runs));
-  return { panels: made.map(({ panel }) => panel), update: () => made.forEach((chart) => chart.update()) };
+  const several = runs.length > 1, made = (several ? COMPARED : CHARTS).map((chart) => new Chart(chart, runs));
+  const update = () => made.forEach((chart) => chart.update());
+  const panels = made.map(({ panel }) => panel);
+  if (!several) return { panels, accuracy: made[0], loss: made[1], rate: made[2], throughput: made[3], update };
+  const axes = Object.keys(AXES).filter((axis) => runs.every((run) => AXES[axis].at(run, 1) !== null));
+  const show = (axis) => made.forEach((chart) => chart.axis = axis);
+  const options = axes.map((axis) => h("option", { value: axis }, axis));
+  const select = h("select", { onchange: ({ target }) => (show(target.value), update()) }, ...options);
+  show(axes[0]);
+  return { panels, axis: h("label.axis", {}, "Horizontal axis", select), update };
 }
 
 class Chart {
+  /** What the x axis counts: a key of `AXES`. */
+  axis = "steps";
   #what;
   #runs;
   #box = h("div.chart");
   #smooth = true;
   #logarithmic = false;
-  #byTime = false;
   #uplot;
   /** The options of the present uPlot chart, as JSON. Other options need a new chart. */
   #made = "";
@@ -120,9 +153,12 @@ class Chart {
         set(on);
         this.update();
       }));
-    if (what.smoothed !== undefined) offer("Smooth", true, (on) => this.#smooth = on);
-    if (what.logarithmic) offer("Log scale", false, (on) => this.#logarithmic = on);
-    if (runs.length > 1) offer("By time", false, (on) => this.#byTime = on);
+    // The mean of values that differ by orders of magnitude is that of the largest.
+    const isHuge = runs.some((run) => this.#isHuge(run));
+    this.#smooth = !isHuge;
+    if (what.smoothed !== undefined) offer("Smooth", this.#smooth, (on) => this.#smooth = on);
+    this.#logarithmic = what.logarithmic === true && isHuge;
+    if (what.logarithmic) offer("Log scale", this.#logarithmic, (on) => this.#logarithmic = on);
     this.panel = panel(what.title, { tools }, this.#box);
     new ResizeObserver(() => {
       const width = this.#box.clientWidth;
@@ -130,6 +166,17 @@ class Chart {
         this.#uplot.setSize({ width, height: HEIGHT });
       }
     }).observe(this.#box);
+  }
+
+  /** Whether a run has values so large that a linear scale would show nothing else, as of a run that diverges. */
+  #isHuge({ series }) {
+    return this.#what.curves.some(([key]) => series.curves[key].y.some((value) => value >= 1e5));
+  }
+
+  /** Whether the curves of the only run never change. */
+  get isConstant() {
+    const [{ series }] = this.#runs;
+    return this.#what.curves.every(([key]) => series.curves[key].y.every((value, _, [first]) => value === first));
   }
 
   /** Draws the runs as they are now. */
@@ -141,7 +188,7 @@ class Chart {
     const shown = (y) => this.#logarithmic ? y.map((value) => value > 0 ? value : null) : y;
     // Copied, because the curves grow, and the next update compares with the data drawn now.
     const data = uPlot.join(lines.map(({ x, y }) => [x.slice(), shown(y)]));
-    const made = JSON.stringify([this.#logarithmic, this.#byTime, lines.map(({ label, look }) => [label, look])]);
+    const made = JSON.stringify([this.#logarithmic, this.axis, lines.map(({ label, look }) => [label, look])]);
     if (made === this.#made) {
       // If the reader has zoomed in, keep the zoom.
       const { scales: { x: { min, max } }, data: [steps] } = this.#uplot, part = min > steps[0] || max < steps.at(-1);
@@ -161,12 +208,12 @@ class Chart {
   /** The lines to draw, in order: the curves of each run, with a smoothed curve on top of its measured values. */
   #lines() {
     const { curves, smoothed: noisy } = this.#what, several = this.#runs.length > 1;
-    return this.#runs.flatMap(({ name, series }, run) =>
+    return this.#runs.flatMap((run, i) =>
       curves.flatMap(([key, kind]) => {
-        const { x: steps, y } = thin(series.curves[key], MAX_POINTS);
+        const { name, series } = run, { x: steps, y } = thin(series.curves[key], MAX_POINTS);
         if (steps.length === 0) return [];
-        const x = this.#byTime ? steps.map((step) => secondsAt(series.curves.seconds, step)) : steps;
-        const [stroke, style] = several ? styleOf(run) : [`--curve-${COLOURS[key] ?? 1}`, "line"];
+        const x = steps.map((step) => AXES[this.axis].at(run, step));
+        const [stroke, style] = several ? styleOf(i) : [`--curve-${COLOURS[key] ?? 1}`, "line"];
         const look = POINTS.includes(key) ? "points" : style;
         const line = { label: several ? name : kind, stroke, look, x, y };
         if (key !== noisy || !this.#smooth || x.length < 8) return [line];
@@ -180,7 +227,7 @@ class Chart {
   }
 
   #options(lines) {
-    const { format } = this.#what, byTime = this.#byTime;
+    const { format, stepped } = this.#what, { label, value } = AXES[this.axis], byTime = this.axis === "time";
     const axis = {
       stroke: () => colour("--muted"),
       grid: { stroke: () => colour("--line"), width: 1 },
@@ -194,7 +241,7 @@ class Chart {
       padding: [10, 16, 0, 0],
       scales: { x: { time: false }, y: { distr: this.#logarithmic ? 3 : 1 } },
       cursor: {
-        sync: { key: byTime ? "seconds" : "steps" },
+        sync: { key: this.axis },
         y: false,
         points: { size: 7 },
         dataIdx: ({ data }, i, index) => nearest(data[i], index),
@@ -202,7 +249,7 @@ class Chart {
       axes: [
         {
           ...axis,
-          label: byTime ? "time" : "step",
+          label,
           labelSize: 18,
           size: 34,
           gap: 8,
@@ -211,20 +258,25 @@ class Chart {
         },
         {
           ...axis,
+          ...(this.#logarithmic && { filter: powers, grid: { ...axis.grid, filter: powers } }),
           size: 56,
           gap: 6,
           values: (_, ticks) =>
-            ticks.map((value) => value === null ? "" : format === percent ? `${number(100 * value)} %` : number(value)),
+            format === percent
+              ? ticks.map((value) => value === null ? "" : `${number(100 * value)} %`)
+              : tickLabels(ticks),
         },
       ],
       series: [
-        { label: byTime ? "time" : "step", value: (_, value) => byTime ? time(value) : number(value) },
+        { label, value: (_, x) => x === null ? "–" : value(x) },
         ...lines.map(({ label, stroke, look, x, measured }) => ({
           label,
           stroke: () => look === "faint" ? `${colour(stroke)}59` : colour(stroke),
           width: look === "points" ? 0 : look === "faint" ? 1 : 2,
           dash: DASHES[look],
           spanGaps: true,
+          // A line of metrics has the rate of its last step, so the rate is drawn from the line before on.
+          ...(stepped && { paths: uPlot.paths.stepped({ align: -1 }) }),
           points: {
             show: look === "points" || (look !== "faint" && x.length <= 40),
             size: look === "points" ? 10 : 6,
@@ -273,12 +325,13 @@ class Chart {
 
   /** Describes the chart in words, for screen readers. */
   #description(lines) {
-    const { format, title } = this.#what, at = (x) => this.#byTime ? `at ${time(x)}` : `at step ${number(x)}`;
+    const { format, title } = this.#what, { label: unit, title: over, value } = AXES[this.axis];
+    const at = (x) => `at ${unit === "time" ? "" : `${unit} `}${value(x)}`;
     const parts = lines.filter(({ look }) => look !== "faint").map(({ label, x, y, measured = new Map() }) => {
       const [first, last] = [0, -1].map((i) => `${format(measured.get(x.at(i)) ?? y.at(i))} ${at(x.at(i))}`);
       return `${label} from ${first} to ${last}`;
     });
-    return `${title} over ${this.#byTime ? "time" : "steps"}: ${parts.join("; ")}`;
+    return `${title} over ${over}: ${parts.join("; ")}`;
   }
 }
 
@@ -294,6 +347,13 @@ function nearest(values, index) {
 function showLast(chart) {
   if (typeof chart.cursor.idx === "number") return;
   chart.setLegend({ idxs: chart.data.map((values) => nearest(values, values.length - 1)) }, false);
+}
+
+/** The ticks of a logarithmic axis that have a label: at most six powers of ten, or all if these are too few. */
+function powers(_, ticks) {
+  const isPower = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6;
+  const all = ticks.filter(isPower), every = Math.ceil(all.length / 6);
+  return all.length < 2 ? ticks : ticks.map((value) => all.indexOf(value) % every === 0 ? value : null);
 }
 
 /** Short labels for the ticks of an axis, such as `5k` and `12k`, all in the unit of the largest. */

@@ -22,13 +22,30 @@ export function number(value) {
 }
 
 /**
- * A loss with three decimals, so that the numbers of a column line up.
+ * A loss with three decimals, so that the numbers of a column line up; very large and very small ones with an exponent.
  *
  * @param {unknown} value
  * @returns {string}
  */
 export function loss(value) {
-  return typeof value === "number" && Number.isFinite(value) ? value.toFixed(3) : NOTHING;
+  if (typeof value !== "number" || !Number.isFinite(value)) return NOTHING;
+  const size = Math.abs(value);
+  return size >= 1e5 || (size > 0 && size < 5e-4) ? value.toExponential(2) : value.toFixed(3);
+}
+
+/**
+ * The labels of the ticks of an axis, all in the same style. If a number is too long for the axis, they have exponents.
+ *
+ * @param {readonly (number | null)[]} ticks null for a tick without a label.
+ * @returns {string[]}
+ */
+export function tickLabels(ticks) {
+  const sizes = ticks.filter((value) => value !== null && value !== 0).map(Math.abs);
+  const long = Math.max(...sizes) >= 1e5 || Math.min(...sizes) < 1e-3;
+  return ticks.map((value) => {
+    if (value === null) return "";
+    return long && value !== 0 ? value.toExponential(2).replace(/\.?0+e/, "e") : number(value);
+  });
 }
 
 /**
@@ -82,4 +99,18 @@ export function setting(value) {
   if (Array.isArray(value)) return value.map(setting).join(", ");
   if (typeof value === "object") return JSON.stringify(value);
   return String(value);
+}
+
+/**
+ * A date in ISO 8601, as `2026-11-24 15:09` in the reader's time zone.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function date(value) {
+  const at = new Date(typeof value === "string" ? value : NaN);
+  if (Number.isNaN(at.getTime())) return NOTHING;
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }

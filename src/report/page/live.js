@@ -5,11 +5,11 @@
  */
 import { h } from "./dom.js";
 import { loss, number, percent, time } from "./format.js";
-import { stateLabel } from "./sections.js";
-import { addLine } from "./series.js";
+import { stateLabel, throughput } from "./sections.js";
+import { addLine, figuresOf } from "./series.js";
 
 /** The states after which there are no more events. */
-const ENDED = ["finished", "failed", "stopped"];
+const ENDED = ["finished", "ended-early", "failed", "diverged", "stopped"];
 
 /** The token in the URL of the page. Every request must carry it. */
 export const token = new URLSearchParams(location.search).get("token") ?? "";
@@ -39,12 +39,14 @@ export function follow({ show, update }) {
   on("snapshot", (view) => {
     run = view;
     bar.say("");
+    bar.showFigures(figuresOf(run));
     show(run);
   });
   on("metrics", (lines) => {
     if (run === undefined) return;
     const { length } = run.series.events;
     for (const line of lines) addLine(run.series, line);
+    bar.showFigures(figuresOf(run));
     (run.series.events.length === length ? update : show)(run);
   });
   on("evaluation", (result) => {
@@ -76,7 +78,7 @@ export function follow({ show, update }) {
     bar.connected(false);
     const status = await statusOf(withToken("events"));
     if (stream !== failed) return; // The page was hidden or shown again in the meantime.
-    bar.say(LOST[status] ?? LOST[0]);
+    bar.complain(LOST[status] ?? LOST[0]);
     if (status !== 403) setTimeout(() => stream === failed && listen(), status === 503 ? 5000 : 2000);
   };
   document.addEventListener("visibilitychange", listen);
@@ -105,7 +107,8 @@ function makeBar() {
   const progress = h("progress", { max: "1", value: "0", "aria-label": "Steps done" });
   const facts = h("p.facts", {}), label = h("span", {}, stateLabel("connecting"));
   const said = h("p.said", { role: "status", "aria-live": "polite" });
-  let paused = false;
+  let paused = false, shown, state;
+  let figures = { trainLoss: null, imagesPerSecond: null };
   const pause = h("button", { type: "button", onclick: () => send({ action: paused ? "resume" : "pause" }) }, "Pause");
   const stop = h("button", { type: "button", onclick: () => send({ action: "stop" }) }, "Stop and save");
   const rate = h("input", { id: "lr", type: "text", inputmode: "decimal", size: "8", autocomplete: "off" });
@@ -117,7 +120,7 @@ function makeBar() {
         event.preventDefault();
         const lr = Number(rate.value);
         if (rate.value.trim() === "" || !Number.isFinite(lr) || lr < 0) {
-          say("The learning rate must be a number that is 0 or more.");
+          complain("The learning rate must be a number that is 0 or more.");
         } else send({ action: "lr", lr });
       },
     },
@@ -128,31 +131,52 @@ function makeBar() {
   const controls = h("div.controls", {}, pause, stop, form);
   const say = (text) => {
     said.textContent = text;
+    said.classList.remove("error");
+  };
+  const complain = (text) => {
+    say(text);
+    said.classList.add("error");
   };
   const enable = (on) => {
     for (const control of [pause, stop, rate, set]) control.disabled = !on;
   };
+  /** The messages while the run does what was asked for. The next state of the run ends them. */
+  const doing = {
+    pause: "Pausing …",
+    resume: "Resuming …",
+    stop: "Stopping: the run saves its weights and tests them.",
+  };
   async function send(what) {
+    say(doing[what.action] ?? "");
     try {
       const answer = await fetch(withToken("control"), {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(what),
       });
-      const done = {
-        pause: "Pausing …",
-        resume: "Resuming …",
-        stop: "Stopping: the run saves its state first.",
-        lr: "Learning rate set.",
-      };
       const { error } = answer.ok
         ? {}
         : await answer.json().catch(() => ({ error: `the server responded ${answer.status}` }));
-      say(error === undefined ? done[what.action] : `That did not work: ${error}`);
+      if (error !== undefined) complain(`That did not work: ${error}`);
+      else if (what.action === "lr") say("Learning rate set.");
     } catch {
-      say("The run cannot be reached.");
+      complain("The run cannot be reached.");
     }
   }
+  /** Writes the facts again. */
+  const tell = () => {
+    if (shown === undefined) return;
+    const { step, totalSteps, epoch, secondsLeft } = shown;
+    const left = secondsLeft === null || !["running", "stopping"].includes(state) ? [] : [`${time(secondsLeft)} left`];
+    facts.replaceChildren(...[
+      `${percent(step / totalSteps, 0)}`,
+      `step ${number(step)} of ${number(totalSteps)}`,
+      `epoch ${epoch}`,
+      `loss ${loss(figures.trainLoss)}`,
+      `${throughput(figures)} images/s`,
+      ...left,
+    ].map((text) => h("span", {}, text)));
+  };
   enable(false);
   return {
     element: h(
@@ -163,24 +187,24 @@ function makeBar() {
       said,
     ),
     say,
+    complain,
+    showFigures(some) {
+      figures = some;
+      tell();
+    },
     connected(yes) {
       enable(yes);
       if (yes) say("");
     },
-    show({ state, step, totalSteps, epoch, loss: mean, lr, imagesPerSecond, secondsLeft }) {
+    show(now) {
+      const { step, totalSteps, lr } = now;
+      if (now.state !== state && now.state !== "stopping") say("");
+      shown = now;
+      state = now.state;
       label.replaceChildren(stateLabel(state));
       progress.max = totalSteps;
       progress.value = step;
-      const left = ENDED.includes(state) || secondsLeft === null ? [] : [`${time(secondsLeft)} left`];
-      facts.replaceChildren(...[
-        `${percent(step / totalSteps, 0)}`,
-        `step ${number(step)} of ${number(totalSteps)}`,
-        `epoch ${epoch}`,
-        `loss ${loss(mean)}`,
-        `${imagesPerSecond === null ? "–" : number(Math.round(imagesPerSecond))} images/s`,
-        ...left,
-      ].map((text) => h("span", {}, text)));
-      if (state === "paused" !== paused) say("");
+      tell();
       paused = state === "paused";
       pause.textContent = paused ? "Resume" : "Pause";
       if (document.activeElement !== rate && rate.dataset.lr !== String(lr)) {

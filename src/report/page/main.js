@@ -7,7 +7,19 @@ import { charts } from "./charts.js";
 import { h, panel } from "./dom.js";
 import { number } from "./format.js";
 import { follow, withToken } from "./live.js";
-import { confusion, events, figures, filters, mistakes, perClass, stateLabel, table } from "./sections.js";
+import { hasFewMistakes, mistakes } from "./pictures.js";
+import {
+  confusion,
+  events,
+  failure,
+  figures,
+  filters,
+  isLarge,
+  perClass,
+  settings,
+  stateLabel,
+  table,
+} from "./sections.js";
 import { settingsOf } from "./series.js";
 import { comparison, list } from "./tables.js";
 
@@ -54,77 +66,108 @@ function flat(record) {
   );
 }
 
-/** The parts of the page below the charts. */
-function details(run) {
-  return [
-    perClass([run]),
-    filters(run),
-    confusion(run),
-    mistakes(run),
-    table("Settings", settingsOf(run)),
-    table("Environment", flat(run.environment)),
+const isPart = (part) => part !== undefined;
+
+/** Two panels side by side, or one over the other if the page is narrow. One alone fills the row. */
+function pair(...panels) {
+  const parts = panels.filter(isPart);
+  return parts.length === 0 ? undefined : h("div.pair", {}, ...parts);
+}
+
+/** The parts of a run's page below its figures: the results first, and last what only confirms that nothing is wrong. */
+function parts(run, { accuracy, loss, rate, throughput }) {
+  const { evaluation } = run, few = hasFewMistakes(run), [matrix, bars] = [confusion(run), perClass([run])];
+  const folded = [rate.isConstant ? rate.panel : undefined, throughput.panel].filter(isPart);
+  const { command: _, ...facts } = run.environment; // It is beside the settings.
+  const environment = table("Environment", flat(facts));
+  const rest = [
+    rate.isConstant ? undefined : rate.panel,
+    pair(settings(run, settingsOf(run)), few ? undefined : filters(run)),
     events(run),
     run.badLines > 0
       ? panel(
         "Damaged lines",
         {},
-        h("p", {}, `${number(run.badLines)} line${run.badLines === 1 ? "" : "s"} of metrics.jsonl could not be read.`),
+        h(
+          "p.error",
+          {},
+          `${number(run.badLines)} line${run.badLines === 1 ? "" : "s"} of metrics.jsonl could not be read.`,
+        ),
       )
       : undefined,
-  ].filter((part) => part !== undefined);
+  ].filter(isPart);
+  return [
+    pair(accuracy.panel, loss.panel),
+    ...(evaluation !== undefined && isLarge(evaluation) ? [matrix, bars] : [pair(matrix, bars)]),
+    few ? pair(mistakes(run), filters(run)) : mistakes(run),
+    ...rest,
+    environment === undefined ? undefined : h("details.folded", {}, h("summary", {}, "Environment"), environment),
+    h(
+      "details.folded",
+      {},
+      h("summary", {}, rate.isConstant ? "Learning rate (constant) and throughput" : "Throughput"),
+      pair(...folded),
+    ),
+  ].filter(isPart);
 }
 
 function foot() {
   return h("footer", {}, `wgrad ${version}. Charts: uPlot. Drag over a chart to zoom in; double-click to zoom out.`);
 }
 
+/** The top of a run's page. The reason of a failure comes before all else. */
+function top(run) {
+  return [head(run.name, about(run)), failure(run), figures(run)].filter(isPart);
+}
+
 function report(run) {
   const drawing = charts([run]);
-  page.replaceChildren(
-    head(run.name, about(run)),
-    figures(run),
-    h("div.grid", {}, ...drawing.panels, ...details(run)),
-    foot(),
-  );
+  page.replaceChildren(...top(run), h("div.grid", {}, ...parts(run, drawing)), foot());
   drawing.update();
 }
 
 /** The report of a run that is training: the charts are updated; the other parts are made again when they change. */
 function live() {
-  const top = h("div"), below = h("div.grid"), shown = { name: "", series: undefined };
-  let drawing;
-  const update = (run) => {
-    shown.series = run.series;
+  const above = h("div"), below = h("div.grid"), shown = { name: "", series: undefined };
+  let drawing, wasConstant = true;
+  const show = (run) => {
+    document.title = `${run.name} – wgrad`;
+    Object.assign(shown, run);
+    drawing ??= charts([shown]);
+    wasConstant = drawing.rate.isConstant;
+    above.replaceChildren(...top(run));
+    below.replaceChildren(...parts(run, drawing));
     drawing.update();
-    top.querySelector("dl").replaceWith(figures(run));
   };
-  const bar = follow({
-    show(run) {
-      document.title = `${run.name} – wgrad`;
-      shown.series = run.series;
-      drawing ??= charts([shown]);
-      top.replaceChildren(head(run.name, about(run)), figures(run));
-      below.replaceChildren(...drawing.panels, ...details(run));
-      drawing.update();
-    },
-    update,
-  });
-  top.append(head("Connecting …"));
-  page.replaceChildren(bar, top, below, foot());
+  const update = (run) => {
+    Object.assign(shown, run);
+    if (drawing.rate.isConstant !== wasConstant) return show(run); // Its chart is somewhere else now.
+    drawing.update();
+    above.querySelector("dl").replaceWith(figures(run));
+  };
+  above.append(head("Connecting …"));
+  page.replaceChildren(follow({ show, update }), above, below, foot());
 }
 
 function compare({ runs, comparison: table }) {
   const drawing = charts(runs), bars = perClass(runs);
   page.replaceChildren(
     head(`${runs.length} runs`, h("p.about", {}, runs.map(({ name }) => name).join(" · "))),
-    h("div.grid", {}, comparison(table), ...drawing.panels, ...(bars === undefined ? [] : [bars])),
+    h(
+      "div.grid",
+      {},
+      ...comparison(table),
+      drawing.axis,
+      h("div.pair", {}, ...drawing.panels),
+      ...(bars === undefined ? [] : [bars]),
+    ),
     foot(),
   );
   drawing.update();
 }
 
 function browse({ folder, runs }) {
-  page.replaceChildren(head("Runs", h("p.about", {}, folder)), list(runs), h("footer", {}, `wgrad ${version}`));
+  page.replaceChildren(head("Runs", h("p.about", {}, folder)), list(folder, runs), h("footer", {}, `wgrad ${version}`));
 }
 
 if (mode === "report") report(data.run);

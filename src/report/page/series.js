@@ -10,12 +10,16 @@ export const CURVES = [
   "loss",
   "valLoss",
   "testLoss",
+  "accuracy",
   "valAccuracy",
   "testAccuracy",
   "lr",
   "imagesPerSecond",
   "seconds",
 ];
+
+/** Those of the tests. */
+const TESTS = ["testLoss", "testAccuracy"];
 
 /** The most points of a curve that is drawn. */
 export const MAX_POINTS = 2000;
@@ -27,8 +31,14 @@ const MAX_EVENTS = 500;
  * A curve has the points (x[i], y[i]), in the order of x.
  *
  * @typedef {{ x: number[], y: number[] }} Curve
- * @typedef {{ step: number, event: string }} RunEvent
- * @typedef {{ curves: Record<string, Curve>, events: RunEvent[] }} Series
+ * The first line after a start is not counted in a `Span`, since its time includes compiling the kernels: `from` is the step of
+ * that line, and `at` its time in seconds.
+ *
+ * @typedef {{ step: number, event: string, why?: unknown, diverged?: unknown }} RunEvent
+ * @typedef {{ from: number, at: number, to: number, seconds: number }} Span
+ * @typedef {{ epoch: number, sum: number, steps: number, last: number }} EpochLoss
+ * @typedef {{ curves: Record<string, Curve>, events: RunEvent[], spans: Span[], epoch: EpochLoss, testedAt: number }} Series
+ * @typedef {Readonly<Record<string, unknown>>} Settings
  */
 
 /**
@@ -37,8 +47,20 @@ const MAX_EVENTS = 500;
  * @returns {Series}
  */
 export function noSeries() {
-  return { curves: Object.fromEntries(CURVES.map((name) => [name, { x: [], y: [] }])), events: [] };
+  return {
+    curves: Object.fromEntries(CURVES.map((name) => [name, { x: [], y: [] }])),
+    events: [],
+    spans: [],
+    epoch: { epoch: 0, sum: 0, steps: 0, last: 0 },
+    testedAt: 0,
+  };
 }
+
+/** The events after which a process starts to train, or another device does: its kernels are compiled first. */
+const STARTS = ["resume", "restore", "device-lost"];
+
+/** The most spans that are kept; a run that is resumed more often drops the oldest. */
+const MAX_SPANS = 500;
 
 /**
  * Adds a line of metrics. A resumed run repeats some steps: the new points replace the old ones of those steps.
@@ -47,26 +69,70 @@ export function noSeries() {
  * @param {Record<string, unknown>} line
  * @returns {void}
  */
-export function addLine({ curves, events }, line) {
-  const step = line.step;
+export function addLine(series, line) {
+  const { curves, events } = series, step = line.step;
   if (typeof step !== "number" || !Number.isFinite(step)) return;
   if (typeof line.event === "string") {
     if (events.length < MAX_EVENTS) events.push({ ...line, step, event: line.event });
+    if (STARTS.includes(line.event)) restart(series, step);
     // The run went back to this step, and will repeat those after it.
     if (["restore", "device-lost"].includes(line.event)) {
       for (const curve of Object.values(curves)) cut(curve, step + 1);
     }
     return;
   }
+  if (typeof line.loss === "number" && Number.isFinite(line.loss)) addInterval(series, step, line.loss, line);
+  if (typeof line.testLoss === "number") series.testedAt = step;
   for (const name of CURVES) {
     const y = line[name], curve = curves[name];
+    // The best weights are those of an earlier step than that of the test.
+    const x = typeof line.weightsStep === "number" && TESTS.includes(name) ? line.weightsStep : step;
     // A line of an evaluation repeats the time of its step.
     if (typeof y !== "number" || !Number.isFinite(y) || (name === "seconds" && line.loss === undefined)) continue;
-    cut(curve, step);
-    curve.x.push(step);
+    cut(curve, x);
+    curve.x.push(x);
     curve.y.push(y);
     if (curve.x.length >= 2 * MAX_POINTS) curves[name] = thin(curve, MAX_POINTS);
   }
+}
+
+/**
+ * The run trains again from a step: its time is measured anew, and the steps from there on count instead of those before.
+ *
+ * @param {Series} series
+ * @param {number} step
+ * @returns {void}
+ */
+function restart({ spans, epoch }, step) {
+  spans.push({ from: step, at: NaN, to: step, seconds: 0 });
+  if (spans.length > MAX_SPANS) spans.shift();
+  if (epoch.last > step) Object.assign(epoch, { sum: 0, steps: 0 });
+  epoch.last = step;
+}
+
+/**
+ * Adds an interval of steps to the mean loss of its epoch, and to the time that is measured. A line that was added before is
+ * left out: a live page may receive lines twice.
+ *
+ * @param {Series} series
+ * @param {number} step the end of the interval.
+ * @param {number} loss its mean.
+ * @param {Record<string, unknown>} line
+ * @returns {void}
+ */
+function addInterval({ spans, epoch: mean }, step, loss, { epoch = 0, seconds }) {
+  if (step > mean.last) {
+    if (mean.epoch !== epoch) Object.assign(mean, { epoch, sum: 0, steps: 0 });
+    mean.sum += loss * (step - mean.last);
+    mean.steps += step - mean.last;
+    mean.last = step;
+  }
+  if (typeof seconds !== "number") return;
+  if (spans.length === 0) spans.push({ from: step, at: NaN, to: step, seconds: 0 });
+  const span = spans[spans.length - 1];
+  // JSON has null for NaN.
+  if (span.at === null || Number.isNaN(span.at)) Object.assign(span, { from: step, at: seconds, to: step });
+  else if (step > span.to) Object.assign(span, { to: step, seconds: seconds - span.at });
 }
 
 /**
@@ -142,8 +208,8 @@ export function smooth(values, decay) {
 /**
  * The settings of a run. If the learning rate was changed while it trained, the value of `lr` says so.
  *
- * @param {{ series: Series, config: Readonly<Record<string, unknown>> }} run
- * @returns {Readonly<Record<string, unknown>>}
+ * @param {{ series: Series, config: Settings }} run
+ * @returns {Settings}
  */
 export function settingsOf({ series, config }) {
   const changed = series.events.some((line) => line.event === "lr" || "lr" in line);
@@ -151,25 +217,98 @@ export function settingsOf({ series, config }) {
 }
 
 /**
- * The summary of a run in numbers; null if a value is missing.
+ * Why a run has failed; undefined if it has not, or has trained again since.
  *
- * @param {{ series: Series, evaluation?: { loss: number, accuracy: number } }} run
- * @returns {Record<"steps" | "lastLoss" | "bestLoss" | "valLoss" | "valAccuracy" | "testLoss" | "testAccuracy" | "seconds" |
- * "imagesPerSecond", number | null>} accuracies from 0 to 1. For the validation, these are the best values.
+ * @param {Series} series
+ * @returns {{ state: "diverged" | "failed", step: number, why: string } | undefined}
  */
-export function figuresOf({ series: { curves }, evaluation }) {
+export function failureOf({ events }) {
+  const last = events[events.length - 1];
+  if (last === undefined || last.event !== "failed") return undefined;
+  return { state: last.diverged === true ? "diverged" : "failed", step: last.step, why: String(last.why ?? "unknown") };
+}
+
+/**
+ * How many images the steps of a run take; null where the run does not say.
+ *
+ * @param {{ config?: Settings, environment?: Settings }} run
+ * @returns {{ stepImages: number | null, epochImages: number | null, stepsPerEpoch: number | null }}
+ */
+export function sizesOf({ config = {}, environment = {} }) {
+  const positive = (/** @type {unknown} */ value) => typeof value === "number" && value > 0 ? value : null;
+  const batch = positive(config.batchSize),
+    stepImages = batch === null ? null : batch * (positive(config.accumulate) ?? 1);
+  const data = /** @type {Settings} */ (Object(environment.data)), epochImages = positive(data.images);
+  const known = stepImages !== null && epochImages !== null;
+  return { stepImages, epochImages, stepsPerEpoch: known ? Math.ceil(epochImages / stepImages) : null };
+}
+
+/**
+ * The number of images in the first steps of a run; null where the run does not say. The last step of an epoch may be smaller.
+ *
+ * @param {{ config?: Settings, environment?: Settings }} run
+ * @param {number} steps
+ * @returns {number | null}
+ */
+export function imagesIn(run, steps) {
+  const { stepImages, epochImages, stepsPerEpoch } = sizesOf(run);
+  if (stepImages === null) return null;
+  if (epochImages === null || stepsPerEpoch === null) return steps * stepImages;
+  const epochs = Math.floor(steps / stepsPerEpoch);
+  return epochs * epochImages + Math.min((steps % stepsPerEpoch) * stepImages, epochImages);
+}
+
+/**
+ * The images per second of the whole run, without the first lines after each start, whose time includes compiling kernels.
+ *
+ * @param {{ series: Series, config?: Settings, environment?: Settings }} run
+ * @returns {number | null} null if that is not known yet.
+ */
+function throughputOf(run) {
+  let images = 0, seconds = 0;
+  for (const span of run.series.spans) {
+    images += (imagesIn(run, span.to) ?? NaN) - (imagesIn(run, span.from) ?? NaN);
+    seconds += span.seconds;
+  }
+  return seconds > 0 && Number.isFinite(images) ? images / seconds : null;
+}
+
+/**
+ * The accuracy of always predicting the most frequent class of the images; null without the counts.
+ *
+ * @param {{ images: number, confusion?: readonly (readonly number[])[] } | undefined} evaluation
+ * @returns {number | null}
+ */
+export function chanceOf(evaluation) {
+  const sums = evaluation?.confusion?.map((row) => row.reduce((sum, count) => sum + count, 0)) ?? [];
+  const all = sums.reduce((sum, count) => sum + count, 0);
+  return all > 0 ? Math.max(...sums) / all : null;
+}
+
+/**
+ * The summary of a run in numbers; null if a value is missing. Every page takes its figures from here.
+ *
+ * @param {{ series: Series, config?: Settings, environment?: Settings, evaluation?: { loss: number, accuracy: number,
+ * images: number, confusion?: readonly (readonly number[])[] } }} run
+ * @returns {Record<"steps" | "epoch" | "trainLoss" | "valLoss" | "valAccuracy" | "testLoss" | "testAccuracy" | "chance" |
+ * "seconds" | "imagesPerSecond", number | null>} accuracies from 0 to 1. `trainLoss` is the mean of all steps so far of the
+ * epoch `epoch`; the validation values are the best ones; `imagesPerSecond` is the mean of the run without its warm-up.
+ */
+export function figuresOf(run) {
+  const { series: { curves, epoch }, evaluation } = run;
   const last = (/** @type {string} */ name) => curves[name]?.y.at(-1) ?? null;
   const of = (/** @type {string} */ name, /** @type {(a: number, b: number) => number} */ pick) =>
     curves[name]?.y.reduce((/** @type {number | null} */ best, y) => best === null ? y : pick(best, y), null) ?? null;
   return {
     steps: Math.max(0, ...Object.values(curves).map(({ x }) => x.at(-1) ?? 0)) || null,
-    lastLoss: last("loss"),
-    bestLoss: of("loss", Math.min),
+    epoch: epoch.epoch || null,
+    trainLoss: epoch.steps > 0 ? epoch.sum / epoch.steps : null,
     valLoss: of("valLoss", Math.min),
     valAccuracy: of("valAccuracy", Math.max),
     testLoss: evaluation?.loss ?? last("testLoss"),
     testAccuracy: evaluation?.accuracy ?? last("testAccuracy"),
+    chance: chanceOf(evaluation),
     seconds: last("seconds"),
-    imagesPerSecond: last("imagesPerSecond"),
+    imagesPerSecond: throughputOf(run),
   };
 }
