@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { printable } from "./src/foreign_text.ts";
 import { COMMANDS, findCommand } from "./src/cli/commands.ts";
 import { acceptedSpellings, type Command, parse, type Parsed, UnknownFlagError } from "./src/cli/flags.ts";
 import { helpText, overviewText } from "./src/cli/help_text.ts";
@@ -72,12 +73,17 @@ function report(error: unknown): number {
   // The reader of our output has exited, as in `wgrad train | head`. Nobody can read a message.
   if (error instanceof Deno.errors.BrokenPipe) return 1;
   if (error instanceof WgradError) {
-    console.error(`error: ${error.message}`);
+    // Line breaks are ours; any other control character is from a file.
+    console.error(`error: ${error.message.split("\n").map((line) => printable(line, 10_000)).join("\n")}`);
     if (debugging()) console.error(error.stack);
     return error.exitCode;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  console.error(`error: ${text.replace(/\s+/g, " ")} (a bug in wgrad: please report it; WGRAD_DEBUG=1 shows where)`);
+  console.error(
+    `error: ${
+      printable(text.replace(/\s+/g, " "), 10_000)
+    } (a bug in wgrad: please report it; WGRAD_DEBUG=1 shows where)`,
+  );
   if (debugging() && error instanceof Error) console.error(error.stack);
   return 1;
 }

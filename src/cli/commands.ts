@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { quote } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
 import { didYouMean } from "../config/setting.ts";
 import type { CommandEntry } from "./flags.ts";
@@ -78,6 +79,6 @@ export function findCommand(name: string): CommandEntry {
   if (found !== undefined) return found;
   const what = name.startsWith("-") ? "flag" : "command";
   const known = what === "flag" ? ["--help", "--version"] : COMMANDS.map((entry) => entry.name);
-  const shown = /^[\w.-]{1,40}$/.test(name) ? name : JSON.stringify(name.slice(0, 40));
+  const shown = /^[\w.-]{1,40}$/.test(name) ? name : quote(name.slice(0, 40));
   throw new UsageError(`unknown ${what} ${shown}${didYouMean(name, known)}; see wgrad --help`);
 }

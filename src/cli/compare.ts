@@ -4,6 +4,7 @@
  * @module
  */
 import { writeAtomically } from "../files/write.ts";
+import { printable } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
 import { compareRuns, type Comparison, type ComparisonRow, MAX_COMPARED } from "../report/comparison.ts";
 import { comparePage } from "../report/page.ts";
@@ -11,7 +12,7 @@ import { figuresOf } from "../report/page/series.js";
 import { checkOverwrite } from "../report/report_file.ts";
 import { readRun } from "../report/run_view.ts";
 import { defineCommand } from "./flags.ts";
-import { Output, printable } from "./output.ts";
+import { Output } from "./output.ts";
 import { runFolder } from "./run_folder.ts";
 
 /** `wgrad compare`. */
@@ -79,7 +80,7 @@ function tableOf({ names, results, settings }: Comparison): string[] {
   ];
   const differ = settings.length === 0 ? ["No settings differ."] : ["", ...names.map(() => "")];
   const cells = [["", ...names], ...results.map(rowOf), differ, ...settings.map(rowOf)].map((row) =>
-    row.map(printable)
+    row.map((cell) => printable(cell, 200))
   );
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());

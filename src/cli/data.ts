@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
 import { join, resolve } from "node:path";
 import { cacheFolder, checkFiles } from "../data/cache.ts";
 import { CIFAR10_FILES, CIFAR10_FOLDER } from "../data/cifar.ts";
@@ -130,7 +131,9 @@ async function verify({ data }: Values, { say, progress }: Output): Promise<obje
   if (data !== "cifar10" && !dataset.synthetic) {
     for (const { name, official } of await identifyFiles(data)) files.push({ name, official: official === name });
   }
-  for (const { name, official } of files) say(`${name}: ${official ? "the official file" : "not an official file"}`);
+  for (const { name, official } of files) {
+    say(`${printable(name, 200)}: ${official ? "the official file" : "not an official file"}`);
+  }
   // All six files, each under its own name.
   const official = CIFAR10_FILES.every(({ name }) => files.some((file) => file.name === name && file.official));
   const result: Record<string, unknown> = { data, official, files };

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { quote } from "../foreign_text.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
 import { camelCase, complaint, defaultOf, didYouMean, numberOf, type Setting, type Values } from "../config/setting.ts";
@@ -236,6 +237,6 @@ export function documentedSpellings(flag: Flag): string[] {
 
 /** Text from the command line, made safe and short for an error message of one line. */
 function printable(text: string): string {
-  const safe = /^[\w.,:/=+@%~-]+$/.test(text) ? text : JSON.stringify(text);
+  const safe = /^[\w.,:/=+@%~-]+$/.test(text) ? text : quote(text, 1000);
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
 }

@@ -20,6 +20,12 @@ export const command = defineCommand({
   flags: [
     { name: "to", kind: "string", value: "FILE", help: "The .safetensors file to write (required)" },
     ...MODEL_FLAGS,
+    {
+      name: "strip-prefix",
+      kind: "string",
+      value: "TEXT",
+      help: 'Leave out this text at the start of every name, such as "module."',
+    },
     CLASSES_FLAG,
     ...WRITE_FLAGS,
   ],
@@ -27,11 +33,11 @@ export const command = defineCommand({
     "wgrad import cifar_net.pth --to cifar_net.safetensors",
     "Convert the file that the PyTorch tutorial saves",
   ]],
-  async run({ values: { to, model, normalize, classes, force, json }, positional: [file] }) {
+  async run({ values: { to, model, normalize, stripPrefix, classes, force, json }, positional: [file] }) {
     if (to === undefined) throw new UsageError("import needs --to FILE; see wgrad import --help");
     if (!to.endsWith(".safetensors")) throw new UsageError("import writes safetensors: --to must end in .safetensors");
     await checkNew(to, force);
-    const loaded = await loadWeights(file!, await givenOf({ model, normalize, classes }));
+    const loaded = await loadWeights(file!, await givenOf({ model, normalize, classes }), { stripPrefix });
     await writeWeights(loaded, to, "safetensors", force, new Output({ json }));
     return 0;
   },

@@ -89,8 +89,3 @@ export function duration(seconds: number): string {
   const hours = Math.floor(whole / 3600), rest = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
   return hours > 0 ? `${hours}:${rest}` : rest;
 }
-
-/** Makes text from a file or user safe for a terminal: control characters are escaped. */
-export function printable(text: string): string {
-  return text.replace(/\p{C}/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`);
-}

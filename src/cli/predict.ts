@@ -6,6 +6,7 @@
 import { decodeImage } from "../image/decode.ts";
 import { findImages, readImageFile, STDIN } from "../image/image_files.ts";
 import { fitImage, type FitMode } from "../image/resize.ts";
+import { printable } from "../foreign_text.ts";
 import { UsageError, WeightsError, WgradError } from "../errors.ts";
 import { predictModel } from "../train/predict.ts";
 import { SETTINGS } from "../config/settings.ts";
@@ -15,7 +16,7 @@ import { loadWeights } from "../run/weights.ts";
 import { CLASSES_FLAG, givenOf, MODEL_FLAGS, WEIGHTS_FLAG } from "./convert.ts";
 import { defineCommand, OUTPUT_FLAGS } from "./flags.ts";
 import { openGpu } from "./gpu.ts";
-import { Output, printable } from "./output.ts";
+import { Output } from "./output.ts";
 
 /** The settings of a run that `predict` shares. */
 type Shared = Extract<typeof SETTINGS[number], { name: "adapter" | "backend" }>;
@@ -79,7 +80,9 @@ export const command = defineCommand({
     }
     if (files.length + failed.length === 0) {
       throw new UsageError(
-        `no image in ${positional.map(printable).join(", ")}; give files that end in .png, .jpg, .webp or .bmp`,
+        `no image in ${
+          positional.map((path) => printable(path)).join(", ")
+        }; give files that end in .png, .jpg, .webp or .bmp`,
       );
     }
     const images = [];
@@ -126,7 +129,7 @@ async function readImages(paths: readonly string[], side: number, fit: FitMode, 
       } catch (error) {
         if (!(error instanceof WgradError)) throw error;
         failed.push({ file, error: error.message });
-        output.error(`error: ${printable(error.message)}`);
+        output.error(`error: ${printable(error.message, 1000)}`);
       }
     }
   }

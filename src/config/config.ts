@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { printable, quote } from "../foreign_text.ts";
+import { parseJson } from "../files/json.ts";
 import { fileError } from "../files/file_error.ts";
 import { UsageError } from "../errors.ts";
 import { camelCase, complaint, defaultOf, didYouMean, type Setting } from "./setting.ts";
@@ -54,7 +56,7 @@ export async function readConfig(path: string, given: GivenConfig): Promise<Give
 export function configFromJson(text: string, where: string): RunConfig {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw new UsageError(`${where} is not JSON: ${(error as Error).message}`);
   }
@@ -68,7 +70,7 @@ function fromRecord(given: Readonly<Record<string, unknown>>, where: string): Ru
   const keys = SETTINGS.map(({ name }) => camelCase(name));
   for (const key of Object.keys(given)) {
     if (!keys.includes(key)) {
-      throw new UsageError(`${where}: unknown setting ${JSON.stringify(key)}${didYouMean(key, keys)}`);
+      throw new UsageError(`${where}: unknown setting ${quote(key)}${didYouMean(key, keys)}`);
     }
   }
   const config: Record<string, unknown> = {};
@@ -86,18 +88,24 @@ function fromRecord(given: Readonly<Record<string, unknown>>, where: string): Ru
 
 /** JSON, but for numbers: JSON would print NaN as null. */
 function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : JSON.stringify(value) ?? typeof value;
+  return typeof value === "number" ? String(value) : printable(JSON.stringify(value) ?? typeof value, 80);
 }
+
+/** Names of devices on Windows, also with an ending. */
+const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)[ .]*(\..*)?$/i;
 
 /** The checks that a single row of the table cannot express. */
 function checkTogether(config: RunConfig): void {
   checkUpdate(config);
   const { name } = config;
+  if (name !== undefined && RESERVED.test(name)) {
+    throw new UsageError(`name ${quote(name)} cannot name a folder everywhere: Windows has a device of that name`);
+  }
   if (
     name !== undefined && (!/^[\p{L}\p{N}][\p{L}\p{N} ._-]*$/u.test(name) || /[ .]$/.test(name) || name.length > 100)
   ) {
     throw new UsageError(
-      `name ${JSON.stringify(name)} cannot name a folder everywhere: ` +
+      `name ${quote(name)} cannot name a folder everywhere: ` +
         `use up to 100 letters, digits, and ". _ -" or spaces inside`,
     );
   }

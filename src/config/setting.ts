@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { quote } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
 import type { OptionValue } from "../ops/options.ts";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
@@ -135,16 +136,16 @@ export function parseOptions(
   const found: Record<string, OptionValue> = {}, names = Object.keys(defaults);
   for (const text of texts) {
     const [, written = "", value = ""] = /^([^=]*)=(.*)$/.exec(text) ?? [];
-    if (written === "" || value === "") throw new UsageError(`${what}: ${JSON.stringify(text)} is not name=value`);
+    if (written === "" || value === "") throw new UsageError(`${what}: ${quote(text)} is not name=value`);
     const name = written.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
     if (!Object.hasOwn(defaults, name)) {
       const known = names.length > 0 ? `there are ${names.join(", ")}` : "there are none";
-      throw new UsageError(`${what} has no option ${JSON.stringify(written)}${didYouMean(name, names)}: ${known}`);
+      throw new UsageError(`${what} has no option ${quote(written)}${didYouMean(name, names)}: ${known}`);
     }
     if (Object.hasOwn(found, name)) throw new UsageError(`${what}: ${name} is given twice`);
     const read = readValue(value, defaults[name]!);
     if (read === undefined) {
-      throw new UsageError(`${what}: ${name} is ${JSON.stringify(value)}, not ${kindOf(defaults[name]!)}`);
+      throw new UsageError(`${what}: ${name} is ${quote(value)}, not ${kindOf(defaults[name]!)}`);
     }
     found[name] = read;
   }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import { readArchive } from "../files/archive.ts";
@@ -122,7 +123,7 @@ async function readLabels(archive: string): Promise<{ train: number[]; test: num
     if (name !== LABEL_LISTS.train && name !== LABEL_LISTS.test) continue;
     let list: unknown;
     try {
-      list = JSON.parse(new TextDecoder().decode(await collect(body)));
+      list = parseJson(new TextDecoder().decode(await collect(body)));
     } catch (error) {
       if (error instanceof DataError) throw error;
     }

@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { DataError, UsageError } from "../errors.ts";
 import { entriesInOrder, listArchive } from "../files/archive.ts";
 import { cacheFolder, checkFiles } from "./cache.ts";
-import { classNamesIn, numberedClasses, readClassNames } from "./class_names.ts";
+import { checkListSize, classNamesIn, numberedClasses, readClassNames } from "./class_names.ts";
 import {
   CIFAR100_LAYOUT,
   CIFAR10_CLASSES,
@@ -210,7 +210,10 @@ async function openArchive(path: string, options: OpenOptions): Promise<Dataset>
   const sizes = await listArchive(path, (name) => isRecordFile(name) || NAME_LISTS.includes(name));
   let classes: readonly string[] | undefined;
   for (const list of NAME_LISTS) {
-    if (!sizes.delete(list)) continue;
+    const bytes = sizes.get(list);
+    if (bytes === undefined) continue;
+    checkListSize(bytes, join(path, list));
+    sizes.delete(list);
     for await (const { body } of entriesInOrder(path, [list])) {
       classes = classNamesIn(await new Response(ReadableStream.from(body)).text(), join(path, list));
     }

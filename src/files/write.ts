@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileError } from "./file_error.ts";
 
 /** Writes all bytes of a chunk; a single `write()` may write only some of them. */
@@ -41,7 +41,7 @@ export function isTemporary(name: string): boolean {
 export async function writeAtomically(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await Deno.mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path), { recursive: true });
     await writeSynced(temporary, [bytes]);
     await Deno.rename(temporary, path);
     await syncFolder(dirname(path));
@@ -71,6 +71,30 @@ export async function linkAtomically(file: string, path: string): Promise<void> 
         throw fileError("read", file, error);
       }),
     );
+  }
+}
+
+/**
+ * Creates a folder whose name survives a power cut.
+ *
+ * @param options `recursive`: also creates the folders above it, and accepts one that is there already. Default false.
+ * @throws the errors of `Deno.mkdir()`
+ */
+export async function makeFolder(path: string, { recursive = false } = {}): Promise<void> {
+  const missing: string[] = [];
+  if (recursive) {
+    let folder = resolve(path);
+    while (folder !== dirname(folder) && !await Deno.stat(folder).then(() => true, () => false)) {
+      missing.push(folder);
+      folder = dirname(folder);
+    }
+  } else missing.push(path);
+  await Deno.mkdir(path, { recursive });
+  for (const folder of missing) {
+    await syncFolder(dirname(folder)).catch((error) => {
+      // A folder may allow new names in it, but not reading, which syncing needs.
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    });
   }
 }
 

@@ -9,6 +9,7 @@ import jpegCode from "@jsquash/jpeg/decode.wasm" with { type: "bytes" };
 import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
 import webpCode from "@jsquash/webp/decode.wasm" with { type: "bytes" };
 import { DataError } from "../errors.ts";
+import { printable } from "../foreign_text.ts";
 import { decodeBmp } from "./bmp.ts";
 import { decodeCmykJpeg } from "./cmyk_jpeg.ts";
 import { type ImageHeader, readHeader } from "./header.ts";
@@ -21,7 +22,7 @@ import type { RgbaImage, RgbImage } from "./pixels.ts";
  *
  * @param file the file's name, for errors
  * @throws {DataError} if the format is unknown, the file is damaged or cut off, or the image is an animation, or has
- *   more than 100 megapixels
+ *   more than 67 megapixels or far more than its file can hold
  */
 export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbImage> {
   let format = "image";
@@ -45,11 +46,11 @@ function reason(error: unknown): string {
   if (!(error instanceof Error)) return "the decoder failed";
   // A RangeError comes from reading after the last byte, or from too little memory.
   if (error instanceof RangeError && !error.message.includes("allocation")) return "the file is cut off";
-  return error.message.replace(/\s+/g, " ");
+  return printable(error.message.replace(/\s+/g, " "));
 }
 
 async function decodePixels(bytes: Uint8Array, header: ImageHeader): Promise<RgbaImage> {
-  if (header.format === "PNG") return decodePngImage(bytes);
+  if (header.format === "PNG") return await decodePngImage(bytes);
   if (header.cmyk) return decodeCmykJpeg(bytes);
   if (header.format === "BMP") return decodeBmp(bytes, header);
   const { width, height, data } = await (header.format === "JPEG" ? jpeg(bytes) : webp(bytes));
@@ -72,18 +73,23 @@ async function jpeg(bytes: Uint8Array): Promise<ImageData> {
     // The decoder exits if it cannot continue; its messages give the reason.
     throw jpegMessages.length > 0 ? new DataError(jpegMessages.join("; ")) : error;
   }
-  jpegReady = true;
+  jpegReady = hasLittleMemory(image);
   // In a file that is cut off, the decoder makes the missing pixels grey. Its other messages are harmless warnings.
   const short = jpegMessages.find((line) => /premature end/i.test(line));
   if (short !== undefined) throw new DataError(short);
   return image;
 }
 
+/** Whether a decoder can be used again. Its memory never shrinks, so the one of a large image is given up. */
+function hasLittleMemory({ width, height }: ImageData): boolean {
+  return width * height <= 2 ** 22;
+}
+
 async function webp(bytes: Uint8Array): Promise<ImageData> {
   if (!webpReady) await initWebp({ wasmBinary: webpCode });
   webpReady = false;
   const image = await decodeWebp(bytes as unknown as ArrayBuffer);
-  webpReady = true;
+  webpReady = hasLittleMemory(image);
   return image;
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { DataError } from "../errors.ts";
+import { quote } from "../foreign_text.ts";
 
 /** What the header of a file says about its image. */
 export interface ImageHeader {
@@ -18,16 +19,25 @@ export interface ImageHeader {
   readonly cmyk?: boolean;
 }
 
-/** The largest image that is read: 100 megapixels. The limit prevents a small file from using up all memory. */
-export const MAX_PIXELS = 100_000_000;
+/**
+ * The largest image that is read: 67 megapixels, at most 65,535 pixels wide and high. Decoding takes at most 16 bytes a pixel, so
+ * this limits the memory to 1 GiB.
+ */
+export const MAX_PIXELS = 2 ** 26, MAX_SIDE = 65_535;
+
+/**
+ * The most pixels for the size of a file: 4 megapixels, and 1,000 for each byte. A picture of a single colour has fewer. The limit
+ * prevents a small file from taking much memory and time.
+ */
+const SMALL_IMAGE = 2 ** 22, PIXELS_PER_BYTE = 1000;
 
 /** The most scans that a JPEG may have. Real ones have up to about 20; each takes a pass over all pixels. */
-const MAX_SCANS = 100;
+const MAX_SCANS = 32;
 
 /**
  * Reads the header of a PNG, JPEG, WebP or BMP.
  *
- * @throws {DataError} if the format is none of these, or the image has no pixels or too many. The message does not name the file.
+ * @throws {DataError} if the format is none of these, or the image has no pixels or too many, also for the size of the file. The message does not name the file.
  * @throws {RangeError} if the bytes end inside the header
  */
 export function readHeader(bytes: Uint8Array): ImageHeader {
@@ -43,7 +53,16 @@ export function readHeader(bytes: Uint8Array): ImageHeader {
   const { format, width, height } = header;
   if (width === 0 || height === 0) throw new DataError(`the ${format} has no pixels: ${width} x ${height}`);
   if (width * height > MAX_PIXELS) {
-    throw new DataError(`the ${format} is ${width} x ${height} pixels; the limit is ${MAX_PIXELS / 1e6} megapixels`);
+    const most = Math.floor(MAX_PIXELS / 1e6);
+    throw new DataError(`the ${format} is ${width} x ${height} pixels; the limit is ${most} megapixels`);
+  }
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new DataError(`the ${format} is ${width} x ${height} pixels; the limit of a side is ${MAX_SIDE}`);
+  }
+  if (width * height > SMALL_IMAGE + PIXELS_PER_BYTE * bytes.length) {
+    throw new DataError(
+      `the ${format} is ${width} x ${height} pixels, far more than a real picture in a file of ${bytes.length} bytes`,
+    );
   }
   return header;
 }
@@ -58,7 +77,7 @@ export function* pngChunks(view: DataView): Generator<{ name: string; at: number
     const length = view.getUint32(at);
     name = fourLetters(view, at + 4);
     if (at + 12 + length > view.byteLength) {
-      throw new DataError(`the file ends inside its chunk ${JSON.stringify(name)}`);
+      throw new DataError(`the file ends inside its chunk ${quote(name)}`);
     }
     yield { name, at: at + 8, length };
     at += 12 + length;
@@ -121,7 +140,7 @@ function webpHeader(view: DataView): ImageHeader {
   } else if (first === "VP8 ") {
     width = view.getUint16(start + 6, true) & 0x3fff;
     height = view.getUint16(start + 8, true) & 0x3fff;
-  } else throw new DataError(`the WebP starts with the chunk ${JSON.stringify(first)}, which is not an image`);
+  } else throw new DataError(`the WebP starts with the chunk ${quote(first)}, which is not an image`);
   return { format: "WebP", width, height, orientation };
 }
 

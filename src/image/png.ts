@@ -1,12 +1,14 @@
 /**
  * Decodes PNG images of every kind to 8-bit RGBA. We wrote our own decoder for files from users: the library behind
  * `rgb_png.ts` inflates files of any size, and decodes interlaced images of fewer than 8 bits wrongly. Here the image size
- * in the header limits the memory.
+ * in the header limits the memory, and only a few rows are inflated at a time.
  *
  * @module
  */
-import { crc32, inflateSync } from "node:zlib";
+import { Readable } from "node:stream";
+import { crc32, createInflate } from "node:zlib";
 import { DataError } from "../errors.ts";
+import { quote } from "../foreign_text.ts";
 import { pngChunks } from "./header.ts";
 import type { RgbaImage } from "./pixels.ts";
 
@@ -36,7 +38,7 @@ const WHOLE = [{ x: 0, y: 0, dx: 1, dy: 1 }];
  *
  * @throws {DataError | Error} if the file is damaged. The message does not name the file.
  */
-export function decodePngImage(bytes: Uint8Array): RgbaImage {
+export async function decodePngImage(bytes: Uint8Array): Promise<RgbaImage> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const width = view.getUint32(16), height = view.getUint32(20), depth = bytes[24]!, type = bytes[25]!;
   const kind = KINDS[type], interlaced = bytes[28] === 1;
@@ -47,7 +49,7 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   let palette: Uint8Array = new Uint8Array(0), transparent = palette, first = true;
   for (const { name, at, length } of pngChunks(view)) {
     if (crc32(bytes.subarray(at - 4, at + length)) !== view.getUint32(at + length)) {
-      throw new DataError(`the checksum of its chunk ${JSON.stringify(name)} is wrong`);
+      throw new DataError(`the checksum of its chunk ${quote(name)} is wrong`);
     }
     if (first && (name !== "IHDR" || length !== 13)) throw new DataError("it has no header");
     first = false;
@@ -58,48 +60,97 @@ export function decodePngImage(bytes: Uint8Array): RgbaImage {
   }
   if (type === 3 && palette.length === 0) throw new DataError("it has no palette");
 
-  const bits = kind.samples * depth, lineBytes = (columns: number) => Math.ceil(columns * bits / 8);
+  const bits = kind.samples * depth;
   const passes = (interlaced ? ADAM7 : WHOLE)
-    .map((pass) => ({
-      ...pass,
-      columns: Math.ceil((width - pass.x) / pass.dx),
-      rows: Math.ceil((height - pass.y) / pass.dy),
-    }))
+    .map((pass) => {
+      const columns = Math.ceil((width - pass.x) / pass.dx), rows = Math.ceil((height - pass.y) / pass.dy);
+      return { ...pass, columns, rows, lineBytes: Math.ceil(columns * bits / 8) };
+    })
     .filter(({ columns, rows }) => columns > 0 && rows > 0);
-  const expected = passes.reduce((sum, { columns, rows }) => sum + rows * (1 + lineBytes(columns)), 0);
-  const lines = inflate(packed, expected);
-
   const data = new Uint8Array(width * height * 4), paint = painter(type, depth, palette, transparent);
-  let at = 0;
-  for (const { x, y, dx, dy, columns, rows } of passes) {
-    const length = lineBytes(columns);
-    let above: Uint8Array = new Uint8Array(length);
-    for (let row = 0; row < rows; row++) {
-      const line = lines.subarray(at + 1, at + 1 + length);
-      unfilter(lines[at]!, line, above, Math.max(1, bits >> 3));
-      paint(line, columns, data, ((y + row * dy) * width + x) * 4, dx * 4);
-      above = line;
-      at += 1 + length;
+  const lines = new Lines(
+    inflated(packed),
+    passes.reduce((sum, { rows, lineBytes }) => sum + rows * (1 + lineBytes), 0),
+  );
+  try {
+    for (const { x, y, dx, dy, columns, rows, lineBytes } of passes) {
+      let above: Uint8Array = new Uint8Array(lineBytes);
+      for (let row = 0; row < rows; row++) {
+        // Waiting for a promise for each of very many short lines would take long.
+        if (!lines.has(1 + lineBytes)) await lines.fetch(1 + lineBytes);
+        const filtered = lines.take(1 + lineBytes), line = filtered.subarray(1);
+        unfilter(filtered[0]!, line, above, Math.max(1, bits >> 3));
+        paint(line, columns, data, ((y + row * dy) * width + x) * 4, dx * 4);
+        above = line;
+      }
     }
+    await lines.end();
+  } finally {
+    await lines.close();
   }
   return { width, height, data };
 }
 
-/** Inflates `packed`, which must give `expected` bytes. It stops as soon as there are more. */
-function inflate(packed: readonly Uint8Array[], expected: number): Uint8Array {
-  let lines: Uint8Array;
-  try {
-    lines = inflateSync(concat(packed), { maxOutputLength: expected });
-  } catch (error) {
-    if (error instanceof RangeError) {
-      throw new DataError(`it has more data than the ${expected} bytes that its size needs`);
+/** How many bytes are inflated at a time. */
+const CHUNK = 1 << 18;
+
+/** Inflates a stream that is in several parts, chunk by chunk: a small file can inflate to a thousand times its size. */
+function inflated(packed: readonly Uint8Array[]): AsyncIterator<Uint8Array> {
+  return Readable.from(packed).pipe(createInflate({ chunkSize: CHUNK }))[Symbol.asyncIterator]();
+}
+
+/** The inflated lines of an image, of which only the next ones are in memory. */
+class Lines {
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  /** The bytes that were inflated so far. */
+  #count = 0;
+
+  /** @param expected the number of bytes that the image size needs */
+  constructor(readonly source: AsyncIterator<Uint8Array>, readonly expected: number) {}
+
+  /** Whether the next bytes are in memory. */
+  has(length: number): boolean {
+    return this.#chunk.length - this.#at >= length;
+  }
+
+  /**
+   * Inflates the next bytes.
+   *
+   * @throws {DataError} if there are fewer
+   */
+  async fetch(length: number): Promise<void> {
+    const parts = [this.#chunk.subarray(this.#at)];
+    for (let have = parts[0]!.length; have < length;) {
+      const { done, value } = await this.source.next();
+      if (done) throw new DataError(`it has ${this.#count} of the ${this.expected} bytes that its size needs`);
+      parts.push(value);
+      have += value.length;
+      this.#count += value.length;
     }
-    throw error;
+    this.#chunk = concat(parts);
+    this.#at = 0;
   }
-  if (lines.length !== expected) {
-    throw new DataError(`it has ${lines.length} of the ${expected} bytes that its size needs`);
+
+  /** Takes the next bytes, which must be in memory. The caller may change them. */
+  take(length: number): Uint8Array {
+    return this.#chunk.subarray(this.#at, this.#at += length);
   }
-  return lines;
+
+  /**
+   * Reads the end of the stream, which verifies its checksum.
+   *
+   * @throws {DataError} if there are more bytes
+   */
+  async end(): Promise<void> {
+    const isMore = this.has(1) || !(await this.source.next()).done;
+    if (isMore) throw new DataError(`it has more data than the ${this.expected} bytes that its size needs`);
+  }
+
+  /** Stops inflating. */
+  async close(): Promise<void> {
+    await this.source.return?.();
+  }
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {

@@ -42,6 +42,6 @@ export async function decodeWeights(bytes: Uint8Array, where: string): Promise<S
  */
 export async function encodeWeights(format: Format, { tensors, metadata }: StoredFile): Promise<Uint8Array> {
   if (format === "safetensors") return encodeSafetensors(tensors, metadata);
-  if (format === "npz") return await (await import("./npz.ts")).encodeNpz(tensors);
-  return await (await import("./pytorch.ts")).encodePytorch(tensors);
+  if (format === "npz") return (await import("./npz.ts")).encodeNpz(tensors);
+  return (await import("./pytorch.ts")).encodePytorch(tensors);
 }

@@ -5,19 +5,21 @@
  * @module
  */
 import { WeightsError } from "../errors.ts";
+import { printable, quote } from "../foreign_text.ts";
 import {
   areWholeNumbers,
   ARRAY_TYPES,
   bytesOf,
   checkName,
+  checkWritable,
   elementCount,
   elementsAt,
-  shorten,
+  gather,
   type StoredDtype,
   type StoredFile,
   type StoredTensor,
 } from "./stored_tensor.ts";
-import { Archive, quote, writeZip } from "./zip.ts";
+import { Archive, isUnsafe, writeZip } from "./zip.ts";
 
 /** The names of the element types in NumPy, which has no BF16. */
 const TYPES: Readonly<Partial<Record<StoredDtype, string>>> = {
@@ -41,27 +43,28 @@ const MAGIC = "\x93NUMPY";
  * Decodes a `.npz` file.
  *
  * @param where the file's name, for errors
- * @throws {WeightsError} if the archive is damaged, contains anything but arrays of little-endian numbers in row-major order, or
- * would unpack to far more bytes than the file has
+ * @throws {WeightsError} if the archive is damaged, contains anything but arrays of numbers, or would unpack to far more bytes
+ * than the file has
  */
-export async function decodeNpz(bytes: Uint8Array, where: string): Promise<StoredFile> {
+export function decodeNpz(bytes: Uint8Array, where: string): StoredFile {
   try {
-    const archive = await Archive.open(bytes, "strict"), tensors = new Map<string, StoredTensor>();
+    const archive = Archive.open(bytes), tensors = new Map<string, StoredTensor>();
     for (const file of archive.names) {
       if (!file.endsWith(".npy")) throw new Error(`${quote(file)} is not a .npy file`);
       const name = file.slice(0, -".npy".length);
       checkName(name);
-      tensors.set(name, decodeNpy(await archive.read(file), quote(file)));
+      tensors.set(name, decodeNpy(archive, file));
     }
     if (tensors.size === 0) throw new Error("it contains no arrays");
     return { tensors, metadata: {} };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WeightsError(`${where} is not a valid .npz file: ${shorten(why, 300)}`);
+    throw new WeightsError(`${where} is not a valid .npz file: ${printable(why)}`);
   }
 }
 
-function decodeNpy(bytes: Uint8Array<ArrayBuffer>, quoted: string): StoredTensor {
+function decodeNpy(archive: Archive, file: string): StoredTensor {
+  const bytes = archive.read(file), quoted = quote(file);
   const latin1 = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, Math.min(to, from + 1000)));
   const view = new DataView(bytes.buffer, bytes.byteOffset), major = bytes[6] ?? 0;
   if (bytes.length < 12 || latin1(0, 6) !== MAGIC || major < 1 || major > 3) {
@@ -69,33 +72,52 @@ function decodeNpy(bytes: Uint8Array<ArrayBuffer>, quoted: string): StoredTensor
   }
   const [from, length] = major === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const header = latin1(from, from + length);
-  const [, type, fortran, extents = ""] = HEADER.exec(header) ?? [];
-  const dtype = (Object.keys(TYPES) as StoredDtype[]).find((dtype) => TYPES[dtype] === type);
+  const [, endian = "", type, fortran, extents = ""] = HEADER.exec(header) ?? [];
+  const dtype = (Object.keys(TYPES) as StoredDtype[]).find((dtype) => TYPES[dtype]!.slice(1) === type);
   const shape = extents.split(",").map((part) => part.trim()).filter((part) => part !== "").map(Number);
-  if (!dtype || !areWholeNumbers(shape)) {
+  if (!dtype || !areWholeNumbers(shape) || (endian === "|") !== (ARRAY_TYPES[dtype].BYTES_PER_ELEMENT === 1)) {
     throw new Error(`${quoted} is not an array of plain numbers: ${quote(header.trim())}`);
   }
-  // "Fortran order" is column-major. With a single axis both orders are the same.
-  if (fortran === "True" && shape.length > 1) throw new Error(`${quoted} is in Fortran order: save it in C order`);
-  const count = elementCount(shape), start = from + length;
-  if (bytes.length - start !== count * ARRAY_TYPES[dtype].BYTES_PER_ELEMENT) {
+  const count = elementCount(shape), start = from + length, size = ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
+  if (bytes.length - start !== count * size) {
     throw new Error(`${quoted} has ${bytes.length - start} bytes for shape [${shape.join(", ")}] of ${dtype}`);
   }
-  return { dtype, shape, data: elementsAt(dtype, bytes.subarray(start), count) };
+  let data = bytes.subarray(start);
+  // "Fortran order" is column-major. With a single axis both orders are the same.
+  const transposed = fortran === "True" && shape.length > 1, swapped = endian === ">" && size > 1;
+  if (transposed || swapped) archive.countMemory(data.length);
+  if (transposed) data = gather(data, size, { offset: 0, shape, strides: fortranStrides(shape) });
+  else if (swapped) data = data.slice();
+  if (swapped) swapBytes(data, size);
+  return { dtype, shape, data: elementsAt(dtype, data, count) };
+}
+
+/** The strides of an array in column-major order: the first axis is the one whose elements are neighbours. */
+function fortranStrides(shape: readonly number[]): number[] {
+  return shape.map((_, axis) => elementCount(shape.slice(0, axis)));
+}
+
+/** Reverses the bytes of each element in place. */
+function swapBytes(data: Uint8Array, size: number): void {
+  for (let at = 0; at < data.length; at += size) data.subarray(at, at + size).reverse();
 }
 
 const HEADER =
-  /^\{'descr': '([<|][a-z]\d)', 'fortran_order': (True|False), 'shape': \(((?:\d{1,16}, ?)*(?:\d{1,16})?)\), *\}\s*$/;
+  /^\{'descr': '([<>|])([a-z]\d)', 'fortran_order': (True|False), 'shape': \(((?:\d{1,16}, ?)*(?:\d{1,16})?)\), *\}\s*$/;
 
 /**
  * Encodes a file for `numpy.load`. Equal tensors give equal bytes.
  *
- * @throws {WeightsError} if a tensor is BF16, which NumPy does not support
+ * @throws {WeightsError} if a tensor is BF16, which NumPy does not support, or `decodeNpz()` would refuse the file
  */
-export async function encodeNpz(tensors: ReadonlyMap<string, StoredTensor>): Promise<Uint8Array> {
+export function encodeNpz(tensors: ReadonlyMap<string, StoredTensor>): Uint8Array {
+  checkWritable(tensors);
   const files = Array.from(tensors, ([name, stored]): [string, Uint8Array] => {
+    if (isUnsafe(name)) {
+      throw new WeightsError(`${quote(name)} cannot be the name of an array in a .npz file: it is a path`);
+    }
     const type = TYPES[stored.dtype];
-    if (!type) throw new WeightsError(`${JSON.stringify(name)} is ${stored.dtype}, which NumPy does not support`);
+    if (!type) throw new WeightsError(`${quote(name)} is ${stored.dtype}, which NumPy does not support`);
     // A Python tuple with one item needs a comma.
     const shape = `(${stored.shape.join(", ")}${stored.shape.length === 1 ? "," : ""})`;
     const header = `{'descr': '${type}', 'fortran_order': False, 'shape': ${shape}, }`;
@@ -107,5 +129,9 @@ export async function encodeNpz(tensors: ReadonlyMap<string, StoredTensor>): Pro
     bytes.set(bytesOf(stored), head.length);
     return [`${name}.npy`, bytes];
   });
-  return await writeZip(files);
+  try {
+    return writeZip(files);
+  } catch (error) {
+    throw new WeightsError(`these tensors cannot be written as .npz: ${printable((error as Error).message)}`);
+  }
 }

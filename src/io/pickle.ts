@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { shorten } from "./stored_tensor.ts";
+import { quote } from "../foreign_text.ts";
 
 /** A function that a pickle may call. */
 export type Callable = (args: readonly unknown[]) => unknown;
@@ -40,6 +40,12 @@ const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
 class Global {
   constructor(readonly value: unknown) {}
 }
+
+/**
+ * An object of a type that tensors do not need, such as a set or a path: a checkpoint may hold some beside its state dict.
+ * Nothing of it is kept. What a pickle adds to it, or sets of it, is ignored.
+ */
+export const OPAQUE: unique symbol = Symbol("an object that is not read");
 
 /** The stack machine. The messages of its errors do not name the file; the caller adds the name. */
 class Machine {
@@ -134,6 +140,7 @@ class Machine {
   /** The list on top of the stack; it stays there. */
   list(): unknown[] {
     const value = this.stack.at(-1);
+    if (value === OPAQUE) return [];
     if (!Array.isArray(value)) throw new Error("its pickle adds an item to something that is not a list");
     return value;
   }
@@ -141,6 +148,7 @@ class Machine {
   /** The dict on top of the stack; it stays there. */
   dict(): Map<unknown, unknown> {
     const value = this.stack.at(-1);
+    if (value === OPAQUE) return new Map();
     if (!(value instanceof Map)) throw new Error("its pickle sets a key of something that is not a dict");
     return value;
   }
@@ -187,9 +195,7 @@ class Machine {
     const full = `${module}.${name}`;
     if (!Object.hasOwn(this.host.globals, full)) {
       throw new Error(
-        `its pickle names ${
-          JSON.stringify(shorten(full, 100))
-        }, which tensors do not need, so it is not run: save only a state_dict()`,
+        `its pickle names ${quote(full, 100)}, which tensors do not need, so it is not run: save only a state_dict()`,
       );
     }
     this.make(new Global(this.host.globals[full]));
@@ -201,6 +207,12 @@ class Machine {
       throw new Error("its pickle calls something that is not a function");
     }
     this.make(callee.value(args));
+  }
+
+  /** Skips bytes, and pushes an opaque object for them. */
+  skipBytes(length: number): void {
+    this.#skip(length);
+    this.push(OPAQUE);
   }
 
   /** Sets attributes of a dict. They are ignored: a state dict has only `_metadata`, the versions of the layers. */
@@ -261,6 +273,18 @@ const ACTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
     m.global(m.pop(), name);
   },
   REDUCE: (m) => m.reduce(),
+  NEWOBJ: (m) => m.reduce(),
+  EMPTY_SET: (m) => m.push(OPAQUE),
+  ADDITEMS: (m) => {
+    m.marked();
+    if (m.stack.at(-1) !== OPAQUE) throw new Error("its pickle adds an item to something that is not a set");
+  },
+  FROZENSET: (m) => {
+    m.marked();
+    m.push(OPAQUE);
+  },
+  SHORT_BINBYTES: (m) => m.skipBytes(m.u8()),
+  BINBYTES: (m) => m.skipBytes(m.u32()),
   BUILD: (m) => m.build(),
   BINPERSID: (m) => {
     const id = m.pop();

@@ -6,21 +6,24 @@
  * @module
  */
 import { WeightsError } from "../errors.ts";
-import { unpickle } from "./pickle.ts";
+import { printable, quote } from "../foreign_text.ts";
+import { OPAQUE, unpickle } from "./pickle.ts";
 import { bool, call, global, int, persistent, pickle, text, tuple, withItems } from "./pickle_writer.ts";
 import {
   areWholeNumbers,
   ARRAY_TYPES,
   bytesOf,
   checkName,
+  checkWritable,
   elementCount,
   elementsAt,
-  shorten,
+  gather,
+  type Layout,
   type StoredDtype,
   type StoredFile,
   type StoredTensor,
 } from "./stored_tensor.ts";
-import { Archive, quote, writeZip } from "./zip.ts";
+import { Archive, writeZip } from "./zip.ts";
 
 /** The element types, by the names of PyTorch's storage classes. */
 const STORAGES: Readonly<Record<string, StoredDtype>> = {
@@ -44,8 +47,8 @@ class Storage {
   constructor(readonly dtype: StoredDtype, readonly key: string, readonly length: number) {}
 }
 
-/** A tensor in a pickle: a view of a storage. Offset and strides count elements. */
-class View {
+/** A tensor in a pickle: a view of a storage. */
+class View implements Layout {
   constructor(
     readonly storage: Storage,
     readonly offset: number,
@@ -64,18 +67,77 @@ class View {
   }
 }
 
+/**
+ * Functions and types for what checkpoints hold beside a state dict: sets, paths, sparse tensors, counters of schedules,
+ * numbers of NumPy. None of them is called; each gives an object that is not read.
+ */
+const IGNORED: readonly string[] = [
+  ...["__builtin__", "builtins"].flatMap((module) =>
+    [
+      "set",
+      "frozenset",
+      "list",
+      "dict",
+      "tuple",
+      "int",
+      "float",
+      "bool",
+      "str",
+      "bytes",
+      "bytearray",
+      "complex",
+      "slice",
+    ]
+      .map((name) => `${module}.${name}`)
+  ),
+  ...["pathlib", "pathlib._local"].flatMap((module) =>
+    ["PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"].map((name) => `${module}.${name}`)
+  ),
+  ..."Size,device,float64,float32,float16,bfloat16,int64,int32,int16,int8,uint8,bool,complex64,complex128".split(",")
+    .map((name) => `torch.${name}`),
+  "torch.serialization._get_layout",
+  "torch._utils._rebuild_sparse_tensor",
+  "torch._utils._rebuild_sparse_csr_tensor",
+  "collections.Counter",
+  "collections.defaultdict",
+  "collections.deque",
+  "argparse.Namespace",
+  "datetime.datetime",
+  "datetime.timedelta",
+  "_codecs.encode",
+  "numpy.dtype",
+  "numpy.ndarray",
+  ...["numpy.core.multiarray", "numpy._core.multiarray"].flatMap((module) => [
+    `${module}.scalar`,
+    `${module}._reconstruct`,
+  ]),
+];
+
 /** The functions and types that a pickle may name. */
 const GLOBALS: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(IGNORED.map((name) => [name, () => OPAQUE])),
   ...Object.fromEntries(Object.entries(STORAGES).map(([name, dtype]) => [`torch.${name}`, dtype])),
   "collections.OrderedDict": (args: readonly unknown[]) => {
     if (args.length > 0) throw new Error("its pickle makes an OrderedDict that is not empty");
     return new Map();
   },
-  "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides]: readonly unknown[]) => {
+  "torch._utils._rebuild_tensor_v2": (args: readonly unknown[]) => {
+    const [storage, offset, shape, strides, , , metadata] = args;
     const valid = storage instanceof Storage && areWholeNumbers([offset]) && areWholeNumbers(shape) &&
       areWholeNumbers(strides) &&
       shape.length === strides.length && shape.length <= 64;
     if (!valid) throw new Error("its pickle has a tensor with an invalid storage, shape or strides");
+    // Bits that change what the elements mean, such as "neg" for values that are stored with the opposite sign.
+    if (args.length > 7 || !isEmpty(metadata)) {
+      throw new Error(
+        "its pickle has a tensor with metadata, such as the bit for negated values: save it after .clone()",
+      );
+    }
+    if (elementCount(shape) === Infinity) {
+      throw new Error(
+        `unpacking it needs far more bytes than the file has: it has a tensor of shape [${shape.join(", ")}]`,
+      );
+    }
     const last = shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis]!, offset as number);
     if (elementCount(shape) > 0 && !(last < storage.length)) {
       throw new Error(`a tensor of shape [${shape.join(", ")}] ends after the end of storage ${quote(storage.key)}`);
@@ -88,6 +150,11 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
     return view;
   },
 };
+
+/** Whether metadata of a tensor say nothing. */
+function isEmpty(metadata: unknown): boolean {
+  return metadata === undefined || metadata === null || (metadata instanceof Map && metadata.size === 0);
+}
 
 function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
   const known = typeof dtype === "string" && Object.hasOwn(ARRAY_TYPES, dtype);
@@ -105,24 +172,24 @@ function storageOf([kind, dtype, key, , length]: readonly unknown[]): Storage {
  * @throws {WeightsError} if the file is damaged or big-endian, its pickle uses an opcode or a global that tensors do not need, a
  * tensor exceeds its storage, or the tensors have far more bytes than the file
  */
-export async function decodePytorch(bytes: Uint8Array, where: string): Promise<StoredFile> {
+export function decodePytorch(bytes: Uint8Array, where: string): StoredFile {
   try {
-    return { tensors: await readTensors(bytes), metadata: {} };
+    return { tensors: readTensors(bytes), metadata: {} };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WeightsError(`${where} is not a valid PyTorch file: ${shorten(why, 300)}`);
+    throw new WeightsError(`${where} is not a valid PyTorch file: ${printable(why)}`);
   }
 }
 
-async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>> {
-  const archive = await Archive.open(bytes, "balanced");
+function readTensors(bytes: Uint8Array): Map<string, StoredTensor> {
+  const archive = Archive.open(bytes);
   const folders = archive.names.flatMap((name) => /^([^/]*\/|)data\.pkl$/.exec(name)?.[1] ?? []);
   if (folders.length !== 1) throw new Error(`it has ${folders.length} files named data.pkl; expected one`);
   const folder = folders[0]!, order = `${folder}byteorder`;
-  if (archive.size(order) !== undefined && new TextDecoder().decode(await archive.read(order)) !== "little") {
+  if (archive.size(order) !== undefined && new TextDecoder().decode(archive.read(order)) !== "little") {
     throw new Error("its numbers are not little-endian");
   }
-  const root = unpickle(await archive.read(`${folder}data.pkl`), { globals: GLOBALS, persistent: storageOf });
+  const root = unpickle(archive.read(`${folder}data.pkl`), { globals: GLOBALS, persistent: storageOf });
 
   const storages = new Map<string, Uint8Array<ArrayBuffer>>(), tensors = new Map<string, StoredTensor>();
   for (const [name, view] of stateDict(root)) {
@@ -130,44 +197,18 @@ async function readTensors(bytes: Uint8Array): Promise<Map<string, StoredTensor>
     const { storage: { dtype, key, length }, shape, offset } = view, size = ARRAY_TYPES[dtype].BYTES_PER_ELEMENT;
     const path = `${folder}data/${key}`;
     let storage = storages.get(key);
-    if (!storage) storages.set(key, storage = await archive.read(path));
+    if (!storage) storages.set(key, storage = archive.read(path));
     if (storage.length !== length * size) {
       throw new Error(`${quote(path)} has ${storage.length} bytes for ${length} elements of ${dtype}`);
     }
     let data = storage.subarray(offset * size);
     if (!view.contiguous) {
       archive.countMemory(elementCount(shape) * size);
-      data = gather(storage, view);
+      data = gather(storage, size, view);
     }
     tensors.set(name, { dtype, shape, data: elementsAt(dtype, data, elementCount(shape)) });
   }
   return tensors;
-}
-
-/** The elements of a view in row-major order. They are copied as integers, because a JavaScript number may change a NaN. */
-function gather(
-  storage: Uint8Array<ArrayBuffer>,
-  { storage: { dtype }, offset, shape, strides }: View,
-): Uint8Array<ArrayBuffer> {
-  const Bits = {
-    1: Uint8Array,
-    2: Uint16Array,
-    4: Uint32Array,
-    8: BigUint64Array,
-  }[ARRAY_TYPES[dtype].BYTES_PER_ELEMENT]!;
-  const whole = new Bits(storage.buffer, storage.byteOffset, storage.length / Bits.BYTES_PER_ELEMENT);
-  const result = new Bits(elementCount(shape)), index = shape.map(() => 0);
-  let from = offset;
-  for (let i = 0; i < result.length; i++) {
-    result[i] = whole[from]!;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= shape[axis]! * strides[axis]!;
-      index[axis] = 0;
-    }
-  }
-  return new Uint8Array(result.buffer);
 }
 
 /** Finds the state dict: the object itself, or the value of one of `STATE_KEYS`. */
@@ -187,15 +228,17 @@ function isState(value: unknown): value is Map<string, View> {
 /**
  * Encodes a state dict for `torch.load(file, weights_only=True)`. Equal tensors give equal bytes.
  *
- * @throws {WeightsError} if a tensor is U16, U32 or U64, which PyTorch does not support
+ * @throws {WeightsError} if a tensor is U16, U32 or U64, which PyTorch does not support, or `decodePytorch()` would refuse the
+ * file
  */
-export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>): Promise<Uint8Array> {
+export function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>): Uint8Array {
   const orderedDict = call(global("collections", "OrderedDict"));
   const items: [number[], number[]][] = [], files: [string, Uint8Array][] = [];
+  checkWritable(tensors);
   for (const [name, stored] of tensors) {
     const { dtype, shape, data } = stored, key = `${items.length}`;
     const type = Object.keys(STORAGES).find((type) => STORAGES[type] === dtype);
-    if (!type) throw new WeightsError(`${JSON.stringify(name)} is ${dtype}, which PyTorch does not support`);
+    if (!type) throw new WeightsError(`${quote(name)} is ${dtype}, which PyTorch does not support`);
     const storage = tuple(text("storage"), global("torch", type), text(key), text("cpu"), int(data.length));
     const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
     const sizes = [shape, strides].map((numbers) => tuple(...numbers.map(int)));
@@ -203,11 +246,18 @@ export async function encodePytorch(tensors: ReadonlyMap<string, StoredTensor>):
     items.push([text(name), call(rebuild, persistent(storage), int(0), ...sizes, bool(false), orderedDict)]);
     files.push([`archive/data/${key}`, bytesOf(stored)]);
   }
-  const utf8 = new TextEncoder();
-  return await writeZip([
-    ["archive/data.pkl", pickle(withItems(orderedDict, items))],
-    ["archive/byteorder", utf8.encode("little")],
-    ...files,
-    ["archive/version", utf8.encode("3\n")],
-  ]);
+  const utf8 = new TextEncoder(), description = pickle(withItems(orderedDict, items));
+  try {
+    // Reading has limits, which more tensors than any network has can exceed.
+    unpickle(description, { globals: GLOBALS, persistent: storageOf });
+    return writeZip([
+      ["archive/data.pkl", description],
+      ["archive/byteorder", utf8.encode("little")],
+      ...files,
+      ["archive/version", utf8.encode("3\n")],
+    ]);
+  } catch (error) {
+    const why = printable(error instanceof Error ? error.message : String(error));
+    throw new WeightsError(`these ${tensors.size} tensors cannot be written as .pth: ${why}; use .safetensors`);
+  }
 }

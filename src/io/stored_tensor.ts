@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { WeightsError } from "../errors.ts";
+import { quote } from "../foreign_text.ts";
 
 /** The element types, by their names in safetensors, each with its typed array. BF16 is stored as raw bits, BOOL as 0 and 1. */
 export const ARRAY_TYPES = {
@@ -69,9 +71,13 @@ export function elementsAt(
   return new Type(buffer.slice(byteOffset, byteOffset + count * size));
 }
 
-/** The number of elements of a shape. */
+/**
+ * The number of elements of a shape. It is infinite if the extents multiply to 2^53 or more, whatever their order, even if
+ * one of them is 0: PyTorch has no such shapes, and the number would not be exact.
+ */
 export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
+  const product = shape.reduce((product, extent) => product * Math.max(extent, 1), 1);
+  return product > Number.MAX_SAFE_INTEGER ? Infinity : shape.includes(0) ? 0 : product;
 }
 
 /** Whether a value is an array of whole numbers from 0 to 2^53 - 1, such as a shape. */
@@ -87,16 +93,60 @@ export function toFloat32({ dtype, data }: StoredTensor): Float32Array | undefin
 }
 
 /**
- * Checks the name of a tensor, because it may be printed in a terminal.
+ * Checks the name of a tensor, when a file is read and when one is written.
  *
- * @throws {Error} if it contains control characters
+ * @throws {Error} if it contains control characters, or half surrogate pairs, which UTF-8 cannot represent
  */
 export function checkName(name: string): void {
   // deno-lint-ignore no-control-regex
-  if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw new Error(`the name ${JSON.stringify(name)} has control characters`);
+  if (/[\x00-\x1f\x7f-\x9f]/.test(name)) throw new Error(`the name ${quote(name)} has control characters`);
+  if (!name.isWellFormed()) throw new Error(`the name ${quote(name)} is not valid Unicode`);
 }
 
-/** Shortens a text from a file to at most `length` characters, because a malicious file can make it very long. */
-export function shorten(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length)} …`;
+/**
+ * Checks that tensors can be written to a file that can be read back.
+ *
+ * @throws {WeightsError} if there are none, or `checkName()` refuses a name
+ */
+export function checkWritable(tensors: ReadonlyMap<string, StoredTensor>): void {
+  if (tensors.size === 0) throw new WeightsError("there are no tensors to write");
+  try {
+    for (const name of tensors.keys()) checkName(name);
+  } catch (error) {
+    throw new WeightsError(`a tensor cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** Where the elements of a tensor are in an array: `offset` and `strides` count elements. */
+export interface Layout {
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** Unsigned integers by their size in bytes. */
+const UNSIGNED: Readonly<Record<number, StoredDtype>> = { 1: "U8", 2: "U16", 4: "U32", 8: "U64" };
+
+/**
+ * Copies the elements of a tensor, each of `size` bytes, into row-major order. They are copied as integers, because a
+ * JavaScript number may change a NaN.
+ */
+export function gather(
+  source: Uint8Array<ArrayBuffer>,
+  size: number,
+  { offset, shape, strides }: Layout,
+): Uint8Array<ArrayBuffer> {
+  const dtype = UNSIGNED[size]!, whole = elementsAt(dtype, source, Math.floor(source.length / size));
+  const result = new ARRAY_TYPES[dtype](elementCount(shape)), index = shape.map(() => 0);
+  let from = offset;
+  for (let i = 0; i < result.length; i++) {
+    result[i] = whole[from]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= shape[axis]! * strides[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return new Uint8Array(result.buffer);
 }

@@ -6,8 +6,9 @@
 import { readWholeFile } from "../files/read.ts";
 import { writeAtomically } from "../files/write.ts";
 import { UsageError, WeightsError } from "../errors.ts";
+import { quote } from "../foreign_text.ts";
 import { decodeWeights, encodeWeights, type Format, FORMATS } from "../io/formats.ts";
-import { shorten, type StoredFile, type StoredTensor, toFloat32 } from "../io/stored_tensor.ts";
+import { type StoredFile, type StoredTensor, toFloat32 } from "../io/stored_tensor.ts";
 import { tensor } from "../tensor/create.ts";
 import { readAll } from "../tensor/realize.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -19,6 +20,7 @@ import type { Tensor } from "../tensor/tensor.ts";
  * @param options `format`: "safetensors", "pth" or "npz"; by default the end of the name. `metadata`: texts by key, which
  * only safetensors keeps.
  * @throws {UsageError} if no format is given.
+ * @throws {WeightsError} if `load()` would refuse the file, for a name or the number of tensors.
  * @throws {DataError} if the file cannot be written.
  */
 export async function save(
@@ -36,11 +38,11 @@ export async function save(
  * Reads the tensors of a file of any of the formats, detected by its content: `net.loadStateDict(await load(path))`.
  * Nothing in the file is run. F16 and BF16 become f32, F64 is rounded to f32, and whole numbers become u32.
  *
- * @throws {WeightsError} if it cannot be read, is malformed, or holds numbers that are neither f32 nor u32.
+ * @throws {WeightsError} if it cannot be read, is malformed, or holds numbers that are neither f32 nor u32, or an empty tensor.
  */
 export async function load(path: string): Promise<Map<string, Tensor>> {
   const { tensors } = await decodeWeights(await readBytes(path), path);
-  return new Map(Array.from(tensors, ([name, one]) => [name, toTensor(one, `${path}: ${JSON.stringify(name)}`)]));
+  return new Map(Array.from(tensors, ([name, one]) => [name, toTensor(one, `${path}: ${quote(name)}`)]));
 }
 
 /** Reads a file of any format, and its bytes. Throws as `load()`. */
@@ -74,12 +76,13 @@ export async function storedState(state: ReadonlyMap<string, Tensor>): Promise<M
  * A stored tensor as a tensor of f32 or u32.
  *
  * @param where the start of messages.
- * @throws {WeightsError} if it holds a number that this type does not have.
+ * @throws {WeightsError} if it holds a number that this type does not have, or nothing.
  */
 export function toTensor(stored: StoredTensor, where: string): Tensor {
-  const { dtype, shape, data } = stored, floats = toFloat32(stored);
-  const fail = (number: unknown, type: string) =>
-    new WeightsError(`${shorten(where, 300)} has ${number}, which is no ${type}`);
+  const { dtype, shape, data } = stored;
+  if (data.length === 0) throw new WeightsError(`${where} has no elements`);
+  const floats = toFloat32(stored);
+  const fail = (number: unknown, type: string) => new WeightsError(`${where} has ${number}, which is no ${type}`);
   if (floats) {
     const lost = dtype === "F64" &&
       (data as Float64Array).find((one, i) => Number.isFinite(one) && !Number.isFinite(floats[i]));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
 import { basename, join } from "node:path";
 import { fileError } from "../files/file_error.ts";
 import { fileSize } from "../files/read.ts";
@@ -74,8 +75,9 @@ class RunList {
     try {
       return listedRun(await readRun(join(this.folder, name), { weights: false }));
     } catch (error) {
-      if (error instanceof WgradError) return { name, error: error.message };
-      throw error;
+      // One run that cannot be read, for whatever reason, must not hide the others.
+      const why = error instanceof WgradError ? error.message : `a bug in wgrad: ${printable(String(error))}`;
+      return { name, error: why };
     }
   }
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { UsageError, WgradError } from "../errors.ts";
 import {
   type Host,
@@ -122,7 +123,7 @@ export async function readJson(request: Request): Promise<{ value: unknown } | R
     length += chunk.length;
   }
   try {
-    return { value: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length))) };
+    return { value: parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length))) };
   } catch {
     return json(400, { error: "the body is not JSON" });
   }

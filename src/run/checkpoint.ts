@@ -5,10 +5,12 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { printable } from "../foreign_text.ts";
+import { parseJson } from "../files/json.ts";
 import { areNamed } from "../data/class_names.ts";
 import { UsageError, WeightsError } from "../errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../io/safetensors.ts";
+import { hasSum } from "../io/checksum.ts";
+import { decodeSafetensors, encodeWithSum } from "../io/safetensors.ts";
 import type { StoredTensor } from "../io/stored_tensor.ts";
 import { isPlain } from "../ops/options.ts";
 import { VERSION } from "../version.ts";
@@ -87,21 +89,12 @@ export function labelsOf({ model, normalize, classes, source }: WeightsConfig): 
 /** The tensor that holds the metrics in older checkpoints. */
 const METRICS = "metrics";
 
-const NO_SUM = "0".repeat(64);
-const fieldOf = (sum: string) => `"sha256":"${sum}"`;
-
 /** Encodes a checkpoint as a safetensors file. */
 export function encodeCheckpoint(
   { state, tensors }: Checkpoint,
   config: WeightsConfig,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = encodeSafetensors(tensors, {
-    sha256: NO_SUM,
-    ...labelsOf(config),
-    checkpoint: JSON.stringify(state),
-  });
-  setSum(bytes, NO_SUM, sumOf(bytes));
-  return bytes;
+  return encodeWithSum(tensors, { ...labelsOf(config), checkpoint: JSON.stringify(state) });
 }
 
 /**
@@ -111,10 +104,9 @@ export function encodeCheckpoint(
  * @throws {WeightsError} if the file is no checkpoint, was cut short, or was altered.
  */
 export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, where), { checkpoint, sha256 } = metadata;
+  const { tensors, metadata: { checkpoint } } = decodeSafetensors(bytes, where);
   if (checkpoint === undefined) throw new WeightsError(`${where} holds weights alone, and is no checkpoint`);
-  const copy = Uint8Array.from(bytes);
-  if (sha256?.length !== NO_SUM.length || !setSum(copy, sha256, NO_SUM) || sumOf(copy) !== sha256) {
+  if (!hasSum(bytes)) {
     throw new WeightsError(`${where} was altered: its SHA-256 is not the one that it was written with`);
   }
   const state = checkpointState(checkpoint);
@@ -131,7 +123,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
 function checkpointState(text: string): RunState | undefined {
   let state: RunState;
   try {
-    state = JSON.parse(text);
+    state = parseJson(text) as RunState;
   } catch {
     return undefined;
   }
@@ -186,11 +178,11 @@ export function weightsIn(tensors: ReadonlyMap<string, StoredTensor>): Map<strin
 export function checkSameData(before: DataIdentity, now: DataIdentity, name: string): void {
   if (before.images === now.images && before.sha256 === now.sha256) return;
   throw new UsageError(
-    `--resume: ${name} has other images than the run was trained on (${now.images} of SHA-256 ${
+    `--resume: ${printable(name)} has other images than the run was trained on (${now.images} of SHA-256 ${
       now.sha256.slice(0, 12)
     }…, ` +
       `before ${before.images} of ${
-        before.sha256.slice(0, 12)
+        printable(before.sha256.slice(0, 12))
       }…): bring those back, or go on all the same with --force`,
   );
 }
@@ -199,24 +191,4 @@ export function checkSameData(before: DataIdentity, now: DataIdentity, name: str
 export function metricsIn({ state: { step, metrics }, tensors }: Checkpoint): MetricsAtStep {
   if (metrics) return { step, saved: metrics };
   return { step, saved: new TextDecoder().decode(tensors.get(METRICS)?.data as Uint8Array) };
-}
-
-function sumOf(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** Replaces the checksum `from` in the header. @returns whether it was there. */
-function setSum(bytes: Uint8Array, from: string, to: string): boolean {
-  const encoder = new TextEncoder(), wanted = encoder.encode(fieldOf(from));
-  const offset = indexOf(bytes, wanted);
-  if (offset < 0) return false;
-  bytes.set(encoder.encode(fieldOf(to)), offset);
-  return true;
-}
-
-/** The offset of `part` in `bytes`; −1 if it is not there. Only the beginning is searched: the metadata are there. */
-function indexOf(bytes: Uint8Array, part: Uint8Array): number {
-  const end = Math.min(bytes.length - part.length, 4096);
-  for (let i = 0; i <= end; i++) if (part.every((byte, j) => bytes[i + j] === byte)) return i;
-  return -1;
 }

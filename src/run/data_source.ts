@@ -8,7 +8,8 @@ import type { RunConfig } from "../config/settings.ts";
 import { areNamed } from "../data/class_names.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
-import { shorten } from "../io/stored_tensor.ts";
+import { parseJson } from "../files/json.ts";
+import { printable } from "../foreign_text.ts";
 import { isPlain } from "../ops/options.ts";
 import type { DataIdentity } from "../train/device_data.ts";
 
@@ -38,7 +39,7 @@ export function sourceOf({ data }: Pick<RunConfig, "data">, { name }: Dataset, t
 export function dataSourceIn(text: string | undefined): DataSource | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text ?? "null");
+    value = parseJson(text ?? "null");
   } catch {
     return undefined;
   }
@@ -73,7 +74,7 @@ export function checkSameClasses(
 
 /** A count of classes, and the first names. */
 function listed(classes: readonly string[]): string {
-  const few = classes.slice(0, 3).map((name) => shorten(name, 30)).join(", ");
+  const few = classes.slice(0, 3).map((name) => printable(name, 30)).join(", ");
   return `${classes.length} classes (${few}${classes.length > 3 ? ", …" : ""})`;
 }
 

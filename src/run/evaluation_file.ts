@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { DataError } from "../errors.ts";
 
 /** An image that the model got wrong. */
@@ -89,7 +90,7 @@ export interface EvaluationFile {
 export function evaluationFromJson(text: string, where: string): EvaluationFile {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     throw new DataError(`${where} is not JSON: remove it, and test the weights again`);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError, WeightsError } from "../errors.ts";
+import { printable } from "../foreign_text.ts";
 import type { StoredTensor } from "../io/stored_tensor.ts";
 import type { Module } from "../nn/module.ts";
 import type { RunConfig } from "../config/settings.ts";
@@ -32,10 +33,10 @@ export async function fineTune(
   }
   const named = model.namedParameters(), frozen: string[] = [];
   for (const pattern of freeze) {
-    const matches = matcherOf(pattern), found = named.filter(([name]) => matches.test(name));
+    const found = named.filter(([name]) => matchesName(pattern, name));
     if (found.length === 0) {
       throw new UsageError(
-        `--freeze ${pattern} matches no parameter: there are ${named.map(([name]) => name).join(", ")}`,
+        `--freeze ${printable(pattern)} matches no parameter: there are ${named.map(([name]) => name).join(", ")}`,
       );
     }
     for (const [name, parameter] of found) {
@@ -66,8 +67,31 @@ function keepHead(model: Module, tensors: Map<string, StoredTensor>): string[] {
   return replaced.map(([name]) => name);
 }
 
-/** A pattern for names: `*` matches any text, `?` any character, and the name of a layer all parameters in it. */
-function matcherOf(pattern: string): RegExp {
-  const text = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  return new RegExp(`^${text}(\\..*)?$`);
+/**
+ * Whether a pattern matches a name: `*` matches any text, `?` any character, and the name of a layer all parameters in it.
+ *
+ * The pattern is followed at all positions that it may have reached at once. A regular expression would try them one after
+ * the other, which for many `*` takes longer than anyone waits.
+ */
+export function matchesName(pattern: string, name: string): boolean {
+  let reached = new Set<number>();
+  /** Adds a position in the pattern, and those that it reaches because `*` matches an empty text. */
+  const add = (positions: Set<number>, position: number) => {
+    for (; !positions.has(position); position++) {
+      positions.add(position);
+      if (pattern[position] !== "*") return;
+    }
+  };
+  add(reached, 0);
+  for (const letter of name) {
+    if (letter === "." && reached.has(pattern.length)) return true;
+    const next = new Set<number>();
+    for (const position of reached) {
+      const expected = pattern[position];
+      if (expected === "*") add(next, position);
+      else if (expected === "?" || expected === letter) add(next, position + 1);
+    }
+    reached = next;
+  }
+  return reached.has(pattern.length);
 }

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { fileError } from "../files/file_error.ts";
-import { isTemporary, writeAtomically } from "../files/write.ts";
+import { isTemporary, makeFolder, writeAtomically } from "../files/write.ts";
 import { UsageError } from "../errors.ts";
 import { type Checkpoint, metricsIn } from "./checkpoint.ts";
 import { CheckpointFolder, namesIn } from "./checkpoints.ts";
@@ -97,7 +97,7 @@ export async function claimRun(config: RunConfig): Promise<Claim> {
 
 async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
   try {
-    await Deno.mkdir(out, { recursive: true });
+    await makeFolder(out, { recursive: true });
     if (name !== undefined) {
       const path = join(out, name);
       if (!await claim(path) && !await isEmptyRun(path)) {
@@ -125,7 +125,7 @@ async function claimFolder({ out, name, model }: RunConfig): Promise<string> {
 /** Creates a folder. @returns false if something of that name is there already. */
 async function claim(path: string): Promise<boolean> {
   try {
-    await Deno.mkdir(path);
+    await makeFolder(path);
     return true;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

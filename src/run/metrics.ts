@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileError } from "../files/file_error.ts";
@@ -238,7 +239,7 @@ function stepOf(line: string): number {
 export function parseMetrics(text: string, where: string): MetricLine[] {
   return text.split("\n").slice(0, -1).map((line, i) => {
     try {
-      const object = JSON.parse(line);
+      const object = parseJson(line) as MetricLine & Record<string, unknown>;
       if (typeof object?.step !== "number") throw new SyntaxError("not an object with a step");
       for (const key of Object.keys(CHARTS)) if (typeof object[key] === "string") object[key] = Number(object[key]);
       return object;

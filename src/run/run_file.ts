@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { join } from "node:path";
 import type { Environment } from "./environment.ts";
 import { readOwnText } from "./own_file.ts";
@@ -18,7 +19,7 @@ export interface RunFile extends Environment {
 /** What the `run.json` in a folder says; undefined if there is none that can be read. */
 export async function readRunFile(folder: string): Promise<Partial<RunFile> | undefined> {
   try {
-    const value: Partial<RunFile> | null = JSON.parse(await readOwnText(join(folder, "run.json")) ?? "");
+    const value = parseJson(await readOwnText(join(folder, "run.json")) ?? "") as Partial<RunFile> | null;
     return typeof value === "object" && value && Array.isArray(value.resumed) ? value : undefined;
   } catch {
     return undefined;

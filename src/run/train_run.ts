@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { printable } from "../foreign_text.ts";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { defaultValSplit } from "../config/recipe.ts";
@@ -255,7 +256,7 @@ function tellOfResume(
   say(`resuming at step ${step} of ${totalSteps}`);
   const adapter = before?.adapter?.name;
   const other = adapter !== gpu.adapter.name ? adapter : before?.wgrad !== VERSION && `wgrad ${before?.wgrad}`;
-  if (other) warn(`NOTE: this run began on ${other}: the same bits are certain there alone`);
+  if (other) warn(`NOTE: this run began on ${printable(String(other), 100)}: the same bits are certain there alone`);
 }
 
 /**

@@ -5,10 +5,12 @@
  */
 import { join } from "node:path";
 import { fileSize } from "../files/read.ts";
+import { parseJson } from "../files/json.ts";
 import { writeAtomically } from "../files/write.ts";
 import { WeightsError } from "../errors.ts";
-import { encodeSafetensors } from "../io/safetensors.ts";
-import { shorten, type StoredFile, type StoredTensor } from "../io/stored_tensor.ts";
+import { printable, quote } from "../foreign_text.ts";
+import { encodeWithSum } from "../io/safetensors.ts";
+import type { StoredFile, StoredTensor } from "../io/stored_tensor.ts";
 import { readStored, storedState, toTensor } from "../nn/files.ts";
 import { namesFileOf, numberedClasses, readClassNames } from "../data/class_names.ts";
 import { DEFAULT_MODEL, MODELS } from "../models/registry.ts";
@@ -28,9 +30,9 @@ export interface LoadedWeights extends Required<Omit<WeightsConfig, "source">> {
   readonly source?: DataSource;
 }
 
-/** Writes the module's state dict to a safetensors file, atomically. */
+/** Writes the module's state dict to a safetensors file with a checksum, atomically. */
 export async function saveWeights(module: Module, path: string, config: WeightsConfig): Promise<void> {
-  await writeAtomically(path, encodeSafetensors(await storedState(module.stateDict()), labelsOf(config)));
+  await writeAtomically(path, encodeWithSum(await storedState(module.stateDict()), labelsOf(config)));
 }
 
 /**
@@ -52,11 +54,16 @@ export async function readWeights(path: string): Promise<StoredFile> {
  *
  * @param given the model and normalization; by default those that the file names, else `lenet` and `half`. And the names of
  * the classes; by default those in the file, or in the file of names beside it, else "class 1", "class 2", ….
+ * @param options `stripPrefix`: a text at the start of every name that is left out. Default none.
  * @throws {WeightsError} if the file cannot be read, is malformed, or does not fit the model, naming the tensors; or if
  * the names of classes are not as many as the model has classes.
  */
-export async function loadWeights(path: string, given: Partial<WeightsConfig> = {}): Promise<LoadedWeights> {
-  const { tensors, metadata } = await readWeights(path);
+export async function loadWeights(
+  path: string,
+  given: Partial<WeightsConfig> = {},
+  { stripPrefix = "" } = {},
+): Promise<LoadedWeights> {
+  const { tensors: stored, metadata } = await readWeights(path), tensors = withoutPrefix(stored, stripPrefix, path);
   const model = given.model ?? keyOf(MODELS, metadata.model) ?? DEFAULT_MODEL;
   const normalize = given.normalize ?? keyOf(NORMALIZATIONS, metadata.normalize) ?? "half";
   const count = classesIn(tensors, model), module = MODELS[model].make({ classes: count });
@@ -103,12 +110,36 @@ async function classesOf(
 /** The names in the metadata of a file. @throws {WeightsError} if they are something else than a list of `count` names. */
 function namesIn(text: string, count: number, path: string): readonly string[] {
   try {
-    const names = JSON.parse(text);
+    const names = parseJson(text);
     if (Array.isArray(names) && names.length === count && names.every((name) => typeof name === "string")) return names;
   } catch {
     // It is not JSON: the same error.
   }
   throw new WeightsError(`${path}: its "classes" are not a list of ${count} names`);
+}
+
+/** The tensors by their names without a prefix, which all must have. */
+function withoutPrefix(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  prefix: string,
+  path: string,
+): Map<string, StoredTensor> {
+  for (const name of tensors.keys()) {
+    if (!name.startsWith(prefix)) {
+      throw new WeightsError(`${path}: ${quote(name)} does not start with ${quote(prefix)}`);
+    }
+  }
+  return new Map(Array.from(tensors, ([name, stored]) => [name.slice(prefix.length), stored]));
+}
+
+/** The prefixes that PyTorch puts in front of names: of `DataParallel`, and of compiled modules. */
+const PREFIXES = /^(module\.|_orig_mod\.)+/;
+
+/** What to do about a prefix that all names of a file have; undefined if they have none. */
+function prefixRemedy(names: readonly string[]): string | undefined {
+  const prefix = PREFIXES.exec(names[0] ?? "")?.[0];
+  if (prefix === undefined || !names.every((name) => name.startsWith(prefix))) return undefined;
+  return `all its names start with ${prefix}, which wgrad import --strip-prefix ${prefix} leaves out`;
 }
 
 /** `value` if it is a key of `table`, else undefined. */
@@ -125,7 +156,7 @@ function keyOf<K extends string>(table: Readonly<Record<K, unknown>>, value: str
 export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
   const current = module.stateDict();
   const state = new Map(Array.from(stored, ([name, one]) => {
-    const where = `${path}: ${JSON.stringify(shorten(name, 100))}`;
+    const where = `${path}: ${quote(name, 100)}`;
     if (one.data.length === 0) throw new WeightsError(`${where} has no elements`);
     return [name, current.get(name)?.value.size === one.data.length ? toTensor(one, where) : placeholder(one)];
   }));
@@ -133,7 +164,8 @@ export function applyWeights(module: Module, stored: ReadonlyMap<string, StoredT
     module.loadStateDict(state);
   } catch (error) {
     // The message names all tensors that do not fit; a file may hold many.
-    throw error instanceof WeightsError ? new WeightsError(`${path}: ${shorten(error.message, 1000)}`) : error;
+    if (!(error instanceof WeightsError)) throw error;
+    throw new WeightsError(`${path}: ${printable(error.message, 1000)}`, { remedy: prefixRemedy([...stored.keys()]) });
   }
 }
 

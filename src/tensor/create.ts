@@ -52,10 +52,36 @@ function shapeOf(shape: Shape, action: string): Shape {
 }
 
 /**
+ * The largest tensor that can be made from the host, in bytes: 4 GiB. No device has larger buffers, and memory that a process
+ * asks for but does not have ends it.
+ */
+const MAX_BYTES = 2 ** 32;
+
+/** The classes of arrays that elements are made in. */
+type ElementArray = typeof Float32Array | typeof Float64Array | typeof Uint32Array;
+
+/**
+ * A new array for the elements of a shape.
+ *
+ * @throws {ShapeError} if it is too large for the memory.
+ */
+function allocate<T extends ElementArray>(ArrayType: T, shape: Shape, action: string): InstanceType<T> {
+  const bytes = sizeOf(shape) * ArrayType.BYTES_PER_ELEMENT;
+  const fail = (limit: string) =>
+    new ShapeError(`${action}: shape ${text(shape)} needs ${bytes} bytes, ${limit}: use a smaller shape`);
+  if (!(bytes <= MAX_BYTES)) throw fail(`and the limit is ${MAX_BYTES}`);
+  try {
+    return new ArrayType(sizeOf(shape)) as InstanceType<T>;
+  } catch (error) {
+    throw error instanceof RangeError ? fail("which are not available") : error;
+  }
+}
+
+/**
  * A tensor with the given elements: a number, nested lists of numbers, or a typed array.
  *
  * @param options `shape`: default that of the nesting, or [length]. `dtype`: default u32 for a `Uint32Array`, else f32.
- * @throws {ShapeError} where lists are ragged, the shape does not fit, or an element is no number (or, for u32, no whole
+ * @throws {ShapeError} where lists are ragged or nested more than 64 deep, the shape does not fit, or an element is no number (or, for u32, no whole
  * number from 0 to 2^32 − 1).
  */
 export function tensor(data: Nested | Numbers, options: TensorOptions & { shape?: Shape } = {}): Tensor {
@@ -83,6 +109,9 @@ function isTyped(data: unknown): data is Numbers {
   return ArrayBuffer.isView(data) && !others.some((other) => data instanceof other);
 }
 
+/** The most levels of lists. PyTorch has at most 64 dimensions too. */
+const MAX_NESTING = 64;
+
 /** Appends the numbers in `data` to `flat` and returns its shape. */
 function nesting(data: Nested, flat: number[], depth: number): number[] {
   if (typeof data === "number") {
@@ -90,6 +119,9 @@ function nesting(data: Nested, flat: number[], depth: number): number[] {
     return [];
   }
   if (!Array.isArray(data)) throw new ShapeError(`tensor: expected numbers or lists of them, got ${describe(data)}`);
+  if (depth === MAX_NESTING) {
+    throw new ShapeError(`tensor: the lists are nested more than ${MAX_NESTING} deep, or one contains itself`);
+  }
   let inner: number[] | null = null;
   for (const item of data) {
     const shape = nesting(item, flat, depth + 1);
@@ -104,7 +136,7 @@ function filled(shape: Shape, value: number, options: TensorOptions, action: str
   checkOptions(options, OPTIONS, action);
   checkDType(options, action);
   checkNumber(value, options.dtype ?? "f32");
-  const data = options.dtype === "u32" ? new Uint32Array(sizeOf(own)) : new Float32Array(sizeOf(own));
+  const data = options.dtype === "u32" ? allocate(Uint32Array, own, action) : allocate(Float32Array, own, action);
   return make(data.fill(value), own, options, action);
 }
 
@@ -121,7 +153,9 @@ export function arange(count: number, options: TensorOptions = {}): Tensor {
   checkOptions(options, OPTIONS, "arange");
   checkDType(options, "arange");
   checkShape([count], "arange");
-  const data = options.dtype === "u32" ? new Uint32Array(count) : new Float32Array(count);
+  const data = options.dtype === "u32"
+    ? allocate(Uint32Array, [count], "arange")
+    : allocate(Float32Array, [count], "arange");
   return make(data.map((_, i) => i), [count], options, "arange");
 }
 
@@ -139,7 +173,8 @@ function checkRandom(options: TensorOptions, action: string): void {
 export function uniform(shape: Shape, low: number, high: number, options: TensorOptions = {}): Tensor {
   const own = shapeOf(shape, "rand");
   checkRandom(options, "rand");
-  const data = fillUniform(nextKey(), 0, new Float32Array(sizeOf(own)));
+  const data = allocate(Float32Array, own, "rand");
+  fillUniform(nextKey(), 0, data);
   return make(data.map((one) => low + one * (high - low)), own, options, "rand");
 }
 
@@ -150,7 +185,8 @@ export const rand = (shape: Shape, options: TensorOptions = {}): Tensor => unifo
 export function randn(shape: Shape, options: TensorOptions = {}): Tensor {
   const own = shapeOf(shape, "randn");
   checkRandom(options, "randn");
-  return make(fillNormal(nextKey(), 0, new Float32Array(sizeOf(own))), own, options, "randn");
+  const data = allocate(Float32Array, own, "randn");
+  return make(fillNormal(nextKey(), 0, data), own, options, "randn");
 }
 
 /** Whole numbers in [low, high), u32. */
@@ -159,7 +195,7 @@ export function randint(low: number, high: number, shape: Shape): Tensor {
   if (!Number.isInteger(low) || !Number.isInteger(high) || low < 0 || high <= low || high > 2 ** 32) {
     throw new ShapeError(`randint: expected whole numbers 0 <= low < high <= 2^32, got ${low} and ${high}`);
   }
-  const data = fillUniform(nextKey(), 0, new Float64Array(sizeOf(own)));
+  const data = fillUniform(nextKey(), 0, allocate(Float64Array, own, "randint"));
   return make(Uint32Array.from(data, (one) => low + Math.floor(one * (high - low))), own, {}, "randint");
 }
 

@@ -112,6 +112,9 @@ export class Tensor extends Operations<Tensor> implements Leaf {
   }
 
   set grad(grad: Tensor | null) {
+    if (grad !== null && !(grad instanceof Tensor)) {
+      throw new ShapeError(`grad: expected a tensor or null, got ${describe(grad)}`);
+    }
     if (grad && (shapes.text(grad.shape) !== shapes.text(this.shape) || grad.dtype !== "f32")) {
       throw new ShapeError(`grad: ${shapes.text(grad.shape)} does not fit ${shapes.text(this.shape)}`);
     }

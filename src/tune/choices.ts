@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { parseJson } from "../files/json.ts";
 import { join } from "node:path";
 import { cacheFolder } from "../data/cache.ts";
 import { sha256 } from "../files/read.ts";
@@ -66,7 +67,7 @@ export async function loadChoices(gpu: Backend, warn: (line: string) => void): P
 
 /** The choices in the text of a file; none where it is of another version. Throws where it is not a file of this device. */
 async function choicesIn(text: string, gpu: Backend): Promise<[string, string][]> {
-  const file: unknown = JSON.parse(text);
+  const file: unknown = parseJson(text);
   const isRecord = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
   const { choices, device, program } = (isRecord(file) ? file : {}) as Record<string, unknown>;
   if (!isRecord(choices) || !isRecord(device) || !isRecord(program)) throw new Error("it has no tuned kernels");

@@ -176,10 +176,31 @@ Deno.test("readConfig() gives a run's settings with others laid over them, and a
 });
 
 Deno.test("a run's name must be a folder's name everywhere", () => {
-  for (const name of ["..", ".", "a/b", "a\\b", "-x", "a:b", " a", "a ", "a.", "a*", "x".repeat(101)]) {
+  for (
+    const name of [
+      "..",
+      ".",
+      "a/b",
+      "a\\b",
+      "-x",
+      "a:b",
+      " a",
+      "a ",
+      "a.",
+      "a*",
+      "x".repeat(101),
+      "CON",
+      "nul",
+      "Aux.1",
+      "com1",
+      "LPT9.x",
+    ]
+  ) {
     assertThrows(() => makeConfig({ name }), UsageError, "cannot name a folder");
   }
-  for (const name of ["a", "lenet-1", "run 2.b", "v1.0", "übung_3", "x".repeat(100)]) makeConfig({ name });
+  for (const name of ["a", "lenet-1", "run 2.b", "v1.0", "übung_3", "x".repeat(100), "console", "com10", "nul-1"]) {
+    makeConfig({ name });
+  }
 });
 
 Deno.test("didYouMean() hints at a near word only", () => {

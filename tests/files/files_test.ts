@@ -5,6 +5,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { fileError } from "../../src/files/file_error.ts";
 import { DataError, WeightsError } from "../../src/errors.ts";
+import { makeFolder, writeAtomically } from "../../src/files/write.ts";
 import { loadWeights } from "../../src/run/weights.ts";
 import { withFolder } from "../data/fixtures.ts";
 
@@ -48,3 +49,39 @@ Deno.test("weights that are a run's folder: the file in it is named", () =>
     await Deno.writeTextFile(inside, "");
     assertEquals((await load()).message, `cannot read ${folder}: it is a folder; the run's weights are ${inside}`);
   }));
+
+/** Runs `body`, and returns the folders that were synced meanwhile. */
+async function foldersSynced(body: () => Promise<unknown>): Promise<string[]> {
+  const open = Deno.open, synced: string[] = [];
+  const spied = async (path: string, options?: Deno.OpenOptions) => {
+    const file = await open(path, options), sync = file.sync.bind(file);
+    file.sync = async () => {
+      if ((await file.stat()).isDirectory) synced.push(path);
+      await sync();
+    };
+    return file;
+  };
+  Object.defineProperty(Deno, "open", { value: spied, configurable: true, writable: true });
+  try {
+    await body();
+  } finally {
+    Object.defineProperty(Deno, "open", { value: open, configurable: true, writable: true });
+  }
+  return synced;
+}
+
+Deno.test({
+  name: "the folder above a new folder is synced, so that the new name survives a power cut",
+  ignore: !posix,
+  fn: () =>
+    withFolder(async (folder) => {
+      const run = join(folder, "runs", "lenet-1"), checkpoints = join(run, "checkpoints");
+      assertEquals(await foldersSynced(() => makeFolder(join(folder, "one"))), [folder]);
+      const above = [run, join(folder, "runs"), folder];
+      assertEquals((await foldersSynced(() => makeFolder(checkpoints, { recursive: true }))).sort(), above.sort());
+      assertEquals(await foldersSynced(() => makeFolder(checkpoints, { recursive: true })), []);
+      const file = join(folder, "new", "a.json");
+      assertEquals(await foldersSynced(() => writeAtomically(file, new Uint8Array(1))), [folder, join(folder, "new")]);
+      await assertRejects(() => makeFolder(checkpoints), Deno.errors.AlreadyExists);
+    }),
+});

@@ -5,9 +5,12 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
+import { deflateSync } from "node:zlib";
 import { decodeImage } from "../../src/image/decode.ts";
 import { DataError } from "../../src/errors.ts";
 import { bits } from "../support/random.ts";
+import { deno, ROOT } from "../project/support.ts";
+import { withFolder } from "../data/fixtures.ts";
 import { testWith } from "../support/tools.ts";
 import { readGolden } from "./image_golden.ts";
 import { bmp, join as bytesOf, jpeg, png, webp } from "./image_makers.ts";
@@ -106,11 +109,57 @@ Deno.test("decodeImage() reads a noisy PNG of 21 MB", async () => {
   }
 });
 
+/** A PNG of one pixel, whose image data is in these chunks. */
+function pngOf(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = png(1, 1, Uint8Array.of(0, 1, 2, 3), { more: parts.map((part) => ["IDAT", part] as const) });
+  // Without the chunk of the maker, which is in front of the last one: 12 bytes and its data.
+  const length = deflateSync(Uint8Array.of(0, 1, 2, 3)).length + 12;
+  return bytesOf(whole.subarray(0, -12 - length), whole.subarray(-12));
+}
+
+Deno.test("decodeImage() reads a PNG whose data are in many chunks, some of them empty", async () => {
+  const data = deflateSync(Uint8Array.of(0, 1, 2, 3)), none = new Uint8Array(0);
+  const parts = [none, ...Array.from(data, (byte) => Uint8Array.of(byte)), none];
+  assertEquals((await decodeImage(pngOf(parts), "a")).data, Uint8Array.of(1, 2, 3));
+});
+
+for (
+  const [what, width, height, options, limit] of [
+    ["of 16 bits and alpha", 3500, 3500, { depth: 16, type: 6 }, 6],
+    ["that is tall", 200, 60_000, { depth: 1, type: 0 }, 6],
+  ] as const
+) {
+  Deno.test({
+    name: `decodeImage() takes at most ${limit} bytes a pixel for a PNG ${what} (on Linux)`,
+    ignore: Deno.build.os !== "linux",
+    fn: () =>
+      withFolder(async (folder) => {
+        const samples = options.type === 6 ? 4 : 1, line = 1 + Math.ceil(width * samples * options.depth / 8);
+        const path = join(folder, "a.png");
+        await Deno.writeFile(path, png(width, height, new Uint8Array(line * height), { ...options, level: 1 }));
+        const program = join(ROOT, "tests/image/read_image.ts");
+        const { code, stdout, stderr } = await deno("run", "--no-check", "-A", program, path);
+        assertEquals(code, 0, stderr);
+        const { size, error, grown } = JSON.parse(stdout);
+        assertEquals(error, "");
+        assert(grown <= limit * width * height + 2 * size + (64 << 20), `${grown}`);
+      }),
+  });
+}
+
 const pixel = Uint8Array.of(0, 1, 2, 3);
 const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegExp])[] = [
   ["no bytes", new Uint8Array(0), /not a readable image: the file is empty$/],
   ["text", new TextEncoder().encode("hello"), /not a readable image: it is not a PNG, JPEG, WebP or BMP image$/],
-  ["a PNG of 10 gigapixels", png(100_000, 100_000, pixel), /100000 x 100000 pixels; the limit is 100 megapixels$/],
+  ["a PNG of 10 gigapixels", png(100_000, 100_000, pixel), /100000 x 100000 pixels; the limit is 67 megapixels$/],
+  ["a PNG of 1 x 100 million pixels", png(1, 100_000_000, pixel), /the limit is 67 megapixels$/],
+  ["a PNG of 1 x 70,000 pixels", png(1, 70_000, pixel), /1 x 70000 pixels; the limit of a side is 65535$/],
+  [
+    "a PNG of 64 megapixels in 100 bytes",
+    png(8000, 8000, pixel),
+    /far more than a real picture in a file of \d+ bytes$/,
+  ],
+  ["a PNG without image data", pngOf([]), /not a readable PNG: /],
   ["a PNG of no pixels", png(0, 1, pixel), /no pixels: 0 x 1$/],
   [
     "a PNG that inflates to more than its size",
@@ -144,21 +193,36 @@ const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegEx
   [
     "a JPEG of 4 gigapixels",
     jpeg(65500, 65500, 3, Uint8Array.of(0xff, 0xda)),
-    /65500 x 65500 pixels; the limit is 100 megapixels/,
+    /65500 x 65500 pixels; the limit is 67 megapixels/,
+  ],
+  [
+    "a JPEG of 9 megapixels in a few bytes",
+    jpeg(3000, 3000, 3, Uint8Array.of(0xff, 0xda)),
+    /far more than a real picture/,
+  ],
+  [
+    "a JPEG of 94 scans",
+    jpeg(1, 1, 3, bytesOf(...Array.from({ length: 94 }, () => Uint8Array.of(0xff, 0xda, 0, 2)))),
+    /94 scans; the limit is 32$/,
   ],
   [
     "a JPEG of 200 scans",
     jpeg(1, 1, 3, bytesOf(...Array.from({ length: 200 }, () => Uint8Array.of(0xff, 0xda, 0, 2)))),
-    /200 scans; the limit is 100$/,
+    /200 scans; the limit is 32$/,
   ],
   [
     "a WebP of 268 megapixels",
     webp("VP8L", Uint8Array.of(0x2f, 255, 255, 255, 15)),
-    /16384 x 16384 pixels; the limit is 100/,
+    /16384 x 16384 pixels; the limit is 67/,
   ],
   ["a WebP that is an animation", webp("VP8X", Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0, 0)), /an animation/],
   ["a WebP that was cut short", read("lossy.webp").subarray(0, 100), /the file ends at byte 100 of \d+$/],
-  ["a BMP of 4 gigapixels", bmp(65536, 65536, 24, pixel), /65536 x 65536 pixels; the limit is 100 megapixels/],
+  ["a BMP of 4 gigapixels", bmp(65536, 65536, 24, pixel), /65536 x 65536 pixels; the limit is 67 megapixels/],
+  [
+    "a BMP of 64 megapixels in 56 bytes",
+    bmp(8000, 8000, 8, Uint8Array.of(0, 1), { compression: 1 }),
+    /far more than a real picture in a file of 56 bytes$/,
+  ],
   ["a BMP of a width below 0", bmp(-5, 1, 24, pixel), /the BMP is -5 pixels wide$/],
   [
     "a BMP that was cut short",

@@ -102,6 +102,18 @@ function headed(json: string): Uint8Array {
 const pickled = (letters: string) =>
   packed([["a/data.pkl", Uint8Array.from(letters, (letter) => letter.charCodeAt(0))]]);
 
+/** An archive of so many empty files of one name, which has a directory. */
+function archiveOf(count: number): Uint8Array {
+  const one = writeZip([["a/data/0", new Uint8Array(0)]]),
+    { length } = one,
+    end = new DataView(one.buffer, length - 22);
+  const start = end.getUint32(16, true), entry = one.subarray(start, length - 22);
+  end.setUint16(8, count, true);
+  end.setUint16(10, count, true);
+  end.setUint32(12, entry.length * count, true);
+  return concat(one.subarray(0, start), ...Array<Uint8Array>(count).fill(entry), one.subarray(length - 22));
+}
+
 const large = () => {
   return new Map<string, StoredTensor>([["w", { dtype: "F32", shape: [4 << 20], data: random(3, 4 << 20) }]]);
 };
@@ -124,7 +136,7 @@ const HUNGRY: [what: string, bytes: () => Uint8Array | Promise<Uint8Array>, mess
   [
     "a longer header",
     () => headed(`{"a":[${"{},".repeat(3_000_000)}1]}`),
-    /its header has 9000009 bytes; the limit is 1000000/,
+    /its header has 9000009 bytes; the limit is 5000000/,
   ],
   ["a pickle of dicts", () => pickled("}".repeat(1_900_000)), /far more objects/],
   ["a pickle of texts", () => pickled("X\x02\0\0\0ab".repeat(280_000)), /./],
@@ -139,9 +151,23 @@ const HUNGRY: [what: string, bytes: () => Uint8Array | Promise<Uint8Array>, mess
     () => writeZip(filesOf(dictOf({ w: tensorOf({ shape: ints(4_190_000), strides: ints(0) }) }))),
     /^$/,
   ],
-  ["an archive of four thousand files", () => {
-    return writeZip(Array.from({ length: 4000 }, (_, i) => [`a/data/${i}`, new Uint8Array(0)] as const));
-  }, /more than 3000 files, or/],
+  ["an archive of twenty thousand files", () => {
+    return writeZip(Array.from({ length: 20_000 }, (_, i) => [`a/data/${i}`, new Uint8Array(0)] as const));
+  }, /0 files named data.pkl/],
+  ["an archive of forty thousand files", () => archiveOf(40_000), /more than 30000 files, or/],
+  ["a header of 25,000 tensors", () => {
+    const tensor: StoredTensor = { dtype: "U8", shape: [1], data: Uint8Array.of(1) };
+    return encodeSafetensors(new Map(Array.from({ length: 25_000 }, (_, i) => [i.toString(36), tensor])));
+  }, /^$/],
+  ["a pickle whose shape has a product past 2^1000", () => {
+    return writeZip(
+      filesOf(
+        dictOf({
+          w: tensorOf({ shape: ints(...Array(20).fill(2 ** 53 - 1), 0), strides: ints(...Array(21).fill(1)) }),
+        }),
+      ),
+    );
+  }, /unpacking it needs far more bytes/],
 ];
 
 for (const [what, bytes, message] of HUNGRY) {

@@ -3,7 +3,7 @@
  * each global that is not given, by name.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { unpickle } from "../../src/io/pickle.ts";
+import { OPAQUE, unpickle } from "../../src/io/pickle.ts";
 import { bool, call, global, int, pickle, text, tuple, withItems } from "../../src/io/pickle_writer.ts";
 
 /** Bytes of numbers, and of texts letter by letter. */
@@ -83,10 +83,17 @@ const REFUSED: Record<string, number> = {
     LIST: 0x6c,
     OBJ: 0x6f,
   },
-  ...{ PUT: 0x70, NEWOBJ: 0x81, EXT1: 0x82, EXT2: 0x83, EXT4: 0x84, LONG4: 0x8b, BINBYTES: 0x42, SHORT_BINBYTES: 0x43 },
-  ...{ BINUNICODE8: 0x8d, BINBYTES8: 0x8e, EMPTY_SET: 0x8f, ADDITEMS: 0x90, FROZENSET: 0x91, NEWOBJ_EX: 0x92 },
+  ...{ PUT: 0x70, EXT1: 0x82, EXT2: 0x83, EXT4: 0x84, LONG4: 0x8b },
+  ...{ BINUNICODE8: 0x8d, BINBYTES8: 0x8e, NEWOBJ_EX: 0x92 },
   ...{ BYTEARRAY8: 0x96, NEXT_BUFFER: 0x97, READONLY_BUFFER: 0x98 },
 };
+
+Deno.test("unpickle() keeps nothing of sets and bytes", () => {
+  const values = read(...[0x8f, 0x28, "K\x01", 0x90], ...[0x28, "K\x02", 0x91], ...["C\x03abc"], 0x87, ".");
+  assertEquals(values, [OPAQUE, OPAQUE, OPAQUE]);
+  assertThrows(() => read("](N", 0x90, "."), Error, "not a set");
+  assertThrows(() => read("C\x04abc"), Error, "cut off");
+});
 
 Deno.test("unpickle() refuses every other opcode by its name", () => {
   for (let code = 0; code < 256; code++) {

@@ -2,11 +2,11 @@
  * PyTorch's files: those that PyTorch saved are read bit for bit, PyTorch opens those that are written and computes the
  * same with them, and a hostile file does no more than raise a WeightsError of one line.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { WeightsError } from "../../src/errors.ts";
 import { decodeWeights } from "../../src/io/formats.ts";
-import { bool, call, global, int, text, tuple } from "../../src/io/pickle_writer.ts";
+import { bool, call, global, int, text, tuple, withItems } from "../../src/io/pickle_writer.ts";
 import { decodePytorch, encodePytorch } from "../../src/io/pytorch.ts";
 import { bytesOf, type StoredTensor } from "../../src/io/stored_tensor.ts";
 import { writeZip } from "../../src/io/zip.ts";
@@ -88,7 +88,7 @@ Deno.test("encodePytorch() writes what decodePytorch() reads, bit for bit, the s
   shifted.set(bytes, 3);
   assertEquals((await decodePytorch(shifted.subarray(3), "a")).tensors, example());
   const wrong = new Map<string, StoredTensor>([["a b", { dtype: "U32", shape: [1], data: new Uint32Array(1) }]]);
-  const { message } = await assertRejects(() => encodePytorch(wrong), WeightsError);
+  const { message } = assertThrows(() => encodePytorch(wrong), WeightsError);
   assertEquals(message, '"a b" is U32, which PyTorch does not support');
 });
 
@@ -164,6 +164,36 @@ Deno.test("decodePytorch() reads archives that are packed, and checkpoints with 
   assertEquals((await decodePytorch(await writeZip(filesOf(odd)), "a")).tensors.get("w")!.shape, [1, 6, 1]);
 });
 
+Deno.test("decodePytorch() reads a tensor with empty metadata", () => {
+  for (const args of [[DICT], [[0x4e]]]) assertEquals(decodePytorch(metadata(...args), "a").tensors.size, 1);
+});
+
+await testWith(
+  "torch",
+  "decodePytorch() reads files of names of every length, and the state dict of a checkpoint with other objects",
+  () =>
+    withFolder(async (folder) => {
+      const program = `
+import argparse, collections, numpy, pathlib, torch
+state = {"w": torch.arange(6.0).reshape(2, 3)}
+for length in range(1, 61):
+    torch.save(state, "n" * length + ".pth")
+others = {"set": {1, 2}, "frozen": frozenset([1]), "path": pathlib.Path("/tmp/x"), "sparse": torch.eye(3).to_sparse(),
+    "csr": torch.eye(3).to_sparse_csr(), "counter": collections.Counter({30: 1}), "device": torch.device("cpu"),
+    "size": torch.Size([1, 2]), "dtype": torch.float32, "bytes": b"ab", "default": collections.defaultdict(list, a=[1]),
+    "scalar": numpy.float64(3), "array": numpy.arange(3), "args": argparse.Namespace(lr=0.1), "long": 2**70}
+torch.save({"model": state, **others}, "checkpoint.pth")
+torch.save({"state_dict": state, **others}, "fourth.pth", pickle_protocol=4)`;
+      await python(program, folder);
+      const names = [...Array(60).keys()].map((i) => "n".repeat(i + 1)).concat("checkpoint", "fourth");
+      for (const name of names) {
+        const { tensors } = decodePytorch(await Deno.readFile(join(folder, `${name}.pth`)), name);
+        assertEquals([...tensors.keys()], ["w"], name);
+        assertEquals(tensors.get("w"), { dtype: "F32", shape: [2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 5) }, name);
+      }
+    }),
+);
+
 Deno.test("decodePytorch() is not misled by a shape that a pickle changes once it was checked", async () => {
   // The shape is a list that is put into the memo; once the tensor is in the dict, a 100 is appended to it.
   const shape = [0x5d, 0x71, 7, 0x28, ...int(2), ...int(3), 0x65], changed = [0x68, 7, ...int(100), 0x61, 0x62];
@@ -174,7 +204,9 @@ Deno.test("decodePytorch() is not misled by a shape that a pickle changes once i
 const negative = [0x4a, 0xff, 0xff, 0xff, 0xff], huge = [0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0x80, 0];
 const one = (parts: Parameters<typeof tensorOf>[0]) => writeZip(filesOf(dictOf({ w: tensorOf(parts) })));
 const evil = (name: string) => Deno.readFile(join(GOLDEN, "files", `${name}.pth`));
-const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp][] = [
+const metadata = (...args: number[][]) =>
+  writeZip(filesOf(dictOf({ w: [...tensorOf().slice(0, -2), ...args.flat(), 0x74, 0x52] })));
+const HOSTILE: [what: string, bytes: () => Uint8Array | Promise<Uint8Array>, message: RegExp][] = [
   ["a call of os.system", () => evil("evil_system"), /its pickle names "posix.system", which tensors do not need/],
   ["a call of eval", () => evil("evil_eval"), /its pickle names "__builtin__.eval"/],
   ["a whole module", () => evil("evil_module"), /its pickle names "torch.nn.modules.linear.Linear"/],
@@ -209,7 +241,7 @@ const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp]
     () => writeZip(filesOf(dictOf({ "\x1b[31m\n": tensorOf() }))),
     /the name "\\u001b\[31m\\n" has control characters/,
   ],
-  ...["../../evil", "/etc/passwd", "C:\\evil"].map((name): [string, () => Promise<Uint8Array>, RegExp] => [
+  ...["../../evil", "/etc/passwd", "C:\\evil"].map((name): [string, () => Uint8Array, RegExp] => [
     `a file called ${name}`,
     () => writeZip(filesOf(undefined, { [name]: SIX })),
     /Unsafe filename$/,
@@ -258,6 +290,18 @@ const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp]
     "a dict of something",
     () => writeZip(filesOf(call(global("collections", "OrderedDict"), DICT))),
     /an OrderedDict that is not empty/,
+  ],
+  [
+    "values of the opposite sign",
+    () => metadata(withItems(DICT, [[text("neg"), bool(true)]])),
+    /bit for negated values/,
+  ],
+  ["metadata of another kind", () => metadata(bool(true)), /metadata, such as/],
+  ["an eighth argument", () => metadata(DICT, DICT), /metadata, such as/],
+  [
+    "a shape of no elements whose product is past 2^1000",
+    () => one({ shape: ints(...Array(20).fill(2 ** 53 - 1), 0), strides: ints(...Array(21).fill(1)) }),
+    /unpacking it needs far more bytes/,
   ],
   ["a shape too large", () => one({ shape: ints(2, 4) }), /shape \[2, 4\] ends after the end of storage "0"/],
   ["an offset too large", () => one({ offset: int(1) }), /ends after the end of storage "0"/],
@@ -336,14 +380,14 @@ const HOSTILE: [what: string, bytes: () => Promise<Uint8Array>, message: RegExp]
   }, /it contains "a\/data\/0" twice/],
   [
     "the format before PyTorch 1.6",
-    () => Promise.resolve(Uint8Array.fromHex("80028a0a6cfc9c46f9206aa850192e80024d")),
+    () => Uint8Array.fromHex("80028a0a6cfc9c46f9206aa850192e80024d"),
     /not recognized/,
   ],
 ];
 
 for (const [what, bytes, message] of HOSTILE) {
   Deno.test(`decodePytorch() refuses ${what}`, async () => {
-    const file = await bytes(), error = await assertRejects(() => decodePytorch(file, "a.pth"), WeightsError);
+    const file = await bytes(), error = assertThrows(() => decodePytorch(file, "a.pth"), WeightsError);
     assert(error.message.startsWith("a.pth is not a valid PyTorch file: "), error.message);
     assert(message.test(error.message), error.message);
     assert(!error.message.includes("\n") && error.message.length < 400, error.message);

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ShapeError, WgradError } from "../../src/errors.ts";
-import { arange, full, manualSeed, noGrad, ones, rand, randint, randn, tensor, zeros } from "../../src/mod.ts";
+import { arange, full, manualSeed, nn, noGrad, ones, rand, randint, randn, tensor, zeros } from "../../src/mod.ts";
 import { assertClose, assertSameBits, assertShape } from "../support/close.ts";
 
 Deno.test("tensor() takes numbers, nested numbers and typed arrays", async () => {
@@ -227,4 +227,39 @@ Deno.test("a random tensor keeps its values when read twice and used twice", asy
   const x = rand([10]), y = x.add(0);
   assertSameBits(await x.data() as Float32Array, await x.data() as Float32Array);
   assertSameBits(await y.data() as Float32Array, await x.data() as Float32Array);
+});
+
+Deno.test("tensors that do not fit in memory are typed errors, which name shape and bytes", () => {
+  const huge: [() => unknown, string][] = [
+    [() => zeros([2 ** 40]), "zeros: shape [1099511627776] needs 4398046511104 bytes, and the limit is 4294967296"],
+    [() => full([2 ** 20, 2 ** 20], 1, { dtype: "u32" }), "full: shape [1048576, 1048576] needs 4398046511104 bytes"],
+    [() => randn([2 ** 40]), "randn: shape [1099511627776] needs 4398046511104 bytes"],
+    [() => rand([2 ** 40]), "rand: shape [1099511627776] needs"],
+    [() => randint(0, 2, [2 ** 40]), "randint: shape [1099511627776] needs 8796093022208 bytes"],
+    [() => arange(2 ** 40), "arange: shape [1099511627776] needs 4398046511104 bytes"],
+    [() => ones(Array(40).fill(2 ** 52)), "needs Infinity bytes"],
+    [() => new nn.Linear(1e9, 1e9), "rand: shape [1000000000, 1000000000] needs 4000000000000000000 bytes"],
+  ];
+  for (const [make, message] of huge) assertThrows(make, ShapeError, message);
+});
+
+Deno.test("tensor() refuses lists that contain themselves, or are nested too deep", () => {
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic, cyclic);
+  let deep: unknown = 1;
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  for (const list of [cyclic, deep]) {
+    assertThrows(() => tensor(list as number[]), ShapeError, "nested more than 64 deep, or one contains itself");
+  }
+  let allowed: unknown = 1;
+  for (let i = 0; i < 64; i++) allowed = [allowed];
+  assertShape(tensor(allowed as number[]).shape, Array(64).fill(1));
+});
+
+Deno.test("a gradient that is no tensor is refused", () => {
+  const t = tensor([1, 2], { requiresGrad: true });
+  for (const wrong of [3, "x", undefined, [1, 2], { shape: [2], dtype: "f32" }]) {
+    assertThrows(() => t.grad = wrong as never, ShapeError, "grad: expected a tensor or null, got ");
+  }
+  t.grad = null;
 });

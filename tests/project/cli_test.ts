@@ -133,6 +133,7 @@ Deno.test("a failure that is not typed is one line, with the stack only under WG
         "deno.json",
         "main.ts",
         "src/errors.ts",
+        "src/foreign_text.ts",
         "src/version.ts",
         "src/cli/flags.ts",
         "src/cli/help_text.ts",

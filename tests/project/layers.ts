@@ -27,7 +27,7 @@ const ROWS: readonly (readonly string[])[] = [
   ["src/data/", "src/io/"],
   ["src/image/"],
   ["src/files/", "shaders/"],
-  ["src/errors.ts", "src/random.ts", "src/version.ts"],
+  ["src/errors.ts", "src/foreign_text.ts", "src/random.ts", "src/version.ts"],
   ["deno.json"],
 ];
 

@@ -1,11 +1,17 @@
 /**
  * Giving a model the tensors of files of other programs: types of elements that become f32 or u32, and those that cannot.
  */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "node:path";
 import { WeightsError } from "../../src/errors.ts";
 import type { StoredDtype, StoredTensor } from "../../src/io/stored_tensor.ts";
 import { nn } from "../../src/mod.ts";
-import { applyWeights } from "../../src/run/weights.ts";
+import { encodePytorch } from "../../src/io/pytorch.ts";
+import { encodeSafetensors } from "../../src/io/safetensors.ts";
+import { load } from "../../src/mod.ts";
+import { readStored, storedState } from "../../src/nn/files.ts";
+import { applyWeights, loadWeights, saveWeights } from "../../src/run/weights.ts";
+import { withFolder } from "../data/fixtures.ts";
 
 const floats = { dtype: "F32", shape: [2], data: Float32Array.of(1, 2) } as const;
 const counted = { dtype: "I64", shape: [], data: BigInt64Array.of(3n) } as const;
@@ -68,3 +74,55 @@ for (const [name, tensor, message] of REFUSED) {
     assertEquals(await net.numBatchesTracked!.item(), 0);
   });
 }
+
+Deno.test("a saved file of weights has a checksum: it is refused if any byte was changed", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "model.safetensors"), net = nn.models.lenet();
+    await saveWeights(net, path, { model: "lenet", normalize: "half" });
+    const bytes = await Deno.readFile(path), length = 8 + new DataView(bytes.buffer).getUint32(0, true);
+    const { model, module } = await loadWeights(path), { file } = await readStored(path);
+    assertEquals([model, file.metadata.model, file.metadata.sha256], ["lenet", "lenet", undefined]);
+    assert(/^\{"__metadata__":\{"sha256":"[0-9a-f]{64}",/.test(new TextDecoder().decode(bytes.subarray(8, 200))));
+    assertEquals([...await module.parameters()[0]!.data()], [...await net.parameters()[0]!.data()]);
+    // The first bytes say that there is a checksum.
+    const start = `12345678{"__metadata__":{"sha256":"`.length;
+    for (const at of [start, start + 63, start + 80, length - 20, length, length + 1000, bytes.length - 1]) {
+      await Deno.writeFile(path, bytes.with(at, bytes[at]! ^ 1));
+      await assertRejects(() => loadWeights(path), WeightsError);
+    }
+    // What was changed is a weight, so that only the checksum can tell.
+    await Deno.writeFile(path, bytes.with(length + 1000, bytes[length + 1000]! ^ 1));
+    await assertRejects(() => load(path), WeightsError, "was altered: its SHA-256 is not the one");
+    // Files without one are read, also those of other programs that have something else of that name.
+    const tensors = await storedState(net.stateDict());
+    for (const other of [{}, { format: "pt", sha256: "abc" }]) {
+      await Deno.writeFile(path, encodeSafetensors(tensors, other));
+      assertEquals((await load(path)).size, tensors.size);
+    }
+  }));
+
+Deno.test("names with a prefix of PyTorch's are refused with a hint, and read without it", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.pth"), tensors = await storedState(nn.models.lenet().stateDict());
+    for (const prefix of ["module.", "_orig_mod.", "module._orig_mod."]) {
+      const named = new Map(Array.from(tensors, ([name, stored]) => [prefix + name, stored]));
+      await Deno.writeFile(path, encodePytorch(named));
+      const { message } = await assertRejects(() => loadWeights(path), WeightsError);
+      assert(message.endsWith(`start with ${prefix}, which wgrad import --strip-prefix ${prefix} leaves out`), message);
+      const { module } = await loadWeights(path, {}, { stripPrefix: prefix });
+      assertEquals((await storedState(module.stateDict())).get("fc1.bias"), tensors.get("fc1.bias"));
+    }
+    await assertRejects(
+      () => loadWeights(path, {}, { stripPrefix: "net." }),
+      WeightsError,
+      'does not start with "net."',
+    );
+  }));
+
+Deno.test("load() refuses a file with an empty tensor", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "a.safetensors");
+    const empty: StoredTensor = { dtype: "F32", shape: [0, 2], data: new Float32Array(0) };
+    await Deno.writeFile(path, encodeSafetensors(new Map([["w", empty]])));
+    await assertRejects(() => load(path), WeightsError, 'a.safetensors: "w" has no elements');
+  }));
