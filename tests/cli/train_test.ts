@@ -166,6 +166,7 @@ Deno.test("a loss that is not finite: exit 1, one line with the step, and the me
     const metrics = metricsOf(join(folder, "runs", "lenet-1")), failed = metrics.pop();
     assertEquals<unknown>({ ...failed, step: 0 }, {
       step: 0,
+      diverged: true,
       event: "failed",
       why: err.at(-1)!.replace("error: ", ""),
     });
