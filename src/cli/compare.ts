@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { writeAtomically } from "../files/write.ts";
 import { printable } from "../foreign_text.ts";
 import { UsageError } from "../errors.ts";
@@ -56,7 +57,7 @@ export const command = defineCommand({
     for (const note of comparison.notes) output.result(`NOTE: ${printable(note)}`);
     await writeAtomically(out, new TextEncoder().encode(comparePage(runs)));
     output.result("");
-    output.result(`The page: ${out}`);
+    output.result(`The page: ${resolve(out)}`);
     output.json({
       runs: runs.map((run) => ({
         name: run.name,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { areNamed, namesFileOf, readClassNames } from "../data/class_names.ts";
 import { fileError } from "../files/file_error.ts";
 import { removeQuietly, writeAtomically } from "../files/write.ts";
@@ -104,9 +105,9 @@ export async function writeWeights(
     ? await onnxOf(loaded)
     : await encodeWeights(format, { tensors, metadata: labelsOf(loaded) });
   await writeAtomically(path, bytes);
-  output.say(`${tensors.size} tensors of ${model} in ${path} (${format}, ${bytes.length} bytes)`);
+  output.say(`${tensors.size} tensors of ${model} in ${resolve(path)} (${format}, ${bytes.length} bytes)`);
   const namesFile = beside && await writeNames(classes, beside);
-  if (namesFile) output.say(`names of the classes in ${namesFile}, where predict and eval find them`);
+  if (namesFile) output.say(`names of the classes in ${resolve(namesFile)}, where predict and eval find them`);
   output.json({
     ...{ path, format, model, normalize, tensors: tensors.size, bytes: bytes.length },
     ...(namesFile && { classes: namesFile }),

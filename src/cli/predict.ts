@@ -75,7 +75,7 @@ export const command = defineCommand({
     const { input: [, height, width] } = MODELS[loaded.model], { classes: names } = loaded;
     const { files, pixels, failed, skipped } = await readImages(positional, height, fit, output);
     if (skipped.length > 0) {
-      const others = skipped.map(printable).join(", ");
+      const others = skipped.map((path) => printable(path)).join(", ");
       output.warn(`skipped, because wgrad reads PNG, JPEG, WebP and BMP only: ${others}; convert them to PNG or JPEG`);
     }
     if (files.length + failed.length === 0) {

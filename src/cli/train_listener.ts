@@ -52,7 +52,7 @@ export class TrainListener implements RunListener, Disposable {
     this.#output.progress("");
     const what = interrupted ? "Interrupted" : steps < totalSteps ? "Stopped early" : "Finished training";
     const count = `${steps} step${steps === 1 ? "" : "s"}`, which = saved.validation ? ` (${whichWeights(saved)})` : "";
-    this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${weights}${which}`);
+    this.say(`${what}: ${count} in ${seconds.toFixed(1)} s; weights in ${resolve(weights)}${which}`);
     this.#trained = !interrupted;
     if (!interrupted) this.#live?.trained("testing");
   }

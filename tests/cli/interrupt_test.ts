@@ -32,7 +32,7 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
         // No terminal: nothing is drawn.
         // deno-lint-ignore no-control-regex
         assertEquals(out.concat(err).filter((line) => /[\x00-\x1f\x7f]/.test(line)), []);
-        const run = join(folder, "runs", "run"), weights = join("runs", "run", "model.safetensors");
+        const run = join(folder, "runs", "run"), weights = join(run, "model.safetensors");
         const match = /^Interrupted: (\d+) steps in [\d.]+ s; weights in (.*)$/.exec(out.at(-2)!);
         assertEquals([match?.[2], out.at(-1)], [weights, `Resume with: wgrad train --resume ${join("runs", "run")}`]);
         assertEquals(filesOf(run), [

@@ -2,7 +2,7 @@
  * The lines and the bar of a run, for terminals of any width.
  */
 import { assert, assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { bar, type BarTrainer, intervalLine } from "../../src/cli/train_output.ts";
 import { howToGoOn, nextLines } from "../../src/cli/train_listener.ts";
 import type { Progress } from "../../src/train/trainer.ts";
@@ -92,7 +92,7 @@ Deno.test("the bar is shorter than the terminal is wide, and what is needed most
 Deno.test("after the training: what can be done with the run, with its paths in quotes where a shell needs them", () => {
   const run = join("runs", "my run's"), quoted = `'${join("runs", "my run'\\''s", "model.safetensors")}'`;
   assertEquals(nextLines(run), [
-    `Next: open ${join(run, "report.html")} in a browser`,
+    `Next: open ${resolve(run, "report.html")} in a browser`,
     `Next: wgrad predict --weights ${quoted} IMAGE`,
     `Next: wgrad export --weights ${quoted} --to model.onnx`,
   ]);

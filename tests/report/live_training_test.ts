@@ -171,7 +171,7 @@ async function train(browser: Browser, folder: string): Promise<number> {
   assert(out.some((line) => / 2000 SYNTHETIC test images: \d+/.test(line)), out.join("\n"));
   const ends = [
     `Resume with: wgrad train --resume ${join("runs", "run")}`,
-    `report: ${join("runs", "run", "report.html")}`,
+    `report: ${join(run, "report.html")}`,
   ];
   assertEquals(out.filter((line) => /^(Resume with|report):/.test(line)), ends);
   const { accuracy } = JSON.parse(await Deno.readTextFile(join(run, "evaluation.json")));
