@@ -41,7 +41,7 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
         ]);
         const { state } = (await readCheckpoint(join(run, "checkpoints", "last.safetensors")))!;
         assertEquals(state.step, Number(match?.[1]));
-        const { tensors } = decodeSafetensors(await Deno.readFile(join(folder, weights)), weights);
+        const { tensors } = decodeSafetensors(await Deno.readFile(weights), weights);
         assertEquals(tensors.size, 10);
         const metrics = metricsOf(run);
         assert(metrics.length > 0 && metrics.every(({ step }) => step! <= Number(match![1])));

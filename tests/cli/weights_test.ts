@@ -132,7 +132,7 @@ Deno.test("wgrad export and import refuse what they cannot do, in one line, and 
         /conv1\.weight has shape \[6, 3, 5, 5\] instead of/,
       ],
       ["import net.pth", 2, /import needs --to FILE/],
-      ["import --to a.safetensors", 2, /argument FILE is missing/],
+      ["import --to a.safetensors", 2, /FILE is missing/],
       ["import net.pth --to a.pth", 2, /--to must end in \.safetensors/],
       ["import other.pth --to a.safetensors", 1, /other\.pth: the weights do not fit Net: missing conv1\.weight/],
     ];
