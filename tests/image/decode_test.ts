@@ -187,7 +187,7 @@ const HOSTILE: readonly (readonly [what: string, bytes: Uint8Array, error: RegEx
   ["a CMYK JPEG without a scan", jpeg(1, 1, 4, Uint8Array.of(0xff, 0xda)), /the file is cut off$/],
   [
     "a CMYK JPEG of 25 megapixels",
-    jpeg(5000, 5000, 4, Uint8Array.of(0xff, 0xda, 0, 2)),
+    jpeg(5000, 5000, 4, bytesOf(Uint8Array.of(0xff, 0xda, 0, 2), new Uint8Array(30_000))),
     /it has more than 16 megapixels, the limit for CMYK$/,
   ],
   [
