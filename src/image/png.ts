@@ -74,14 +74,14 @@ export async function decodePngImage(bytes: Uint8Array): Promise<RgbaImage> {
   );
   try {
     for (const { x, y, dx, dy, columns, rows, lineBytes } of passes) {
-      let above: Uint8Array = new Uint8Array(lineBytes);
+      const above = new Uint8Array(lineBytes);
       for (let row = 0; row < rows; row++) {
         // Waiting for a promise for each of very many short lines would take long.
         if (!lines.has(1 + lineBytes)) await lines.fetch(1 + lineBytes);
         const filtered = lines.take(1 + lineBytes), line = filtered.subarray(1);
         unfilter(filtered[0]!, line, above, Math.max(1, bits >> 3));
         paint(line, columns, data, ((y + row * dy) * width + x) * 4, dx * 4);
-        above = line;
+        above.set(line);
       }
     }
     await lines.end();
@@ -101,8 +101,10 @@ function inflated(packed: readonly Uint8Array[]): AsyncIterator<Uint8Array> {
 
 /** The inflated lines of an image, of which only the next ones are in memory. */
 class Lines {
-  #chunk: Uint8Array = new Uint8Array(0);
+  /** One buffer for all lines: a new one for each chunk would be garbage faster than it is collected. */
+  #buffer = new Uint8Array(2 * CHUNK);
   #at = 0;
+  #end = 0;
   /** The bytes that were inflated so far. */
   #count = 0;
 
@@ -111,7 +113,7 @@ class Lines {
 
   /** Whether the next bytes are in memory. */
   has(length: number): boolean {
-    return this.#chunk.length - this.#at >= length;
+    return this.#end - this.#at >= length;
   }
 
   /**
@@ -120,21 +122,31 @@ class Lines {
    * @throws {DataError} if there are fewer
    */
   async fetch(length: number): Promise<void> {
-    const parts = [this.#chunk.subarray(this.#at)];
-    for (let have = parts[0]!.length; have < length;) {
+    this.#buffer.copyWithin(0, this.#at, this.#end);
+    this.#end -= this.#at;
+    this.#at = 0;
+    while (!this.has(length)) {
       const { done, value } = await this.source.next();
       if (done) throw new DataError(`it has ${this.#count} of the ${this.expected} bytes that its size needs`);
-      parts.push(value);
-      have += value.length;
-      this.#count += value.length;
+      this.#append(value);
     }
-    this.#chunk = concat(parts);
-    this.#at = 0;
   }
 
-  /** Takes the next bytes, which must be in memory. The caller may change them. */
+  #append(bytes: Uint8Array): void {
+    const end = this.#end + bytes.length;
+    if (end > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#end));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#end);
+    this.#end = end;
+    this.#count += bytes.length;
+  }
+
+  /** Takes the next bytes, which must be in memory. The caller may change them; they are valid until the next `fetch()`. */
   take(length: number): Uint8Array {
-    return this.#chunk.subarray(this.#at, this.#at += length);
+    return this.#buffer.subarray(this.#at, this.#at += length);
   }
 
   /**
@@ -151,16 +163,6 @@ class Lines {
   async close(): Promise<void> {
     await this.source.return?.();
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Undoes the filter of a line in place. `above` is the line above it, and `back` the number of bytes per pixel. */
