@@ -97,7 +97,10 @@ const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout
 /** The checks that a single row of the table cannot express. */
 function checkTogether(config: RunConfig): void {
   checkUpdate(config);
-  const { name } = config;
+  const { name, batchSize, accumulate } = config;
+  if (batchSize * accumulate >= 2 ** 32) {
+    throw new UsageError(`a step of ${batchSize} x ${accumulate} images is too large: use fewer than 2^32`);
+  }
   if (name !== undefined && RESERVED.test(name)) {
     throw new UsageError(`name ${quote(name)} cannot name a folder everywhere: Windows has a device of that name`);
   }

@@ -144,7 +144,9 @@ export const SETTINGS = [
   {
     name: "detect-anomaly",
     kind: "boolean",
-    help: "Stop at the first operation that makes a NaN or an infinity, and name it; slow",
+    help:
+      "Stop at the first operation that makes a NaN or an infinity, and name it; slow, and rounds differently, since " +
+      "nothing is fused",
     group: "Training",
   },
   {

@@ -128,6 +128,15 @@ Deno.test("nesterov needs momentum and no dampening", () => {
 const OPTIMIZER_NAMES = "sgd adam adamw rmsprop adagrad adadelta adamax nadam radam lion muon";
 const SCHEDULE_NAMES = "none step multistep exponential cosine cosine-restarts one-cycle linear polynomial plateau";
 
+Deno.test("a step must have fewer images than a kernel can count", () => {
+  assertEquals(makeConfig({ batchSize: 65536, accumulate: 65535 }).accumulate, 65535);
+  assertThrows(
+    () => makeConfig({ batchSize: 65536, accumulate: 65536 }),
+    UsageError,
+    "a step of 65536 x 65536 images is too large",
+  );
+});
+
 Deno.test("each optimizer and schedule has its own defaults, and the names of the table", () => {
   for (const row of SETTINGS) {
     if (row.name === "optimizer") assertEquals(row.choices.join(" "), OPTIMIZER_NAMES);
