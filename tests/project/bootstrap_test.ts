@@ -294,6 +294,16 @@ Deno.test({
   },
 });
 
+Deno.test("bootstrap says how a command of wgrad is run, for each that is not a task", async () => {
+  const { COMMANDS } = await import("../../src/cli/commands.ts");
+  const tasks = Object.keys(JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json"))).tasks);
+  for (const name of COMMANDS.map(({ name }) => name).filter((name) => !tasks.includes(name))) {
+    const { code, stdout, stderr } = await execute("sh", [join(ROOT, "bootstrap"), name, "--json"]);
+    const why = `bootstrap: error: ${name} is a command of wgrad, not a task: run ./bootstrap wgrad ${name} --json\n`;
+    assertEquals([code, stdout, stderr], [2, "", why]);
+  }
+});
+
 Deno.test({
   name: "bootstrap makes a private XDG_RUNTIME_DIR where the variable names no folder",
   ignore: !linux,
